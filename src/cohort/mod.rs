@@ -1,0 +1,1 @@
+//! Cases with age, sex and labels; manifests, groups and splits. Pure data.

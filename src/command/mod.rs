@@ -1,0 +1,123 @@
+//! Headless commands: one file a subcommand, thin; the command line is a contract that others call.
+//!
+//! Every command reports on standard output (text, or one JSON document with `--json`), progress goes to standard
+//! error, and only to a terminal. Exit codes: 0 done, 1 some items failed, 2 usage, 3 input, 4 model, 5 stopped.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::job::{Error, ErrorKind};
+
+/// Draw on medical images and get new ones; without a command, the window.
+#[derive(Debug, Parser)]
+#[command(
+    name = "radcanvas",
+    version,
+    about,
+    args_conflicts_with_subcommands = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    common: Common,
+    /// Images to open in the window.
+    files: Vec<PathBuf>,
+    /// The bundled cases and models, fully offline, for a stand at a conference.
+    #[arg(long)]
+    demo: bool,
+}
+
+/// Options of every command.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Common {
+    /// One JSON document on standard output and nothing else there.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Where networks run.
+    #[arg(long, global = true, value_enum, default_value_t = DeviceChoice::Auto)]
+    pub device: DeviceChoice,
+    /// Threads for networks and phantoms; all cores if absent.
+    #[arg(long, global = true)]
+    pub threads: Option<usize>,
+    /// No progress.
+    #[arg(long, global = true)]
+    pub quiet: bool,
+}
+
+/// Where networks run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeviceChoice {
+    /// The processor.
+    Cpu,
+    /// An NVIDIA GPU.
+    Cuda,
+    /// An Apple GPU.
+    Metal,
+    /// The best there is; today the processor unless built for a GPU.
+    Auto,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {}
+
+/// What the window is opened with.
+#[derive(Clone, Debug, Default)]
+pub struct WindowOptions {
+    /// Files to open.
+    pub files: Vec<PathBuf>,
+    /// The demo for a conference.
+    pub demo: bool,
+}
+
+/// Parses the arguments and runs a subcommand, or opens the window through `open_window`.
+pub fn run(open_window: impl FnOnce(WindowOptions) -> Result<(), Error>) -> ExitCode {
+    let arguments = Arguments::parse();
+    let result = match &arguments.command {
+        None => open_window(WindowOptions {
+            files: arguments.files.clone(),
+            demo: arguments.demo,
+        })
+        .map(|()| ExitCode::SUCCESS),
+        Some(command) => dispatch(command, &arguments.common),
+    };
+    result.unwrap_or_else(|error| {
+        report(&error);
+        exit_code(error.kind)
+    })
+}
+
+fn dispatch(command: &Command, _common: &Common) -> Result<ExitCode, Error> {
+    match *command {}
+}
+
+/// The exit code of the contract for a class of error.
+pub fn exit_code(kind: ErrorKind) -> ExitCode {
+    ExitCode::from(match kind {
+        ErrorKind::Failed => 1,
+        ErrorKind::Usage => 2,
+        ErrorKind::Input => 3,
+        ErrorKind::Model => 4,
+        ErrorKind::Stopped => 5,
+    })
+}
+
+/// Says an error on standard error.
+pub fn report(error: &Error) {
+    use std::io::Write as _;
+    // Nothing can be done when standard error itself is gone.
+    writeln!(std::io::stderr(), "radcanvas: {error}").ok();
+}
+
+/// Writes one line to standard output; a closed pipe is not an error of ours.
+pub fn say(line: &str) {
+    use std::io::Write as _;
+    writeln!(std::io::stdout(), "{line}").ok();
+}
+
+/// Writes one JSON document to standard output.
+pub fn say_json(value: &serde_json::Value) {
+    say(&value.to_string());
+}

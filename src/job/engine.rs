@@ -1,0 +1,67 @@
+//! The engine's contract, and what a running order says.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Error, Order, Outcome, Reading, StudyTable, Trained};
+use crate::grid::Grid;
+
+/// Names one submitted order; never used twice in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct JobId(pub u64);
+
+/// How far a running order is.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// What is being done, for a person: `denoising`, `training hips`.
+    pub stage: String,
+    /// Steps done.
+    pub step: usize,
+    /// Steps in all, ≥ 1; 0 when unknown.
+    pub steps: usize,
+    /// Seconds left, when it can be told.
+    pub seconds_left: Option<f64>,
+    /// A reduced grey picture (0–1) of what is being made.
+    pub preview: Option<Arc<Grid<f32>>>,
+    /// A number worth a curve: the loss while training.
+    pub value: Option<f64>,
+}
+
+/// Receives progress; `Break` cancels within one step. Progress and cancelling are one idea.
+pub type Observe<'a> = dyn FnMut(Progress) -> ControlFlow<()> + 'a;
+
+/// What an order became.
+#[derive(Clone, Debug)]
+pub enum Product {
+    /// Images.
+    Outcome(Outcome),
+    /// What was read from an image.
+    Reading(Reading),
+    /// A trained network.
+    Trained(Trained),
+    /// A study's table.
+    Table(StudyTable),
+}
+
+/// Carries orders out, one at a time.
+pub trait Engine {
+    /// Carries one order out; calls `observe` at least once a step and returns [`Error::stopped`] on `Break`.
+    fn carry_out(&mut self, order: &Order, observe: &mut Observe<'_>) -> Result<Product, Error>;
+}
+
+/// What the worker says.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The engine is built and weights can be used.
+    Ready,
+    /// A running order got on.
+    Progress(JobId, Progress),
+    /// An order is done.
+    Finished(JobId, Product),
+    /// A live order was replaced by a newer one before or while it ran.
+    Superseded(JobId),
+    /// An order failed; a panic of the engine is one of these.
+    Failed(JobId, Error),
+}

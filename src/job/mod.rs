@@ -1,0 +1,19 @@
+//! The seam between what a person asks and what carries it out.
+//!
+//! Orders, requests, outcomes and events are plain data; an [`Engine`] turns one into the other, on the worker's
+//! thread in the window and directly in a headless command. Threads and channels live here and nowhere else.
+
+mod engine;
+mod error;
+mod order;
+mod outcome;
+mod request;
+
+pub use engine::{Engine, Event, JobId, Observe, Product, Progress};
+pub use error::{Error, ErrorKind};
+pub use order::{
+    DataSource, Measurement, Order, Reading, StudyPlan, StudyTable, Trained, TrainingPlan,
+    TrainingTask,
+};
+pub use outcome::{HipReading, Made, Outcome, Seam};
+pub use request::{Attributes, Control, Mode, ModelReference, Request, RingPolicy, Sampler, Sex};

@@ -1,0 +1,74 @@
+//! An outcome: what a request became.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::Request;
+use crate::grid::Grid;
+use crate::landmarks::HipLandmarks;
+use crate::radiograph::Radiograph;
+
+/// Hip points read by a network, and how sure it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HipReading {
+    /// Points in pixels of the image.
+    pub landmarks: HipLandmarks,
+    /// 90 % interval of the left Norberg angle, degrees.
+    pub left_interval_degrees: [f64; 2],
+    /// 90 % interval of the right Norberg angle, degrees.
+    pub right_interval_degrees: [f64; 2],
+    /// Standard deviation of each point in pixels: left centre, left rim, right centre, right rim.
+    pub point_sigma_px: [f64; 4],
+    /// What to be careful about, for a person.
+    pub warnings: Vec<String>,
+}
+
+/// How well the patch meets its surroundings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Seam {
+    /// Factor put on the patch, fitted on outside pixels, clamped.
+    pub gain: f64,
+    /// Offset put on the patch, stored values.
+    pub offset: f64,
+    /// Mean gradient across the seam over that beside it; 1 = invisible.
+    pub jump: f64,
+    /// High-pass noise power of the patch over that of its surroundings; 1 = alike.
+    pub noise_ratio: f64,
+}
+
+/// One generated image with its numbers.
+#[derive(Clone, Debug)]
+pub struct Made {
+    /// Its number: with the seed, the name of its noise.
+    pub image_number: u64,
+    /// The composite at native depth, marked synthetic.
+    pub radiograph: Arc<Radiograph>,
+    /// 255 where pixels were allowed to change: the mask grown by the ring; everywhere for whole images.
+    pub changed: Grid<u8>,
+    /// Pixels outside `changed` that differ from the source; must be 0.
+    pub changed_outside_ring: usize,
+    /// Pixels inside `changed` that differ from the source.
+    pub changed_inside: usize,
+    /// Seam numbers, in- and outpainting only.
+    pub seam: Option<Seam>,
+    /// Median distance of the drawn lines to the nearest edge of the result, pixels of the image; sketches only.
+    pub hint_distance_px: Option<f64>,
+    /// Hip points of the result, hip films only.
+    pub hips: Option<HipReading>,
+    /// Saliency maps of the reader's blocks, for the D-score; empty for previews and without a reader.
+    pub saliency: Vec<Grid<f32>>,
+    /// The reader's opinion: findings with probability.
+    pub findings: Vec<(String, f64)>,
+}
+
+/// What a request became.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The request, with the hash of the model that was used.
+    pub request: Arc<Request>,
+    /// The images, in order of their number.
+    pub images: Vec<Made>,
+    /// Wall-clock time of the generation.
+    pub seconds: f64,
+}

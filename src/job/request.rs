@@ -1,0 +1,195 @@
+//! A request: everything a generation needs, frozen.
+//!
+//! The same value is a line of a batch manifest, a provenance record, a bug report and a test fixture: no globals,
+//! no clock, no path to weights beyond a name and a hash.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::grid::Grid;
+use crate::landmarks::HipLandmarks;
+use crate::radiograph::{DisplayWindow, Radiograph};
+
+/// What is generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// A whole image from a sketch.
+    Sketch,
+    /// The painted part is renewed, the rest kept.
+    Inpaint,
+    /// The painted part is kept, the rest renewed.
+    Outpaint,
+    /// A whole image from attributes alone.
+    Sample,
+}
+
+/// A model by name and content, never by path.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModelReference {
+    /// The folder's name in `model.json`.
+    pub name: String,
+    /// SHA-256 over the hashes of its files, hexadecimal; empty = whatever the name finds (recorded after the run).
+    #[serde(default)]
+    pub hash: String,
+}
+
+/// How noise becomes an image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sampler {
+    /// Deterministic DDIM, η = 0; on a flow-matching model its Euler form.
+    #[default]
+    Ddim,
+    /// Ancestral DDPM.
+    Ddpm,
+}
+
+/// How strongly and when the hint acts.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Control {
+    /// Factor on the control residuals, ≥ 0.
+    pub weight: f64,
+    /// Fraction of the steps at which control begins, 0–1.
+    pub start: f64,
+    /// Fraction of the steps at which control ends, 0–1.
+    pub end: f64,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            weight: 1.0,
+            start: 0.0,
+            end: 1.0,
+        }
+    }
+}
+
+/// Patient Sex (0010,0040).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Sex {
+    /// Male.
+    #[serde(rename = "M")]
+    Male,
+    /// Female.
+    #[serde(rename = "F")]
+    Female,
+    /// Other: its own value, not unknown.
+    #[serde(rename = "O")]
+    Other,
+}
+
+/// What the image shall show; what is absent is unknown, not false.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Attributes {
+    /// `hip`, `chest`, …; empty when unknown.
+    #[serde(default)]
+    pub kind: String,
+    /// Age in years.
+    #[serde(default)]
+    pub age_years: Option<f64>,
+    /// Sex.
+    #[serde(default)]
+    pub sex: Option<Sex>,
+    /// Findings by name, present or absent.
+    #[serde(default)]
+    pub findings: BTreeMap<String, bool>,
+}
+
+/// How far outside the painted mask pixels may change.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RingPolicy {
+    /// Width of the ring in image pixels, ≥ 0; 0 blends inward only.
+    pub px: f64,
+}
+
+impl Default for RingPolicy {
+    fn default() -> Self {
+        Self { px: 12.0 }
+    }
+}
+
+/// Everything a generation needs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// What is generated.
+    pub mode: Mode,
+    /// With what.
+    pub model: ModelReference,
+    /// The image worked on, at native depth; absent when a whole image is made from nothing.
+    #[serde(default)]
+    pub source: Option<Arc<Radiograph>>,
+    /// Maps stored values to the model's grey and back; absent = the source's initial window.
+    #[serde(default)]
+    pub window: Option<DisplayWindow>,
+    /// Size of the result, `[width, height]`, when there is no source; the model's own size if absent.
+    #[serde(default)]
+    pub size: Option<[usize; 2]>,
+    /// The rasterised sketch in image space, 255 = line.
+    #[serde(default, with = "crate::encoding::optional_grid_u8")]
+    pub hint: Option<Grid<u8>>,
+    /// The rasterised mask in image space, 255 = painted.
+    #[serde(default, with = "crate::encoding::optional_grid_u8")]
+    pub mask: Option<Grid<u8>>,
+    /// Landmark geometry asked for, image space.
+    #[serde(default)]
+    pub landmarks: Option<HipLandmarks>,
+    /// What the image shall show.
+    #[serde(default)]
+    pub attributes: Attributes,
+    /// Seed of the noise; image `n` draws from the stream `first_image + n` of it.
+    pub seed: u64,
+    /// How many images.
+    pub count: usize,
+    /// Number of the first image: the same image of the same seed whatever the batch.
+    #[serde(default)]
+    pub first_image: u64,
+    /// Denoising steps, ≥ 1.
+    pub steps: usize,
+    /// How noise becomes an image.
+    #[serde(default)]
+    pub sampler: Sampler,
+    /// 0 keeps the source, 1 starts from noise alone.
+    pub strength: f64,
+    /// Classifier-free guidance scale; 1 = none.
+    pub guidance: f64,
+    /// Effect of the hint.
+    #[serde(default)]
+    pub control: Control,
+    /// How far outside the mask pixels may change.
+    #[serde(default)]
+    pub ring: RingPolicy,
+    /// A draft while the pen moves: the preview decoder and no measurements.
+    #[serde(default)]
+    pub preview: bool,
+}
+
+impl Request {
+    /// A request with the defaults of its mode: no source, no hint, no mask.
+    pub fn new(mode: Mode, model: ModelReference) -> Self {
+        Self {
+            mode,
+            model,
+            source: None,
+            window: None,
+            size: None,
+            hint: None,
+            mask: None,
+            landmarks: None,
+            attributes: Attributes::default(),
+            seed: 1,
+            count: 1,
+            first_image: 0,
+            steps: 8,
+            sampler: Sampler::default(),
+            strength: 1.0,
+            guidance: 1.5,
+            control: Control::default(),
+            ring: RingPolicy::default(),
+            preview: false,
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Networks: layers with weights, one constructor for training and inference.
+
+pub mod ops;

@@ -1,0 +1,64 @@
+//! Analytic radiographs with ground truth: X-ray projections (Beer–Lambert) through solids.
+//!
+//! A phantom is a pure function of its seed and options: the same on any machine and any number of threads.
+//! Attributes are drawn first, then the anatomy given them, then nuisance (pose, exposure, processing) independent
+//! of both, so that nothing but anatomy tells a finding.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::geometry::{PixelRect, Point};
+use crate::grid::Grid;
+use crate::landmarks::HipLandmarks;
+
+/// A named line of the anatomy in image space: what a person would draw.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Outline {
+    /// `left femoral head`, `heart`, …
+    pub name: String,
+    /// Points in order, pixels.
+    pub points: Vec<Point>,
+    /// Whether the last point joins the first.
+    pub closed: bool,
+}
+
+/// A finding with its place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// `nodule`, `effusion`, …
+    pub label: String,
+    /// Its box.
+    pub bounds: PixelRect,
+}
+
+/// One analytic radiograph with everything that is known about it.
+#[derive(Clone, Debug)]
+pub struct Phantom {
+    /// `hip`, `chest`, …
+    pub kind: String,
+    /// Seed it was made from.
+    pub seed: u64,
+    /// 12-bit grey, 0–4095, MONOCHROME2, as a detector delivers it after processing.
+    pub image: Grid<u16>,
+    /// Millimetres a pixel (square).
+    pub spacing_mm: f64,
+    /// DICOM View Position: `VD`, `PA`, `AP`.
+    pub view: String,
+    /// Age in years.
+    pub age_years: f64,
+    /// `M` or `F`.
+    pub sex: char,
+    /// Findings by name: present or absent.
+    pub labels: BTreeMap<String, bool>,
+    /// Numbers worth keeping: `norberg_left_degrees`, `cardiothoracic_ratio`, …
+    pub numbers: BTreeMap<String, f64>,
+    /// Hip points, hip films only.
+    pub landmarks: Option<HipLandmarks>,
+    /// Named masks of the size of the image, 255 = inside.
+    pub masks: BTreeMap<String, Grid<u8>>,
+    /// Findings with their boxes.
+    pub findings: Vec<Finding>,
+    /// The lines of the anatomy.
+    pub outlines: Vec<Outline>,
+}

@@ -1,0 +1,317 @@
+//! A radiograph: immutable pixels at native depth, with spacing and its source, windows and identity.
+//!
+//! The grey-scale pipeline is stored value → Modality LUT → VOI window → presentation (DICOM PS3.3 C.11, PS3.4 N.2).
+//! Window and level are a view: nothing in here changes a pixel. A radiograph is shared by `Arc`.
+
+mod pixels;
+mod window;
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::grid::Grid;
+
+pub use pixels::Pixels;
+pub use window::{DisplayWindow, WindowFunction};
+
+/// Where the millimetres a pixel came from, and so how far a length can be trusted (DICOM PS3.3 10.7.1.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SpacingSource {
+    /// Pixel Spacing calibrated by a fiducial or by geometry, or of a cross-sectional image: mm in the body.
+    Calibrated,
+    /// Imager Pixel Spacing divided by the estimated magnification factor.
+    EstimatedMagnification,
+    /// Imager Pixel Spacing: mm at the detector, larger than in the body.
+    Detector,
+    /// Physical resolution written in a PNG, TIFF or JPEG file.
+    FileResolution,
+    /// Set by the person.
+    Manual,
+}
+
+impl SpacingSource {
+    /// What stands behind a length: `mm (calibrated)`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Calibrated => "calibrated",
+            Self::EstimatedMagnification => "est. magnification",
+            Self::Detector => "at detector",
+            Self::FileResolution => "from file",
+            Self::Manual => "set by hand",
+        }
+    }
+}
+
+/// Millimetres a pixel, and where they came from.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Spacing {
+    /// Distance between the centres of neighbouring rows, mm, > 0.
+    pub row_mm: f64,
+    /// Distance between the centres of neighbouring columns, mm, > 0.
+    pub column_mm: f64,
+    /// Where they came from.
+    pub source: SpacingSource,
+}
+
+/// Stored value → modality value (DICOM PS3.3 C.11.1).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ModalityTransform {
+    /// Rescale Slope and Rescale Intercept.
+    Linear {
+        /// Rescale Slope (0028,1053).
+        slope: f64,
+        /// Rescale Intercept (0028,1052).
+        intercept: f64,
+    },
+    /// Modality LUT Sequence (0028,3000): values below the first or above the last take the nearest entry.
+    Table {
+        /// First stored value mapped.
+        first: i64,
+        /// LUT Data.
+        values: Vec<f32>,
+    },
+}
+
+impl Default for ModalityTransform {
+    fn default() -> Self {
+        Self::Linear {
+            slope: 1.0,
+            intercept: 0.0,
+        }
+    }
+}
+
+impl ModalityTransform {
+    /// The modality value of a stored value.
+    pub fn apply(&self, stored: f64) -> f64 {
+        match self {
+            Self::Linear { slope, intercept } => stored * slope + intercept,
+            Self::Table { first, values } => {
+                let index = (stored as i64).saturating_sub(*first).max(0) as usize;
+                values
+                    .get(index.min(values.len().saturating_sub(1)))
+                    .map_or(stored, |v| f64::from(*v))
+            }
+        }
+    }
+}
+
+/// Whether low values are black or white.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Photometric {
+    /// Low values white (MONOCHROME1).
+    Monochrome1,
+    /// Low values black (MONOCHROME2).
+    #[default]
+    Monochrome2,
+}
+
+/// A VOI LUT Sequence item (0028,3010): a curve instead of a window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct VoiTable {
+    /// First modality value mapped.
+    pub first: i64,
+    /// Output grey, scaled to 0–1.
+    pub values: Vec<f32>,
+    /// LUT Explanation, if any.
+    pub explanation: String,
+}
+
+/// The kind of file the pixels came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FileKind {
+    /// DICOM Part 10 file or a bare data set.
+    Dicom,
+    /// PNG.
+    Png,
+    /// TIFF.
+    Tiff,
+    /// JPEG.
+    Jpeg,
+    /// Made in the program: a phantom or a generated image that was never a file.
+    Memory,
+}
+
+/// Who the image is of: shown in the corners, hidden by one key, never logged.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Patient Name (0010,0010).
+    pub name: String,
+    /// Patient ID (0010,0020).
+    pub id: String,
+    /// Patient Birth Date (0010,0030), as written.
+    pub birth_date: String,
+    /// Responsible Person (0010,2297): an animal's owner.
+    pub responsible_person: String,
+}
+
+impl std::fmt::Debug for Identity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Identity(hidden)")
+    }
+}
+
+/// What marks an image as synthetic, wholly or in part; carried through every save, export and re-open.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyntheticMark {
+    /// How it is known: the tag or chunk that said so, or this program's own record.
+    pub evidence: String,
+    /// What made it, in words for a person: model, weight hash, seed, steps; empty when unknown.
+    pub contribution: String,
+}
+
+/// Facts of the file kept for display, for derived files and for the record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Source {
+    /// Where it was opened.
+    pub path: Option<PathBuf>,
+    /// What it was.
+    pub kind: FileKind,
+    /// Transfer Syntax UID, DICOM only.
+    pub transfer_syntax: Option<String>,
+    /// SOP Class UID.
+    pub sop_class: Option<String>,
+    /// SOP Instance UID.
+    pub sop_instance: Option<String>,
+    /// Study Instance UID.
+    pub study: Option<String>,
+    /// Photometric Interpretation as written, or `RGB`, `L` and the like for other files.
+    pub photometric: String,
+    /// Bits Stored, or the bit depth of the file.
+    pub bits_stored: u16,
+    /// Whether stored values are signed.
+    pub signed: bool,
+    /// Lossy Image Compression (0028,2110) is `01`, or the file is a JPEG: once lossy, always lossy.
+    pub lossy: bool,
+}
+
+/// One frame of one image.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Radiograph {
+    /// Stored values; colour files are reduced to luminance, and `notes` says so.
+    pub pixels: Pixels,
+    /// Frame number, from 0.
+    pub frame: usize,
+    /// Frames in the file, ≥ 1.
+    pub frames: usize,
+    /// DICOM Modality (0008,0060), or `OT`.
+    pub modality: String,
+    /// Millimetres a pixel; absent when unknown.
+    pub spacing: Option<Spacing>,
+    /// Stored → modality values.
+    pub modality_transform: ModalityTransform,
+    /// Unit of the modality values: `HU`, or empty.
+    pub modality_unit: String,
+    /// Whether low is black or white.
+    pub photometric: Photometric,
+    /// The file's windows, first one first; empty when it has none.
+    pub windows: Vec<DisplayWindow>,
+    /// The file's VOI LUTs.
+    pub voi_tables: Vec<VoiTable>,
+    /// Pixel Padding Value range in stored values: kept out of automatic windows.
+    pub padding: Option<(f64, f64)>,
+    /// View Position (0018,5101), e.g. `VD`, `PA`, `MLO`; empty when unknown.
+    pub view_position: String,
+    /// Facts of the file.
+    pub source: Source,
+    /// Who it is of.
+    pub identity: Identity,
+    /// Set when any pixel is synthetic.
+    pub synthetic: Option<SyntheticMark>,
+    /// What the reader had to assume or repair, in words for a person.
+    pub notes: Vec<String>,
+}
+
+impl Radiograph {
+    /// A radiograph made in the program, with no file behind it.
+    pub fn from_pixels(pixels: Pixels) -> Self {
+        let (bits_stored, signed) = pixels.depth();
+        Self {
+            pixels,
+            frame: 0,
+            frames: 1,
+            modality: "OT".to_owned(),
+            spacing: None,
+            modality_transform: ModalityTransform::default(),
+            modality_unit: String::new(),
+            photometric: Photometric::Monochrome2,
+            windows: Vec::new(),
+            voi_tables: Vec::new(),
+            padding: None,
+            view_position: String::new(),
+            source: Source {
+                path: None,
+                kind: FileKind::Memory,
+                transfer_syntax: None,
+                sop_class: None,
+                sop_instance: None,
+                study: None,
+                photometric: "MONOCHROME2".to_owned(),
+                bits_stored,
+                signed,
+                lossy: false,
+            },
+            identity: Identity::default(),
+            synthetic: None,
+            notes: Vec::new(),
+        }
+    }
+
+    /// Columns.
+    pub fn width(&self) -> usize {
+        self.pixels.width()
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.pixels.height()
+    }
+
+    /// The modality value of the pixel at `(x, y)`, if inside.
+    pub fn modality_value(&self, x: usize, y: usize) -> Option<f64> {
+        self.pixels
+            .value(x, y)
+            .map(|stored| self.modality_transform.apply(stored))
+    }
+
+    /// The window to open with: the file's first, else the 0.5–99.5 percentiles of the modality values.
+    ///
+    /// 8-bit colour or grey files without a window open at their full range, as any other viewer shows them.
+    pub fn initial_window(&self) -> DisplayWindow {
+        if let Some(window) = self.windows.iter().find(|w| w.is_usable()) {
+            return window.clone();
+        }
+        if matches!(self.pixels, Pixels::U8(_)) && self.source.kind != FileKind::Dicom {
+            return DisplayWindow::from_range(0.0, 255.0);
+        }
+        let (low, high) = self.robust_range(0.005);
+        DisplayWindow::from_range(low, high)
+    }
+
+    /// The `tail` and `1 − tail` quantiles of the modality values, padding left out; never an empty range.
+    pub fn robust_range(&self, tail: f64) -> (f64, f64) {
+        let (low, high) = self.pixels.quantiles(tail, self.padding);
+        let a = self.modality_transform.apply(low);
+        let b = self.modality_transform.apply(high);
+        let (low, high) = (a.min(b), a.max(b));
+        if low.is_finite() && high.is_finite() && high > low {
+            (low, high)
+        } else if low.is_finite() {
+            (low - 0.5, low + 0.5)
+        } else {
+            (0.0, 1.0)
+        }
+    }
+
+    /// Grey in 0–1 through a window, polarity applied: black is 0 whatever the photometric interpretation.
+    pub fn grey(&self, window: &DisplayWindow) -> Grid<f32> {
+        let inverted = self.photometric == Photometric::Monochrome1;
+        self.pixels.to_f32().map(|stored| {
+            let grey = window.grey(self.modality_transform.apply(f64::from(*stored)));
+            (if inverted { 1.0 - grey } else { grey }) as f32
+        })
+    }
+}

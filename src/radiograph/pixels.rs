@@ -1,0 +1,260 @@
+//! Stored values at native depth.
+//!
+//! Separate because every reader ends here and every composite starts here; no value is ever forced to 8 bits.
+
+use serde::{Deserialize, Serialize};
+
+use crate::geometry::PixelRect;
+use crate::grid::Grid;
+
+/// Stored values of one frame.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pixels {
+    /// Unsigned, up to 8 bits.
+    U8(Grid<u8>),
+    /// Unsigned, 9 to 16 bits.
+    U16(Grid<u16>),
+    /// Signed, up to 16 bits.
+    I16(Grid<i16>),
+    /// Float pixel data, and integers wider than 16 bits.
+    F32(Grid<f32>),
+}
+
+/// Runs the same expression on whichever grid there is.
+macro_rules! each {
+    ($pixels:expr, $grid:ident => $body:expr) => {
+        match $pixels {
+            Pixels::U8($grid) => $body,
+            Pixels::U16($grid) => $body,
+            Pixels::I16($grid) => $body,
+            Pixels::F32($grid) => $body,
+        }
+    };
+}
+
+impl Pixels {
+    /// Columns.
+    pub fn width(&self) -> usize {
+        each!(self, grid => grid.width())
+    }
+
+    /// Rows.
+    pub fn height(&self) -> usize {
+        each!(self, grid => grid.height())
+    }
+
+    /// `(bits, signed)` of the buffer.
+    pub fn depth(&self) -> (u16, bool) {
+        match self {
+            Self::U8(_) => (8, false),
+            Self::U16(_) => (16, false),
+            Self::I16(_) => (16, true),
+            Self::F32(_) => (32, true),
+        }
+    }
+
+    /// The range of values that the buffer can hold; floats have none.
+    pub fn limits(&self) -> Option<(f64, f64)> {
+        match self {
+            Self::U8(_) => Some((0.0, 255.0)),
+            Self::U16(_) => Some((0.0, 65535.0)),
+            Self::I16(_) => Some((-32768.0, 32767.0)),
+            Self::F32(_) => None,
+        }
+    }
+
+    /// The stored value at `(x, y)`, if inside.
+    pub fn value(&self, x: usize, y: usize) -> Option<f64> {
+        each!(self, grid => grid.get(x, y).map(|v| f64::from(*v)))
+    }
+
+    /// All stored values as f32; exact for every integer depth.
+    pub fn to_f32(&self) -> Grid<f32> {
+        each!(self, grid => grid.map(|v| f32::from(*v)))
+    }
+
+    /// The part inside `rect`; pixels of `rect` outside the image take the nearest pixel's value.
+    pub fn crop_f32(&self, rect: PixelRect) -> Grid<f32> {
+        let (width, height) = (self.width() as i64, self.height() as i64);
+        each!(self, grid => Grid::from_fn(rect.width, rect.height, |x, y| {
+            let source_x = (rect.x + x as i64).clamp(0, width - 1) as usize;
+            let source_y = (rect.y + y as i64).clamp(0, height - 1) as usize;
+            f32::from(grid[(source_x, source_y)])
+        }))
+    }
+
+    /// A buffer of the same depth; values are rounded once and clamped to what the depth can hold.
+    #[must_use]
+    pub fn like(&self, values: &Grid<f32>) -> Self {
+        match self {
+            Self::U8(_) => Self::U8(values.map(|v| v.round().clamp(0.0, 255.0) as u8)),
+            Self::U16(_) => Self::U16(values.map(|v| v.round().clamp(0.0, 65535.0) as u16)),
+            Self::I16(_) => Self::I16(values.map(|v| v.round().clamp(-32768.0, 32767.0) as i16)),
+            Self::F32(_) => Self::F32(values.clone()),
+        }
+    }
+
+    /// How many pixels differ from `other`; `None` when size or depth differ.
+    pub fn count_different(&self, other: &Self) -> Option<usize> {
+        self.count_different_where(other, |_, _| true)
+    }
+
+    /// How many pixels with `counts(x, y)` differ from `other`; `None` when size or depth differ.
+    ///
+    /// Floats are compared by their bits, so that NaN equals itself.
+    pub fn count_different_where(
+        &self,
+        other: &Self,
+        counts: impl Fn(usize, usize) -> bool,
+    ) -> Option<usize> {
+        fn count<T: Copy>(
+            a: &Grid<T>,
+            b: &Grid<T>,
+            counts: impl Fn(usize, usize) -> bool,
+            same: impl Fn(T, T) -> bool,
+        ) -> Option<usize> {
+            if a.size() != b.size() {
+                return None;
+            }
+            let mut different = 0;
+            for y in 0..a.height() {
+                for (x, (p, q)) in a.row(y).iter().zip(b.row(y)).enumerate() {
+                    different += usize::from(!same(*p, *q) && counts(x, y));
+                }
+            }
+            Some(different)
+        }
+        match (self, other) {
+            (Self::U8(a), Self::U8(b)) => count(a, b, counts, |p, q| p == q),
+            (Self::U16(a), Self::U16(b)) => count(a, b, counts, |p, q| p == q),
+            (Self::I16(a), Self::I16(b)) => count(a, b, counts, |p, q| p == q),
+            (Self::F32(a), Self::F32(b)) => count(a, b, counts, |p, q| p.to_bits() == q.to_bits()),
+            _ => None,
+        }
+    }
+
+    /// Stored values, little endian, row after row: what is hashed and written.
+    pub fn to_le_bytes(&self) -> Vec<u8> {
+        match self {
+            Self::U8(grid) => grid.cells().to_vec(),
+            Self::U16(grid) => grid.cells().iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::I16(grid) => grid.cells().iter().flat_map(|v| v.to_le_bytes()).collect(),
+            Self::F32(grid) => grid.cells().iter().flat_map(|v| v.to_le_bytes()).collect(),
+        }
+    }
+
+    /// The inverse of [`Self::to_le_bytes`] for a depth named `u8`, `u16`, `i16` or `f32`.
+    pub fn from_le_bytes(depth: &str, width: usize, height: usize, bytes: &[u8]) -> Option<Self> {
+        let pairs = || bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
+        let count = width.checked_mul(height)?;
+        let size = match depth {
+            "u8" => 1,
+            "u16" | "i16" => 2,
+            _ => 4,
+        };
+        if count.checked_mul(size)? != bytes.len() {
+            return None;
+        }
+        Some(match depth {
+            "u8" => Self::U8(Grid::from_vec(width, height, bytes.to_vec())?),
+            "u16" => {
+                let values = pairs().map(u16::from_le_bytes).collect();
+                Self::U16(Grid::from_vec(width, height, values)?)
+            }
+            "i16" => {
+                let values = pairs().map(i16::from_le_bytes).collect();
+                Self::I16(Grid::from_vec(width, height, values)?)
+            }
+            "f32" => {
+                let quads = bytes.chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]);
+                let values = quads.map(f32::from_le_bytes).collect();
+                Self::F32(Grid::from_vec(width, height, values)?)
+            }
+            _ => return None,
+        })
+    }
+
+    /// `u8`, `u16`, `i16` or `f32`.
+    pub fn depth_name(&self) -> &'static str {
+        match self {
+            Self::U8(_) => "u8",
+            Self::U16(_) => "u16",
+            Self::I16(_) => "i16",
+            Self::F32(_) => "f32",
+        }
+    }
+
+    /// The smallest and the largest finite stored value; `(0, 0)` when there is none.
+    pub fn range(&self) -> (f64, f64) {
+        let (mut low, mut high) = (f64::INFINITY, f64::NEG_INFINITY);
+        each!(self, grid => for value in grid.cells() {
+            let value = f64::from(*value);
+            if value.is_finite() {
+                low = low.min(value);
+                high = high.max(value);
+            }
+        });
+        if low > high { (0.0, 0.0) } else { (low, high) }
+    }
+
+    /// The `tail` and `1 − tail` quantiles of the finite stored values outside `padding`.
+    ///
+    /// At most about a million pixels on a regular lattice are read: enough for a window, quick on any film.
+    pub fn quantiles(&self, tail: f64, padding: Option<(f64, f64)>) -> (f64, f64) {
+        let step = ((self.width() * self.height()) as f64 / 1.0e6)
+            .sqrt()
+            .ceil()
+            .max(1.0) as usize;
+        let mut sample: Vec<f32> = Vec::new();
+        each!(self, grid => for y in (0..grid.height()).step_by(step) {
+            for value in grid.row(y).iter().step_by(step) {
+                let value = f32::from(*value);
+                let padded = padding.is_some_and(|(a, b)| (a..=b).contains(&f64::from(value)));
+                if value.is_finite() && !padded {
+                    sample.push(value);
+                }
+            }
+        });
+        if sample.is_empty() {
+            return self.range();
+        }
+        let last = sample.len() - 1;
+        let mut quantile = |q: f64| {
+            let index = ((last as f64) * q).round() as usize;
+            f64::from(*sample.select_nth_unstable_by(index, f32::total_cmp).1)
+        };
+        (quantile(tail), quantile(1.0 - tail))
+    }
+}
+
+/// The written form: depth, size and the little-endian values, base64.
+#[derive(Serialize, Deserialize)]
+struct Packed {
+    depth: String,
+    width: usize,
+    height: usize,
+    values: String,
+}
+
+impl Serialize for Pixels {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Packed {
+            depth: self.depth_name().to_owned(),
+            width: self.width(),
+            height: self.height(),
+            values: crate::encoding::pack(&self.to_le_bytes()),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pixels {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error as _;
+        let packed = Packed::deserialize(deserializer)?;
+        let bytes = crate::encoding::unpack(&packed.values)
+            .ok_or_else(|| D::Error::custom("pixel values are not valid packed data"))?;
+        Self::from_le_bytes(&packed.depth, packed.width, packed.height, &bytes)
+            .ok_or_else(|| D::Error::custom("pixel values do not fit their depth and size"))
+    }
+}

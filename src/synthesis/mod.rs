@@ -1,0 +1,1 @@
+//! Schedules, samplers, control, in- and outpainting: a request becomes an outcome. Owns no weights.

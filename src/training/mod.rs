@@ -1,0 +1,1 @@
+//! Data sets from cohorts and phantoms, losses, trainer, checkpoints.

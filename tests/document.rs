@@ -1,0 +1,1 @@
+//! Edits, history, rasters, journal and project folders.

@@ -1,0 +1,1 @@
+//! The seam: lanes, cancelling, panics.

@@ -1,0 +1,14 @@
+//! One integration binary: a module a theme, so that the program is linked once.
+
+#[cfg(feature = "window")]
+mod app;
+mod command;
+mod document;
+mod job;
+mod measure;
+mod network;
+mod phantom;
+mod radiograph;
+mod synthesis;
+mod tidy;
+mod training;

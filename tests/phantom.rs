@@ -1,0 +1,1 @@
+//! Phantoms: physics, truth, determinism.

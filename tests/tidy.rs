@@ -1,0 +1,220 @@
+//! The conventions that a compiler does not check: layers, sizes, docs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn source_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    let mut entries: Vec<_> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            source_files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    source_files(&root, &mut files);
+    files
+        .into_iter()
+        .map(|path| {
+            let name = path
+                .strip_prefix(&root)
+                .unwrap()
+                .to_string_lossy()
+                .replace('\\', "/");
+            (name, fs::read_to_string(&path).unwrap())
+        })
+        .collect()
+}
+
+/// The layer of a file: its folder, or the name of a file at the top.
+fn layer(name: &str) -> &str {
+    let first = name.split('/').next().unwrap_or(name);
+    first.strip_suffix(".rs").unwrap_or(first)
+}
+
+const GROUND: &[&str] = &["grid", "geometry", "landmarks", "noise", "encoding"];
+
+/// What each layer may use beside itself and the ground.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("radiograph", &[]),
+    ("phantom", &[]),
+    ("measure", &[]),
+    ("cohort", &["radiograph"]),
+    ("document", &["radiograph"]),
+    ("job", &["document", "measure", "radiograph"]),
+    ("network", &[]),
+    (
+        "synthesis",
+        &[
+            "job",
+            "cohort",
+            "phantom",
+            "document",
+            "measure",
+            "radiograph",
+            "network",
+        ],
+    ),
+    (
+        "training",
+        &[
+            "job",
+            "cohort",
+            "phantom",
+            "document",
+            "measure",
+            "radiograph",
+            "network",
+            "synthesis",
+        ],
+    ),
+    (
+        "study",
+        &[
+            "training",
+            "synthesis",
+            "network",
+            "job",
+            "cohort",
+            "phantom",
+            "document",
+            "measure",
+            "radiograph",
+        ],
+    ),
+    (
+        "engine",
+        &[
+            "study",
+            "training",
+            "synthesis",
+            "network",
+            "job",
+            "cohort",
+            "phantom",
+            "document",
+            "measure",
+            "radiograph",
+        ],
+    ),
+    (
+        "app",
+        &["job", "document", "cohort", "measure", "radiograph"],
+    ),
+    (
+        "command",
+        &[
+            "engine",
+            "study",
+            "training",
+            "synthesis",
+            "network",
+            "job",
+            "cohort",
+            "phantom",
+            "document",
+            "measure",
+            "radiograph",
+        ],
+    ),
+];
+
+/// Crates that only some layers may name.
+const ONLY_IN: &[(&str, &[&str])] = &[
+    ("dicom_", &["radiograph"]),
+    ("image::", &["radiograph"]),
+    ("png::", &["radiograph"]),
+    (
+        "candle_",
+        &["network", "synthesis", "training", "study", "engine"],
+    ),
+    ("clap::", &["command"]),
+    ("indicatif::", &["command"]),
+    ("anyhow::", &["command"]),
+    ("egui", &["app"]),
+    ("eframe::", &["app"]),
+    ("wgpu::", &["app"]),
+    ("rfd::", &["app"]),
+    ("crossbeam_channel::", &["job"]),
+    ("std::thread", &["job"]),
+];
+
+#[test]
+fn layers_use_only_what_they_may() {
+    let mut wrong = Vec::new();
+    for (name, text) in sources() {
+        let own = layer(&name);
+        if matches!(own, "lib" | "main") {
+            continue;
+        }
+        let allowed = MAY_USE.iter().find(|(layer, _)| *layer == own);
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or("");
+            for part in code.split("crate::").skip(1) {
+                let used: String = part
+                    .chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect();
+                let known = MAY_USE.iter().any(|(layer, _)| *layer == used);
+                let fine = used == own
+                    || GROUND.contains(&used.as_str())
+                    || allowed.is_some_and(|(_, may)| may.contains(&used.as_str()));
+                if (known || GROUND.contains(&used.as_str())) && !fine {
+                    wrong.push(format!("{name}:{}: {own} may not use {used}", number + 1));
+                }
+            }
+            for (krate, layers) in ONLY_IN {
+                let named = code.match_indices(krate).any(|(at, _)| {
+                    !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_')
+                });
+                if named && !layers.contains(&own) {
+                    wrong.push(format!(
+                        "{name}:{}: {krate} belongs to {layers:?}",
+                        number + 1
+                    ));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn files_are_short_and_say_what_they_are() {
+    let mut wrong = Vec::new();
+    let mut folders = std::collections::BTreeMap::<String, usize>::new();
+    for (name, text) in sources() {
+        let lines = text.lines().count();
+        if lines > 500 {
+            wrong.push(format!("{name}: {lines} lines, at most 500"));
+        }
+        if !text.starts_with("//!") {
+            wrong.push(format!("{name}: no `//!` at its start"));
+        }
+        for word in ["TODO", "FIXME", "XXX"] {
+            if text.contains(word) {
+                wrong.push(format!("{name}: {word}"));
+            }
+        }
+        if let Some((folder, _)) = name.rsplit_once('/') {
+            *folders.entry(folder.to_owned()).or_default() += 1;
+        }
+    }
+    for (folder, count) in folders {
+        // One file a subcommand: the command line has more of them than a layer has concepts.
+        let most = if folder == "command" { 24 } else { 10 };
+        if count > most {
+            wrong.push(format!("{folder}: {count} files, at most {most}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
