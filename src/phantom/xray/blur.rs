@@ -16,7 +16,9 @@ pub fn gaussian(image: &Grid<f32>, sigma: f64) -> Grid<f32> {
             .map(|i| (-0.5 * (i as f64 / sigma).powi(2)).exp() as f32)
             .collect();
         let sum: f32 = kernel.iter().sum();
-        kernel.iter_mut().for_each(|k| *k /= sum);
+        for k in &mut kernel {
+            *k /= sum;
+        }
         rows(&mut out, |row, new| convolve(row, &kernel, new));
         out = transposed(&out);
         rows(&mut out, |row, new| convolve(row, &kernel, new));

@@ -74,7 +74,7 @@ pub fn strokes(letter: char) -> Vec<Vec<Point>> {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Letter {
     /// Which.
-    pub letter: char,
+    pub glyph: char,
     /// Its middle, pixels.
     pub center: Point,
     /// Height, pixels.
@@ -96,7 +96,7 @@ impl Letter {
             let y = (p.y - 0.5) * self.height_px;
             Point::new(self.center.x + c * x - s * y, self.center.y + s * x + c * y)
         };
-        let lines: Vec<Vec<Point>> = strokes(self.letter)
+        let lines: Vec<Vec<Point>> = strokes(self.glyph)
             .iter()
             .map(|line| line.iter().map(place).collect())
             .collect();
