@@ -9,7 +9,7 @@ use crate::document::{Edit, Layer};
 use crate::job::JobId;
 
 use super::canvas::Tool;
-use super::session::{ResultId, Workspace};
+use super::session::{Recipe, ResultId, Workspace};
 
 /// The form of an exported file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,10 +126,14 @@ pub enum Action {
     /// Panels back to where they were.
     ResetLayout,
 
+    /// Changes what is asked for besides what is drawn.
+    Recipe(Box<Recipe>),
     /// Makes images from what is drawn.
     Generate,
     /// A new seed.
     NewSeed,
+    /// Moves the before/after slider.
+    Split(Option<f32>),
     /// Live mode on or off.
     Live(bool),
     /// Reads hip points with the network.
