@@ -112,39 +112,31 @@ pub fn jump(image: &Grid<f32>, inside: &Grid<bool>) -> Option<f64> {
 }
 
 /// High-pass noise power inside `a` over that inside `b`; `None` when either is too small or flat.
-///
-/// The high pass is `[1 −2 1; −2 4 −2; 1 −2 1] / 6`, blind to every locally linear anatomy; the median of its square
-/// is taken, so that edges do not count as noise.
 pub fn noise_ratio(image: &Grid<f32>, a: &Grid<bool>, b: &Grid<bool>) -> Option<f64> {
+    let (of_a, of_b) = (noise_power(image, a)?, noise_power(image, b)?);
+    (of_b > 0.0).then(|| of_a / of_b)
+}
+
+/// Median squared response to the high pass `[1 −2 1; −2 4 −2; 1 −2 1] / 6` inside `counts`; `None` below 16 pixels.
+///
+/// The high pass is blind to every locally linear anatomy, and the median does not count edges as noise.
+pub fn noise_power(image: &Grid<f32>, counts: &Grid<bool>) -> Option<f64> {
     let (width, height) = image.size();
-    if width < 3 || height < 3 {
-        return None;
-    }
-    let (mut in_a, mut in_b) = (Vec::new(), Vec::new());
-    for y in 1..height - 1 {
-        for x in 1..width - 1 {
-            if !(a[(x, y)] || b[(x, y)]) {
+    let mut powers = Vec::new();
+    for y in 1..height.saturating_sub(1) {
+        for x in 1..width.saturating_sub(1) {
+            if !counts[(x, y)] {
                 continue;
             }
             let at = |dx: usize, dy: usize| image[(x + dx - 1, y + dy - 1)];
             let corners = at(0, 0) + at(2, 0) + at(0, 2) + at(2, 2);
             let sides = at(1, 0) + at(0, 1) + at(2, 1) + at(1, 2);
             let response = (corners - 2.0 * sides + 4.0 * at(1, 1)) / 6.0;
-            let power = f64::from(response) * f64::from(response);
-            if a[(x, y)] {
-                in_a.push(power);
-            }
-            if b[(x, y)] {
-                in_b.push(power);
-            }
+            powers.push(f64::from(response) * f64::from(response));
         }
     }
-    let median = |mut values: Vec<f64>| {
-        (values.len() >= 16).then(|| {
-            let middle = values.len() / 2;
-            *values.select_nth_unstable_by(middle, f64::total_cmp).1
-        })
-    };
-    let (of_a, of_b) = (median(in_a)?, median(in_b)?);
-    (of_b > 0.0).then(|| of_a / of_b)
+    (powers.len() >= 16).then(|| {
+        let middle = powers.len() / 2;
+        *powers.select_nth_unstable_by(middle, f64::total_cmp).1
+    })
 }

@@ -5,6 +5,7 @@
 
 mod pixels;
 mod window;
+pub mod write;
 
 use std::path::PathBuf;
 
