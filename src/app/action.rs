@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::document::{Edit, Layer};
 use crate::job::JobId;
 
-use super::canvas::Tool;
+use super::canvas::{CanvasEvent, Tool};
 use super::session::{Recipe, ResultId, Workspace};
 
 /// The form of an exported file.
@@ -133,7 +133,7 @@ pub enum Action {
     /// A new seed.
     NewSeed,
     /// Moves the before/after slider.
-    Split(Option<f32>),
+    Split(f32),
     /// Live mode on or off.
     Live(bool),
     /// Reads hip points with the network.
@@ -153,6 +153,10 @@ pub enum Action {
 
     /// Opens the command palette.
     Palette,
+    /// What is typed in the palette, and the chosen line.
+    PaletteTyped(String, usize),
+    /// A canvas of this layer says what happened.
+    Canvas(Layer, Box<CanvasEvent>),
     /// Opens the sheet of keys.
     Keys,
     /// Opens or closes the list of notices.

@@ -63,9 +63,6 @@ pub const COMMANDS: &[Command] = &[
         Action::Tool(Tool::Length)
     }),
     command("Tools", "angle", "Angle", "A", || Action::Tool(Tool::Angle)),
-    command("Tools", "circle", "Circle by points", "C", || {
-        Action::Tool(Tool::Circle)
-    }),
     command("Tools", "select", "Select", "V", || {
         Action::Tool(Tool::Select)
     }),

@@ -11,6 +11,7 @@ use super::canvas::{Tool, ToolOptions, View};
 use super::files::Open;
 use super::live::Live;
 use crate::document::Layer;
+use crate::geometry::Point;
 use crate::job::{
     Attributes, Control, Error, JobId, Made, Mode, ModelReference, Progress, Request, RingPolicy,
     Sex,
@@ -140,6 +141,8 @@ pub struct Staged {
     pub seconds: f64,
     /// A reduced picture, made when it is first shown.
     pub thumbnail: Option<egui::TextureHandle>,
+    /// Whether its hip points were moved by hand: then no interval holds.
+    pub by_hand: bool,
     /// Whether it counts in the D-score (it has saliency maps).
     pub scored: bool,
 }
@@ -192,6 +195,7 @@ impl Tray {
             request,
             seconds,
             thumbnail: None,
+            by_hand: false,
             scored,
         });
         self.note();
@@ -320,15 +324,6 @@ pub enum Overlay {
     Notices,
 }
 
-/// What the pointer is over.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Probe {
-    /// Image pixels.
-    pub x: f64,
-    /// Image pixels.
-    pub y: f64,
-}
-
 /// Everything that is forgotten when the window closes.
 pub struct Session {
     /// The workspace that is shown.
@@ -353,8 +348,8 @@ pub struct Session {
     pub shown: Option<ResultId>,
     /// Whether the canvas shows the image before the result.
     pub before: bool,
-    /// Where the before/after slider stands, 0–1; absent = no slider.
-    pub split: Option<f32>,
+    /// Where the before/after slider stands: 0 = all answer, 1 = all image.
+    pub split: f32,
     /// Whether strokes, masks and points are drawn.
     pub overlays: bool,
     /// Whether identity is hidden.
@@ -367,8 +362,8 @@ pub struct Session {
     pub unread: usize,
     /// What lies above the window.
     pub overlay: Overlay,
-    /// What the pointer is over.
-    pub probe: Option<Probe>,
+    /// The image point that the pointer is over, pixels.
+    pub probe: Option<Point>,
     /// The layer the pointer was last on: what Clear and the tool sizes act on.
     pub layer: Layer,
     /// Whether the engine is built.

@@ -6,7 +6,7 @@ use super::Shown;
 use super::widgets::{badge, tooltip};
 use crate::app::action::{Action, ExportKind, Theme};
 use crate::app::keys;
-use crate::app::session::{Overlay, Workspace};
+use crate::app::session::Workspace;
 use crate::app::theme::{self, glyph, palette};
 
 /// The whole bar.
@@ -122,11 +122,11 @@ fn file_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
 fn edit_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     ui.set_min_width(220.0);
     let open = shown.session.open();
-    let undo = open.and_then(|open| open.undo_title());
-    let redo = open.and_then(|open| open.redo_title());
-    let title = |verb: &str, step: Option<&str>| step.map(|step| format!("{verb} {step}"));
-    item(ui, shown, "undo", title("Undo", undo), undo.is_some(), actions);
-    item(ui, shown, "redo", title("Redo", redo), redo.is_some(), actions);
+    let undo = open.and_then(|open| open.history.undo_name());
+    let redo = open.and_then(|open| open.history.redo_name());
+    let (can_undo, can_redo) = (undo.is_some(), redo.is_some());
+    item(ui, shown, "undo", undo, can_undo, actions);
+    item(ui, shown, "redo", redo, can_redo, actions);
     ui.separator();
     item(ui, shown, "clear-sketch", None, open.is_some(), actions);
     item(ui, shown, "clear-mask", None, open.is_some(), actions);
@@ -292,9 +292,6 @@ fn indicators(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
         badge(ui, glyph::SYNTHETIC, "SYNTHETIC", p.synthetic).on_hover_text(
             "Some or all pixels were made by a network. The mark stays in every save and export.",
         );
-    }
-    if session.overlay != Overlay::None {
-        ui.add_space(0.0);
     }
 }
 
