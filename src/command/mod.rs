@@ -4,6 +4,11 @@
 //! error, and only to a terminal. Exit codes: 0 done, 1 some items failed, 2 usage, 3 input, 4 model, 5 stopped.
 
 pub mod bench;
+mod convert;
+mod inspect;
+pub mod models;
+pub mod progress;
+pub mod train;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +72,15 @@ enum Command {
     /// Measure this machine.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// What the reader understood of each file.
+    Inspect(inspect::Inspect),
+    /// One frame into another file format.
+    Convert(convert::Convert),
+    /// Train a network.
+    Train(train::Train),
+    /// Models: what is there, and whether it loads.
+    #[command(subcommand)]
+    Models(models::Models),
 }
 
 /// What the window is opened with.
@@ -98,6 +112,10 @@ pub fn run(open_window: impl FnOnce(WindowOptions) -> Result<(), Error>) -> Exit
 fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Error> {
     match command {
         Command::Bench(what) => bench::run(what, common),
+        Command::Inspect(options) => inspect::run(options, common),
+        Command::Convert(options) => convert::run(options, common),
+        Command::Train(options) => train::run(options, common),
+        Command::Models(what) => models::run(what, common),
     }
 }
 

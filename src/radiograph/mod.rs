@@ -3,7 +3,13 @@
 //! The grey-scale pipeline is stored value → Modality LUT → VOI window → presentation (DICOM PS3.3 C.11, PS3.4 N.2).
 //! Window and level are a view: nothing in here changes a pixel. A radiograph is shared by `Arc`.
 
+mod dicom;
+mod error;
+mod export;
+mod luminance;
+mod open;
 mod pixels;
+mod raster;
 mod window;
 pub mod write;
 
@@ -13,7 +19,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::grid::Grid;
 
+pub use error::{ReadError, ReadProblem};
+pub use export::{ExportError, Values, export, values};
+pub use open::{ImageFile, InspectedWindow, Inspection, inspect, open, open_bytes, read};
 pub use pixels::Pixels;
+pub use raster::SYNTHETIC_KEYWORD;
 pub use window::{DisplayWindow, WindowFunction};
 
 /// Where the millimetres a pixel came from, and so how far a length can be trusted (DICOM PS3.3 10.7.1.3).
