@@ -128,7 +128,10 @@ fn one(arguments: &PhantomArguments, seed: u64) -> Result<Row, Error> {
     let full = phantom.image.map(|v| (v << 4) | (v >> 8));
     write_png_u16(&path, &full).map_err(|e| failed(&path, &e))?;
     for (mask, pixels) in &phantom.masks {
-        let path = arguments.out.join("masks").join(format!("{stem}-{mask}.png"));
+        let path = arguments
+            .out
+            .join("masks")
+            .join(format!("{stem}-{mask}.png"));
         write_png_u8(&path, pixels).map_err(|e| failed(&path, &e))?;
     }
     let size = phantom.image.size();
@@ -177,7 +180,9 @@ fn boxes(rows: &[Row]) -> Value {
     let mut annotations = Vec::new();
     for (image, row) in rows.iter().enumerate() {
         for finding in &row.phantom.findings {
-            let category = categories.binary_search(&finding.label.as_str()).unwrap_or(0);
+            let category = categories
+                .binary_search(&finding.label.as_str())
+                .unwrap_or(0);
             let b = finding.bounds;
             annotations.push(json!({
                 "id": annotations.len() + 1,
@@ -206,10 +211,22 @@ fn boxes(rows: &[Row]) -> Value {
 
 fn write_manifest(path: &Path, rows: &[Row]) -> Result<(), Error> {
     let mut table = csv::Writer::from_writer(Vec::new());
-    let labels: Vec<&String> = rows.first().map_or_else(Vec::new, |r| r.phantom.labels.keys().collect());
-    let numbers: Vec<&String> = rows.first().map_or_else(Vec::new, |r| r.phantom.numbers.keys().collect());
+    let labels: Vec<&String> = rows
+        .first()
+        .map_or_else(Vec::new, |r| r.phantom.labels.keys().collect());
+    let numbers: Vec<&String> = rows
+        .first()
+        .map_or_else(Vec::new, |r| r.phantom.numbers.keys().collect());
     let fixed = [
-        "file", "kind", "seed", "view", "age_years", "sex", "spacing_mm", "width", "height",
+        "file",
+        "kind",
+        "seed",
+        "view",
+        "age_years",
+        "sex",
+        "spacing_mm",
+        "width",
+        "height",
     ];
     let header = fixed
         .iter()
@@ -230,14 +247,16 @@ fn write_manifest(path: &Path, rows: &[Row]) -> Result<(), Error> {
             row.size.0.to_string(),
             row.size.1.to_string(),
         ];
-        record.extend(labels.iter().map(|l| {
-            u8::from(p.labels.get(*l).copied().unwrap_or(false)).to_string()
-        }));
         record.extend(
-            numbers
+            labels
                 .iter()
-                .map(|n| p.numbers.get(*n).map_or_else(String::new, |v| format!("{v:.4}"))),
+                .map(|l| u8::from(p.labels.get(*l).copied().unwrap_or(false)).to_string()),
         );
+        record.extend(numbers.iter().map(|n| {
+            p.numbers
+                .get(*n)
+                .map_or_else(String::new, |v| format!("{v:.4}"))
+        }));
         table.write_record(&record).map_err(|e| failed(path, &e))?;
     }
     let bytes = table.into_inner().map_err(|e| failed(path, &e))?;
