@@ -9,6 +9,7 @@ mod inspect;
 pub mod models;
 pub mod progress;
 pub mod train;
+mod phantom;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -81,6 +82,8 @@ enum Command {
     /// Models: what is there, and whether it loads.
     #[command(subcommand)]
     Models(models::Models),
+    /// Analytic radiographs with their truth.
+    Phantom(phantom::PhantomArguments),
 }
 
 /// What the window is opened with.
@@ -116,6 +119,7 @@ fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Error> {
         Command::Convert(options) => convert::run(options, common),
         Command::Train(options) => train::run(options, common),
         Command::Models(what) => models::run(what, common),
+        Command::Phantom(options) => phantom::run(options, common),
     }
 }
 
