@@ -13,7 +13,7 @@ use crate::radiograph::{self, ExportError, Values};
 
 /// Options of `convert`.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Convert {
+pub(super) struct Convert {
     /// DICOM, PNG, TIFF or JPEG file.
     input: PathBuf,
     /// Output: .png, .tif, .npy or .safetensors.
@@ -31,7 +31,7 @@ pub struct Convert {
 
 /// Which values to write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum ValuesChoice {
+pub(super) enum ValuesChoice {
     /// As in the file.
     Stored,
     /// After the Modality LUT.
@@ -41,7 +41,7 @@ pub enum ValuesChoice {
 }
 
 /// Converts one frame.
-pub fn run(options: &Convert, common: &Common) -> Result<ExitCode, Error> {
+pub(super) fn run(options: &Convert, common: &Common) -> Result<ExitCode, Error> {
     let image = radiograph::read(&options.input, options.frame)?;
     let which = match options.values {
         ValuesChoice::Stored => Values::Stored,

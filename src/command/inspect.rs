@@ -11,14 +11,14 @@ use crate::radiograph::{self, Inspection};
 
 /// Options of `inspect`.
 #[derive(Clone, Debug, clap::Args)]
-pub struct Inspect {
+pub(super) struct Inspect {
     /// DICOM, PNG, TIFF or JPEG files.
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
 
 /// Inspects every file; exit code 1 when some were refused, 3 when all were.
-pub fn run(options: &Inspect, common: &Common) -> Result<ExitCode, Error> {
+pub(super) fn run(options: &Inspect, common: &Common) -> Result<ExitCode, Error> {
     let rows: Vec<Inspection> = options.files.iter().map(radiograph::inspect).collect();
     if common.json {
         let document = serde_json::to_value(&rows)

@@ -24,6 +24,8 @@ pub(in crate::radiograph) struct DicomFile {
 
 /// Implicit VR with big-endian pixel data: a private transfer syntax of GE.
 pub(super) const GE_PRIVATE: &str = "1.2.840.113619.5.2";
+/// Each frame deflated by itself, otherwise uncompressed.
+pub(super) const DEFLATED_FRAME: &str = "1.2.840.10008.1.2.8.1";
 const DEFLATED: &str = "1.2.840.10008.1.2.1.99";
 
 /// Whether the bytes begin like a DICOM file or a bare data set.
@@ -130,7 +132,7 @@ fn one_element(
     Ok(whole)
 }
 
-fn inflate(deflated: &[u8]) -> Result<Vec<u8>, ReadProblem> {
+pub(super) fn inflate(deflated: &[u8]) -> Result<Vec<u8>, ReadProblem> {
     use miniz_oxide::inflate::{
         TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit,
     };

@@ -14,7 +14,7 @@ use crate::radiograph::error::ReadProblem;
 /// The bytes of one frame.
 pub(super) enum FrameBytes<'a> {
     /// Not compressed; for 1-bit pixels, the number of bits to pass over first.
-    Native(&'a [u8], usize),
+    Native(Cow<'a, [u8]>, usize),
     /// A code stream.
     Encoded(Cow<'a, [u8]>),
 }
@@ -54,7 +54,23 @@ pub(super) fn frame_bytes<'a>(
     let bytes = value
         .get((first / 8) as usize..last as usize)
         .ok_or_else(too_short)?;
-    Ok(FrameBytes::Native(bytes, (first % 8) as usize))
+    let skipped = (first % 8) as usize;
+    let swapped = element.encoding.big && element.vr == *b"OW" && layout.allocated <= 8;
+    Ok(FrameBytes::Native(
+        if swapped {
+            Cow::Owned(swap_pairs(value, first / 8, bytes.len()))
+        } else {
+            Cow::Borrowed(bytes)
+        },
+        skipped,
+    ))
+}
+
+/// Bytes in big-endian words lie the other way round, two by two (PS3.5 Annex A.3).
+fn swap_pairs(value: &[u8], first: u64, length: usize) -> Vec<u8> {
+    (first as usize..first as usize + length)
+        .map(|at| value.get(at ^ 1).copied().unwrap_or(0))
+        .collect()
 }
 
 /// The fragments of one frame, joined.

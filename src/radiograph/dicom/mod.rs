@@ -58,7 +58,20 @@ pub(super) fn read_frame(
                     .elements
                     .find(layout.carrier.tag())
                     .is_some_and(|element| element.encoding.big);
-            samples::native(bytes, skipped, layout, big, palette.as_ref())?
+            samples::native(&bytes, skipped, layout, big, palette.as_ref())?
+        }
+        FrameBytes::Encoded(stream) if file.syntax == file::DEFLATED_FRAME => {
+            let bytes = file::inflate(&stream)?;
+            let needed = layout.native_samples() as u64 * u64::from(layout.allocated);
+            if (bytes.len() as u64) < needed.div_ceil(8) {
+                return Err(ReadProblem::Damaged(format!(
+                    "the deflated frame {frame} has {} bytes, {} are needed",
+                    bytes.len(),
+                    needed.div_ceil(8)
+                )));
+            }
+            let bytes = &bytes[..needed.div_ceil(8) as usize];
+            samples::native(bytes, 0, layout, false, palette.as_ref())?
         }
         FrameBytes::Encoded(stream) => {
             let coded = codec::decode(&stream, &file.syntax, layout)?;

@@ -309,9 +309,26 @@ fn color_grey(
             let grey = one_sample(&words, layout, planar, luma);
             Ok(Pixels::U16(grid(grey, layout)?))
         }
-        Words::Longs(_) => Err(ReadProblem::Unsupported(
-            "color with more than 16 bits a sample".to_owned(),
-        )),
+        Words::Longs(words) => {
+            let values: Vec<f32> = words.iter().map(|w| bits.unsigned(*w) as f32).collect();
+            let area = layout.area();
+            let at = |pixel: usize, sample: usize| {
+                let index = if planar {
+                    sample * area + pixel
+                } else {
+                    pixel * 3 + sample
+                };
+                values.get(index).copied().unwrap_or(0.0)
+            };
+            let grey = (0..area).map(|pixel| {
+                if luma {
+                    at(pixel, 0)
+                } else {
+                    0.299 * at(pixel, 0) + 0.587 * at(pixel, 1) + 0.114 * at(pixel, 2)
+                }
+            });
+            Ok(Pixels::F32(grid(grey.collect(), layout)?))
+        }
     }
 }
 

@@ -104,7 +104,11 @@ pub(in crate::radiograph) fn decode(stream: &[u8]) -> Result<Coded, ReadProblem>
     let words = shielded("JPEG", || {
         let mut decoder = jpeg_decoder::Decoder::new(stream);
         decoder.set_max_decoding_buffer_size(1 << 31);
-        decoder.set_color_transform(jpeg_decoder::ColorTransform::None);
+        // Three components as they are, side by side; `None` would leave their planes ragged.
+        decoder.set_color_transform(match header.components {
+            3 => jpeg_decoder::ColorTransform::RGB,
+            _ => jpeg_decoder::ColorTransform::None,
+        });
         let bytes = decoder.decode().map_err(|error| match error {
             jpeg_decoder::Error::Unsupported(what) => {
                 ReadProblem::Unsupported(format!("JPEG with {what:?}"))

@@ -20,7 +20,13 @@ pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Coded, ReadProble
             "{segments} segments where {planes} are needed"
         )));
     }
-    let area = layout.area();
+    // Single bits are packed eight to a byte before they are coded.
+    let packed_bits = layout.allocated == 1;
+    let area = if packed_bits {
+        layout.area().div_ceil(8)
+    } else {
+        layout.area()
+    };
     // PackBits cannot expand by more than 64: a frame that claims more is refused before anything is allocated.
     if stream.len().saturating_mul(64) < area {
         return Err(damaged(format!(
@@ -41,6 +47,15 @@ pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Coded, ReadProble
         unpack(packed, area).ok_or_else(|| damaged(format!("segment {index} ends early")))
     };
     let words = match depth {
+        1 if packed_bits => {
+            let bytes = plane(0)?;
+            let bit = |index: usize| {
+                bytes
+                    .get(index / 8)
+                    .map_or(0, |byte| byte >> (index % 8) & 1)
+            };
+            Words::Bytes((0..layout.area()).map(bit).collect())
+        }
         1 => {
             let mut bytes = plane(0)?;
             for index in 1..planes {
