@@ -269,6 +269,8 @@ pub enum Purpose {
     Generate,
     /// Hip points for the document.
     Hips,
+    /// Hip points for the live answer of this revision.
+    LiveHips(u64),
 }
 
 /// How much a notice matters.
@@ -377,6 +379,46 @@ pub struct Session {
 }
 
 impl Session {
+    /// A session with nothing open.
+    pub fn new(settings: &super::settings::Settings, models: &[ModelChoice]) -> Self {
+        let mut recipe = Recipe::default();
+        if let Some(model) = models.first() {
+            recipe.model.clone_from(&model.name);
+            if model.steps > 0 {
+                recipe.steps = model.steps;
+            }
+        }
+        Self {
+            workspace: Workspace::Draw,
+            stage: Stage::Empty,
+            tool: Tool::Pen,
+            tool_options: ToolOptions {
+                size_px: settings.pen_px,
+                ..ToolOptions::default()
+            },
+            view: View::default(),
+            recipe,
+            recipe_revision: 0,
+            live: Live::default(),
+            tray: Tray::default(),
+            shown: None,
+            before: false,
+            split: 0.0,
+            overlays: true,
+            hide_identity: settings.hide_identity,
+            jobs: Vec::new(),
+            notices: Vec::new(),
+            unread: 0,
+            overlay: Overlay::None,
+            probe: None,
+            layer: Layer::Sketch,
+            engine_ready: false,
+            engine_error: None,
+            restorable: Vec::new(),
+            full_screen: false,
+        }
+    }
+
     /// Says something.
     pub fn say(&mut self, weight: Weight, text: impl Into<String>) {
         self.notices.push(Notice {

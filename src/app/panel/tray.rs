@@ -9,6 +9,7 @@ use egui::{
 use super::Shown;
 use super::widgets::icon_button;
 use crate::app::action::Action;
+use crate::app::keys;
 use crate::app::session::Staged;
 use crate::app::theme::{self, glyph, palette};
 use crate::landmarks::Side;
@@ -19,40 +20,32 @@ pub(crate) const HEIGHT: f32 = 168.0;
 /// Side of a thumbnail, points.
 const PICTURE: f32 = 92.0;
 
+/// What can be done with the result that is shown, at the right of the tray's title.
+pub(crate) fn buttons_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
+    ui.add_space(6.0);
+    ui.spacing_mut().item_spacing.x = 2.0;
+    let any = shown.session.shown().is_some();
+    ui.add_enabled_ui(any, |ui| {
+        for (id, icon, selected) in [
+            ("reject", glyph::REJECT, false),
+            ("accept", glyph::ACCEPT, false),
+            ("before-after", glyph::COMPARE, shown.session.before),
+        ] {
+            let Some(command) = keys::find(id) else {
+                continue;
+            };
+            let key = shown.keys.label(id);
+            if icon_button(ui, icon, command.title, &key, selected, 26.0).clicked() {
+                actions.push((command.action)());
+            }
+        }
+    });
+}
+
 /// The whole tray.
 pub(crate) fn tray_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
     let tray = &shown.session.tray;
-    ui.horizontal(|ui| {
-        ui.set_height(24.0);
-        ui.label(theme::heading("Results"));
-        let count = tray.items.len();
-        if count > 0 {
-            ui.label(RichText::new(format!("{count}")).color(p.dim));
-        }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let any = shown.session.shown().is_some();
-            ui.add_enabled_ui(any, |ui| {
-                let key = shown.keys.label("reject");
-                if icon_button(ui, glyph::REJECT, "Reject the result", &key, false, 26.0).clicked()
-                {
-                    actions.push(Action::Reject(None));
-                }
-                let key = shown.keys.label("accept");
-                if icon_button(ui, glyph::ACCEPT, "Accept the result", &key, false, 26.0).clicked()
-                {
-                    actions.push(Action::Accept(None));
-                }
-                let key = shown.keys.label("before-after");
-                let before = shown.session.before;
-                if icon_button(ui, glyph::COMPARE, "Before and after", &key, before, 26.0).clicked()
-                {
-                    actions.push(Action::BeforeAfter);
-                }
-            });
-        });
-    });
-    ui.add_space(2.0);
     if tray.items.is_empty() {
         let text = if shown.models.is_empty() {
             "Results appear here. A model is needed to make them; see the recipe."
