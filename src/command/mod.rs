@@ -5,6 +5,11 @@
 
 mod convert;
 mod inspect;
+mod terminal;
+mod reproduce;
+mod norberg;
+mod measure;
+mod generate;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,6 +74,15 @@ enum Command {
     Inspect(inspect::Inspect),
     /// One frame into another file format.
     Convert(convert::Convert),
+    /// Both hips of ventrodorsal films.
+    Norberg(norberg::Norberg),
+    /// Images from sketches, masks and attributes.
+    Generate(Box<generate::Generate>),
+    /// Makes the image of a record again and compares it.
+    Reproduce(reproduce::Reproduce),
+    /// Numbers about images.
+    #[command(subcommand)]
+    Measure(measure::Measure),
 }
 
 /// What the window is opened with.
@@ -101,6 +115,10 @@ fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Error> {
     match command {
         Command::Inspect(options) => inspect::run(options, common),
         Command::Convert(options) => convert::run(options, common),
+        Command::Norberg(options) => norberg::run(options, common),
+        Command::Generate(options) => generate::run(options, common),
+        Command::Reproduce(options) => reproduce::run(options, common),
+        Command::Measure(measure) => measure::run(measure, common),
     }
 }
 
@@ -131,4 +149,11 @@ pub fn say(line: &str) {
 /// Writes one JSON document to standard output.
 pub fn say_json(value: &serde_json::Value) {
     say(&value.to_string());
+}
+
+/// The engine of a command: over a folder of model folders first, then the person's own and the bundled ones.
+fn engine_of(models: Option<&std::path::Path>) -> crate::engine::LocalEngine {
+    let first = models.map(std::path::Path::to_owned);
+    let folders = first.into_iter().chain(crate::bundle::model_folders());
+    crate::engine::LocalEngine::over(folders.collect())
 }
