@@ -10,6 +10,7 @@ mod reproduce;
 mod norberg;
 mod measure;
 mod generate;
+pub mod bench;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -83,6 +84,9 @@ enum Command {
     /// Numbers about images.
     #[command(subcommand)]
     Measure(measure::Measure),
+    /// Measure this machine.
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 /// What the window is opened with.
@@ -119,6 +123,7 @@ fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Error> {
         Command::Generate(options) => generate::run(options, common),
         Command::Reproduce(options) => reproduce::run(options, common),
         Command::Measure(measure) => measure::run(measure, common),
+        Command::Bench(what) => bench::run(what, common),
     }
 }
 
