@@ -13,11 +13,10 @@ use crate::engine::LocalEngine;
 use crate::grid::Grid;
 use crate::job::record::{self, Record};
 use crate::job::{
-    Engine as _, Error, ErrorKind, Mode, ModelReference, Order, Outcome, Product, Request,
-    Sampler, Sex,
+    Engine as _, Error, ErrorKind, Mode, ModelReference, Order, Outcome, Product, Request, Sampler,
+    Sex,
 };
 use crate::radiograph;
-
 
 /// What is generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -145,7 +144,11 @@ pub(super) fn run(options: &Generate, common: &Common) -> Result<ExitCode, Error
             ));
         }
     }
-    Ok(if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
 }
 
 /// The requests of a manifest with their line numbers, those of the shard only.
@@ -162,7 +165,11 @@ fn manifest_requests(path: &Path, shard: Option<&str>) -> Result<Vec<(usize, Req
             })?,
     };
     let text = std::fs::read_to_string(path).map_err(|e| {
-        Error::new(ErrorKind::Input, format!("the manifest cannot be read ({e})")).at(path)
+        Error::new(
+            ErrorKind::Input,
+            format!("the manifest cannot be read ({e})"),
+        )
+        .at(path)
     })?;
     let mut requests = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -256,11 +263,16 @@ fn one(
         return Ok(done);
     }
     let terminal = Terminal::new(common);
-    let product = engine.carry_out(&Order::Generate(request.clone()), &mut |p| terminal.show(&p));
+    let product = engine.carry_out(&Order::Generate(request.clone()), &mut |p| {
+        terminal.show(&p)
+    });
     terminal.finish();
     match product? {
         Product::Outcome(outcome) => write_outcome(&outcome, folder, options.force),
-        _ => Err(Error::new(ErrorKind::Failed, "the engine answered something else")),
+        _ => Err(Error::new(
+            ErrorKind::Failed,
+            "the engine answered something else",
+        )),
     }
 }
 

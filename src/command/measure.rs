@@ -48,8 +48,7 @@ pub(super) fn run(measure: &Measure, common: &Common) -> Result<ExitCode, Error>
         (None, None) => return Err(Error::new(ErrorKind::Usage, "nothing to measure")),
     };
     let score = |mode| {
-        DScore::of(mode, &images)
-            .map_err(|e| Error::new(ErrorKind::Input, e.to_string()).at(place))
+        DScore::of(mode, &images).map_err(|e| Error::new(ErrorKind::Input, e.to_string()).at(place))
     };
     let sliced = score(DScoreMode::Sliced)?;
     let values = score(DScoreMode::Values)?;
@@ -82,7 +81,10 @@ fn maps_of(path: &Path) -> Result<Vec<Vec<Grid<f32>>>, Error> {
     for name in names {
         let view = file.tensor(name).map_err(|e| refuse(e.to_string()))?;
         let &[n, height, width] = view.shape() else {
-            return Err(refuse(format!("{name} has the shape {:?}, not [N,H,W]", view.shape())));
+            return Err(refuse(format!(
+                "{name} has the shape {:?}, not [N,H,W]",
+                view.shape()
+            )));
         };
         let values = floats(view.dtype(), view.data())
             .ok_or_else(|| refuse(format!("{name} is {:?}, not F32 or F64", view.dtype())))?;
@@ -106,7 +108,9 @@ fn maps_of(path: &Path) -> Result<Vec<Vec<Grid<f32>>>, Error> {
 
 /// Orders `block2` before `block10`.
 fn natural(name: &str) -> (String, u64, String) {
-    let digits = name.find(|c: char| c.is_ascii_digit()).unwrap_or(name.len());
+    let digits = name
+        .find(|c: char| c.is_ascii_digit())
+        .unwrap_or(name.len());
     let end = name[digits..]
         .find(|c: char| !c.is_ascii_digit())
         .map_or(name.len(), |i| digits + i);
@@ -126,7 +130,9 @@ fn floats(dtype: safetensors::Dtype, data: &[u8]) -> Option<Vec<f32>> {
         ),
         safetensors::Dtype::F64 => Some(
             data.chunks_exact(8)
-                .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32)
+                .map(|b| {
+                    f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]) as f32
+                })
                 .collect(),
         ),
         _ => None,
@@ -149,16 +155,23 @@ fn saliency_of(
     paths.sort();
     let mut images = Vec::new();
     for path in paths {
-        let read = radiograph::read(&path, 0).map_err(Error::from).and_then(|image| {
-            let order = Order::Measure(Measurement::Saliency {
-                radiograph: Arc::new(image),
-                window: None,
+        let read = radiograph::read(&path, 0)
+            .map_err(Error::from)
+            .and_then(|image| {
+                let order = Order::Measure(Measurement::Saliency {
+                    radiograph: Arc::new(image),
+                    window: None,
+                });
+                engine.carry_out(&order, &mut |_| ControlFlow::Continue(()))
             });
-            engine.carry_out(&order, &mut |_| ControlFlow::Continue(()))
-        });
         match read {
             Ok(Product::Reading(Reading::Saliency(maps))) => images.push(maps),
-            Ok(_) => return Err(Error::new(ErrorKind::Failed, "the engine answered something else")),
+            Ok(_) => {
+                return Err(Error::new(
+                    ErrorKind::Failed,
+                    "the engine answered something else",
+                ));
+            }
             Err(error) if error.kind == ErrorKind::Model => return Err(error),
             Err(error) => {
                 report(&error);
@@ -167,7 +180,9 @@ fn saliency_of(
         }
     }
     if images.is_empty() {
-        return Err(Error::new(ErrorKind::Input, "there is no readable image in the folder").at(folder));
+        return Err(
+            Error::new(ErrorKind::Input, "there is no readable image in the folder").at(folder),
+        );
     }
     Ok(images)
 }

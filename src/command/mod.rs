@@ -3,14 +3,14 @@
 //! Every command reports on standard output (text, or one JSON document with `--json`), progress goes to standard
 //! error, and only to a terminal. Exit codes: 0 done, 1 some items failed, 2 usage, 3 input, 4 model, 5 stopped.
 
-mod convert;
-mod inspect;
-mod terminal;
-mod reproduce;
-mod norberg;
-mod measure;
-mod generate;
 pub mod bench;
+mod convert;
+mod generate;
+mod inspect;
+mod measure;
+mod norberg;
+mod reproduce;
+mod terminal;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -77,7 +77,11 @@ fn points_for(path: &Path, points: &Value) -> Result<HipLandmarks, Error> {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
     let object = name.and_then(|name| points.get(name)).unwrap_or(points);
     let landmarks: HipLandmarks = serde_json::from_value(object.clone()).map_err(|e| {
-        Error::new(ErrorKind::Input, format!("there are no points for this film ({e})")).at(path)
+        Error::new(
+            ErrorKind::Input,
+            format!("there are no points for this film ({e})"),
+        )
+        .at(path)
     })?;
     if landmarks.is_valid() {
         Ok(landmarks)
@@ -96,7 +100,11 @@ fn from_points(path: &Path, points: &Value) -> Result<Value, Error> {
     let side = |side| -> Result<Value, Error> {
         let hip = landmarks.hip(side);
         let degrees = norberg_degrees(&landmarks, side, spacing).ok_or_else(|| {
-            Error::new(ErrorKind::Input, "the points make no angle: two of them coincide").at(path)
+            Error::new(
+                ErrorKind::Input,
+                "the points make no angle: two of them coincide",
+            )
+            .at(path)
         })?;
         Ok(json!({
             "center": hip.center, "radius": hip.radius, "rim": hip.rim,

@@ -31,7 +31,10 @@ pub(super) fn run(options: &Reproduce, common: &Common) -> Result<ExitCode, Erro
     let order = Order::Generate(record.request.clone());
     let Product::Outcome(outcome) = engine.carry_out(&order, &mut |_| ControlFlow::Continue(()))?
     else {
-        return Err(Error::new(ErrorKind::Failed, "the engine answered something else"));
+        return Err(Error::new(
+            ErrorKind::Failed,
+            "the engine answered something else",
+        ));
     };
     let Some(made) = outcome.images.first() else {
         return Err(Error::new(ErrorKind::Failed, "the engine made no image"));

@@ -103,13 +103,15 @@ impl Record {
     /// Reads `record.json`.
     pub fn read(path: &Path) -> Result<Self, Error> {
         let refuse = |what: String| Error::new(ErrorKind::Input, what).at(path);
-        let bytes = std::fs::read(path)
-            .map_err(|e| refuse(format!("the record cannot be read ({e})")))?;
+        let bytes =
+            std::fs::read(path).map_err(|e| refuse(format!("the record cannot be read ({e})")))?;
         let value: Value = serde_json::from_slice(&bytes)
             .map_err(|e| refuse(format!("the record is not JSON ({e})")))?;
         if value["format"] != json!(FORMAT) {
-            return Err(refuse(format!("the record has the format {}", value["format"]))
-                .remedy("open it with the version of the program that wrote it"));
+            return Err(
+                refuse(format!("the record has the format {}", value["format"]))
+                    .remedy("open it with the version of the program that wrote it"),
+            );
         }
         serde_json::from_value(value).map_err(|e| refuse(format!("the record is damaged ({e})")))
     }
@@ -151,7 +153,11 @@ pub fn write(folder: &Path, record: &Record, made: &Made, replace: bool) -> Resu
         record: folder.join("record.json"),
     };
     std::fs::create_dir_all(&folder).map_err(|e| {
-        Error::new(ErrorKind::Failed, format!("the folder cannot be made ({e})")).at(&folder)
+        Error::new(
+            ErrorKind::Failed,
+            format!("the folder cannot be made ({e})"),
+        )
+        .at(&folder)
     })?;
     export(&paths.image, &made.radiograph, replace)?;
     let mask = Radiograph::from_pixels(Pixels::U8(painted_mask(&record.request, made)));
@@ -165,7 +171,10 @@ pub fn write(folder: &Path, record: &Record, made: &Made, replace: bool) -> Resu
     let mut record = record.clone();
     record.image = name;
     let text = serde_json::to_vec(&record).map_err(|e| {
-        Error::new(ErrorKind::Failed, format!("the record cannot be written ({e})"))
+        Error::new(
+            ErrorKind::Failed,
+            format!("the record cannot be written ({e})"),
+        )
     })?;
     write_whole(&paths.record, &text, replace).map_err(|e| failed(&e))?;
     Ok(paths)

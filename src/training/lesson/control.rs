@@ -75,7 +75,9 @@ impl ControlLesson {
     fn error(&self, batch: &FlowBatch) -> Tensors<Tensor> {
         let denoiser = &self.base.denoiser;
         let condition = denoiser.embed(&batch.conditions, &batch.moments)?;
-        let residuals = self.branch.forward(&batch.input, &condition, &batch.hint, 1.0)?;
+        let residuals = self
+            .branch
+            .forward(&batch.input, &condition, &batch.hint, 1.0)?;
         let velocity = denoiser.forward(&batch.input, &condition, None, Some(&residuals))?;
         let square = (velocity - &batch.target)?.sqr()?;
         square.broadcast_mul(&batch.weight)?.mean_all()
@@ -102,7 +104,14 @@ impl Lesson for ControlLesson {
 
     fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
         let (out, recipe, data) = (&self.out, &self.recipe, &self.flow.data);
-        let mut card = card(Task::Control, "control-branch-1", &self.config, out, recipe, data);
+        let mut card = card(
+            Task::Control,
+            "control-branch-1",
+            &self.config,
+            out,
+            recipe,
+            data,
+        );
         card.needs = BTreeMap::from([(
             "diffusion".to_owned(),
             Need {

@@ -46,8 +46,7 @@ pub(super) fn begin(out: &Path, recipe: &Recipe, data: DataSet) -> Result<impl L
     config.adapter = config.adapter.fitting(&config.denoiser);
     let weights = Weights::new(recipe.seed);
     let names = data.names.clone();
-    let network =
-        Diffusion::new(&weights.builder(), &config, names).map_err(|e| tensors(&e))?;
+    let network = Diffusion::new(&weights.builder(), &config, names).map_err(|e| tensors(&e))?;
     Ok(DiffusionLesson {
         out: out.to_owned(),
         recipe: recipe.clone(),
@@ -63,10 +62,9 @@ pub(super) fn begin(out: &Path, recipe: &Recipe, data: DataSet) -> Result<impl L
 fn error(network: &Diffusion, batch: &FlowBatch) -> Tensors<Tensor> {
     let condition = network.denoiser.embed(&batch.conditions, &batch.moments)?;
     let injections = network.adapter.forward(&batch.hint)?;
-    let velocity =
-        network
-            .denoiser
-            .forward(&batch.input, &condition, Some(&injections), None)?;
+    let velocity = network
+        .denoiser
+        .forward(&batch.input, &condition, Some(&injections), None)?;
     let square = (velocity - &batch.target)?.sqr()?;
     square.broadcast_mul(&batch.weight)?.mean_all()
 }
