@@ -61,7 +61,13 @@ pub fn bounds_of(mark: &Mark) -> PixelRect {
         }
         Shape::Polygon { points } => around(points.iter().copied(), 0.0),
         Shape::Rectangle { from, to } => around([*from, *to].into_iter(), 0.0),
-        Shape::Region { bounds, .. } => *bounds,
+        Shape::Region { bounds, .. } => {
+            let far = |v: i64| v.unsigned_abs() > 1 << 40;
+            if far(bounds.x) || far(bounds.y) {
+                return PixelRect::default();
+            }
+            *bounds
+        }
     }
 }
 

@@ -1,0 +1,82 @@
+//! Power cuts: this test binary starts itself as a painter and kills it at random moments.
+
+use super::*;
+use radcanvas::document::Project;
+use radcanvas::noise::Noise;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const FOLDER: &str = "RADCANVAS_TEST_KILL_FOLDER";
+
+/// The painter: does nothing unless the test below started it.
+#[test]
+fn painter() {
+    let Some(folder) = std::env::var_os(FOLDER) else {
+        return;
+    };
+    let folder = Path::new(&folder);
+    let (mut project, _) = Project::open(&folder.join("project")).unwrap();
+    let mut told = OpenOptions::new();
+    let mut told = told
+        .append(true)
+        .create(true)
+        .open(folder.join("told"))
+        .unwrap();
+    for i in 0..200_000 {
+        let points: Vec<_> = (0..200)
+            .map(|j| (f64::from(j), f64::from(i), 0.5))
+            .collect();
+        project.apply(add(line(&points, 3.0, true))).unwrap();
+        told.write_all(b".").unwrap();
+    }
+}
+
+fn start(folder: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "document::kill::painter", "--test-threads=1"])
+        .env(FOLDER, folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[test]
+fn a_kill_loses_at_most_the_stroke_being_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("project");
+    drop(Project::create(&at, film()).unwrap());
+    let told = folder.path().join("told");
+    let strokes_told = || fs::metadata(&told).map_or(0, |facts| facts.len() as usize);
+    let mut noise = Noise::new(5, 0);
+    let mut before = 0;
+    for round in 0..10 {
+        let (marks_before, told_before) = (before, strokes_told());
+        let mut child = start(folder.path());
+        let patience = Instant::now();
+        while strokes_told() == told_before {
+            assert!(
+                patience.elapsed() < Duration::from_secs(20),
+                "the painter does not paint"
+            );
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_micros(noise.index(20_000) as u64));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (project, repairs) = Project::open(&at).unwrap();
+        before = project.document().marks.len();
+        let (made, told) = (before - marks_before, strokes_told() - told_before);
+        assert!(
+            made == told || made == told + 1,
+            "round {round}: {told} told, {made} there, {repairs:?}"
+        );
+        assert!(
+            repairs.iter().all(|r| r.contains("cut in the middle")),
+            "{repairs:?}"
+        );
+    }
+}
