@@ -29,7 +29,14 @@ fn painter() {
         let points: Vec<_> = (0..200)
             .map(|j| (f64::from(j), f64::from(i), 0.5))
             .collect();
-        project.apply(add(line(&points, 3.0, true))).unwrap();
+        let count = project.document().marks.len();
+        let stroke = add(line(&points, 3.0, true));
+        if let Err(error) = project.apply(stroke.clone()) {
+            assert_eq!(project.document().marks.len(), count);
+            assert!(project.apply(stroke).is_err());
+            fs::write(folder.join("refused"), error.to_string()).unwrap();
+            return;
+        }
         told.write_all(b".").unwrap();
     }
 }
@@ -79,4 +86,34 @@ fn a_kill_loses_at_most_the_stroke_being_written() {
             "{repairs:?}"
         );
     }
+}
+
+/// A limit on the size of files stands in for a full disk: the write that meets it is cut in the middle.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_whole_lines() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("project");
+    drop(Project::create(&at, film()).unwrap());
+    let done = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 150; exec \"$0\" \"$@\""])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "document::kill::painter", "--test-threads=1"])
+        .env(FOLDER, folder.path())
+        .output()
+        .unwrap();
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stdout)
+    );
+    let refused = fs::read_to_string(folder.path().join("refused")).unwrap();
+    assert!(refused.contains("still in memory"), "{refused}");
+    let told = fs::metadata(folder.path().join("told")).unwrap().len() as usize;
+    let (mut project, repairs) = Project::open(&at).unwrap();
+    assert_eq!(
+        (project.document().marks.len(), repairs),
+        (told, Vec::new())
+    );
+    project.apply(stroke(1.0)).unwrap();
 }

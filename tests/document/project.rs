@@ -46,10 +46,17 @@ fn a_last_line_torn_at_any_byte_loses_itself_only() {
     let whole = fs::read(&path).unwrap();
     for cut in kept..=whole.len() {
         fs::write(&path, &whole[..cut]).unwrap();
+        let (read, left_out) = Project::read(folder.path()).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), whole[..cut]);
         let (mut project, repairs) = Project::open(folder.path()).unwrap();
         let complete = cut + 1 >= whole.len();
         let expected = if complete { &after } else { &before };
-        assert_eq!(project.document(), expected, "cut at {cut}");
+        assert_eq!(
+            (project.document(), read.document()),
+            (expected, expected),
+            "cut at {cut}"
+        );
+        assert_eq!(left_out.len(), repairs.len(), "cut at {cut}");
         assert_eq!(
             repairs.len(),
             usize::from(cut > kept && !complete),

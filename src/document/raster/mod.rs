@@ -131,6 +131,14 @@ impl Target<'_> {
         }
     }
 
+    /// Whether no coverage can change this pixel any more: neighboring segments overlap almost wholly.
+    fn is_full(&self, x: usize, y: usize) -> bool {
+        match self.operation {
+            Operation::Paint => self.grid[(x, y)] == 255,
+            Operation::Erase => self.grid[(x, y)] == 0,
+        }
+    }
+
     /// Covers one pixel partly.
     fn cover(&mut self, x: usize, y: usize, coverage: u8) {
         let operation = self.operation;
