@@ -41,14 +41,13 @@ fn painter() {
     }
 }
 
-fn start(folder: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+fn start(folder: &Path) -> std::io::Result<Child> {
+    Command::new(std::env::current_exe()?)
         .args(["--exact", "document::kill::painter", "--test-threads=1"])
         .env(FOLDER, folder)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap()
 }
 
 #[test]
@@ -62,7 +61,7 @@ fn a_kill_loses_at_most_the_stroke_being_written() {
     let mut before = 0;
     for round in 0..10 {
         let (marks_before, told_before) = (before, strokes_told());
-        let mut child = start(folder.path());
+        let mut child = start(folder.path()).unwrap();
         let patience = Instant::now();
         while strokes_told() == told_before {
             assert!(

@@ -1,6 +1,7 @@
 //! Which pixels a mark covers.
 
 use super::*;
+use radcanvas::document::mask::area_px;
 use radcanvas::document::raster::{bounds_of, draw};
 use radcanvas::document::{LayerRaster, rasterize};
 
@@ -29,9 +30,12 @@ fn inside_by_search(points: &[StrokePoint], width: f64, p: Point, slack: f64) ->
     })
 }
 
+/// Samples as x, y and pressure, and the full width.
+type Case = (&'static [(f64, f64, f32)], f64);
+
 #[test]
 fn a_stroke_covers_the_hull_of_its_discs() {
-    let cases: [(&[(f64, f64, f32)], f64); 5] = [
+    let cases: [Case; 5] = [
         (&[(5.0, 5.0, 1.0), (30.0, 20.0, 1.0)], 6.0),
         (&[(5.0, 5.0, 0.1), (30.0, 20.0, 1.0)], 14.0),
         (&[(20.0, 10.0, 1.0), (21.0, 10.5, 0.2)], 12.0),
@@ -110,7 +114,7 @@ fn erase_takes_from_what_lies_below_only() {
         mark(Layer::Mask, operation, Shape::Rectangle { from, to })
     };
     let (paint, erase) = (bar(0.0, Operation::Paint), bar(5.0, Operation::Erase));
-    let count = |marks: &[Mark]| drawn(marks).cells().iter().filter(|v| **v == 255).count();
+    let count = |marks: &[Mark]| area_px(&drawn(marks));
     assert_eq!(count(&[paint.clone(), erase.clone()]), 50);
     assert_eq!(count(&[erase.clone(), paint.clone()]), 100);
     assert_eq!(
@@ -137,7 +141,7 @@ fn polygons_follow_the_even_odd_rule() {
         (12.0, 8.0),
         (2.0, 8.0),
     ]))]);
-    assert_eq!(square.cells().iter().filter(|v| **v == 255).count(), 10 * 5);
+    assert_eq!(area_px(&square), 10 * 5);
     // Neighbors that share an edge neither overlap nor leave a gap.
     let next = outline(&[(12.0, 3.0), (20.0, 3.0), (20.0, 8.0), (12.0, 8.0)]);
     let next = drawn(&[paint(next)]);
