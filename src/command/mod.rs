@@ -11,6 +11,7 @@ mod measure;
 mod norberg;
 mod reproduce;
 mod terminal;
+mod phantom;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -87,6 +88,8 @@ enum Command {
     /// Measure this machine.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Analytic radiographs with their truth.
+    Phantom(phantom::PhantomArguments),
 }
 
 /// What the window is opened with.
@@ -124,6 +127,7 @@ fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Error> {
         Command::Reproduce(options) => reproduce::run(options, common),
         Command::Measure(measure) => measure::run(measure, common),
         Command::Bench(what) => bench::run(what, common),
+        Command::Phantom(options) => phantom::run(options, common),
     }
 }
 
