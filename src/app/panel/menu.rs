@@ -122,8 +122,8 @@ fn file_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
 fn edit_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     ui.set_min_width(220.0);
     let open = shown.session.open();
-    let undo = open.and_then(|open| open.history.undo_name());
-    let redo = open.and_then(|open| open.history.redo_name());
+    let undo = open.and_then(|open| open.history().undo_name());
+    let redo = open.and_then(|open| open.history().redo_name());
     let (can_undo, can_redo) = (undo.is_some(), redo.is_some());
     item(ui, shown, "undo", undo, can_undo, actions);
     item(ui, shown, "redo", redo, can_redo, actions);

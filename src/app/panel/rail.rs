@@ -102,8 +102,8 @@ fn size(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
 
 fn history(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     let open = shown.session.open();
-    let undo = open.and_then(|open| open.history.undo_name());
-    let redo = open.and_then(|open| open.history.redo_name());
+    let undo = open.and_then(|open| open.history().undo_name());
+    let redo = open.and_then(|open| open.history().redo_name());
     for (name, fallback, id, icon, action) in [
         (undo, "Undo", "undo", glyph::UNDO, Action::Undo),
         (redo, "Redo", "redo", glyph::REDO, Action::Redo),
