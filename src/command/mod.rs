@@ -12,6 +12,10 @@ mod norberg;
 mod reproduce;
 mod terminal;
 mod phantom;
+mod inspect;
+pub mod models;
+pub mod progress;
+pub mod train;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -72,6 +76,9 @@ pub enum DeviceChoice {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Measure this machine.
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// What the reader understood of each file.
     Inspect(inspect::Inspect),
     /// One frame into another file format.
@@ -90,6 +97,11 @@ enum Command {
     Bench(bench::Bench),
     /// Analytic radiographs with their truth.
     Phantom(phantom::PhantomArguments),
+    /// Train a network.
+    Train(train::Train),
+    /// Models: what is there, and whether it loads.
+    #[command(subcommand)]
+    Models(models::Models),
 }
 
 /// What the window is opened with.
@@ -128,6 +140,11 @@ fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Error> {
         Command::Measure(measure) => measure::run(measure, common),
         Command::Bench(what) => bench::run(what, common),
         Command::Phantom(options) => phantom::run(options, common),
+        Command::Bench(what) => bench::run(what, common),
+        Command::Inspect(options) => inspect::run(options, common),
+        Command::Convert(options) => convert::run(options, common),
+        Command::Train(options) => train::run(options, common),
+        Command::Models(what) => models::run(what, common),
     }
 }
 

@@ -7,7 +7,6 @@ use candle_core::{Device, Result as Tensors, Tensor};
 
 use super::calibration::{calibrate, truth};
 use super::{Lesson, card, fixed, scalar};
-use crate::geometry::Point;
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind};
 use crate::landmarks::HipLandmarks;
@@ -37,7 +36,7 @@ struct HipsLesson {
 }
 
 /// Builds the network and its lesson from the images that have hip points.
-pub(super) fn begin(out: &Path, recipe: &Recipe, data: DataSet) -> Result<impl Lesson, Error> {
+pub(super) fn begin(out: &Path, recipe: &Recipe, data: DataSet) -> Result<impl Lesson + use<>, Error> {
     let with_points: Vec<Example> = data
         .examples
         .into_iter()
