@@ -8,13 +8,12 @@ mod convert;
 mod generate;
 mod inspect;
 mod measure;
+pub mod models;
 mod norberg;
+mod phantom;
+pub mod progress;
 mod reproduce;
 mod terminal;
-mod phantom;
-mod inspect;
-pub mod models;
-pub mod progress;
 pub mod train;
 
 use std::path::PathBuf;
@@ -92,9 +91,6 @@ enum Command {
     /// Numbers about images.
     #[command(subcommand)]
     Measure(measure::Measure),
-    /// Measure this machine.
-    #[command(subcommand)]
-    Bench(bench::Bench),
     /// Analytic radiographs with their truth.
     Phantom(phantom::PhantomArguments),
     /// Train a network.
@@ -140,9 +136,6 @@ fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Error> {
         Command::Measure(measure) => measure::run(measure, common),
         Command::Bench(what) => bench::run(what, common),
         Command::Phantom(options) => phantom::run(options, common),
-        Command::Bench(what) => bench::run(what, common),
-        Command::Inspect(options) => inspect::run(options, common),
-        Command::Convert(options) => convert::run(options, common),
         Command::Train(options) => train::run(options, common),
         Command::Models(what) => models::run(what, common),
     }

@@ -20,8 +20,8 @@ use crate::radiograph::Radiograph;
 
 pub use edit::{Accepted, Edit, EditError};
 pub use history::{History, MOST_STEPS, step_name};
-pub use mask::distance_to;
 pub use mark::{Layer, Mark, Note, Operation, Shape, StrokePoint};
+pub use mask::distance_to;
 pub use project::{Project, ProjectError};
 pub use raster::{LayerRaster, rasterize};
 

@@ -40,7 +40,11 @@ const HOLES: Holes = Holes {
 };
 
 /// Loads autoencoder and base and starts the branch as a copy of the base.
-pub(super) fn begin(out: &Path, recipe: &Recipe, data: DataSet) -> Result<impl Lesson + use<>, Error> {
+pub(super) fn begin(
+    out: &Path,
+    recipe: &Recipe,
+    data: DataSet,
+) -> Result<impl Lesson + use<>, Error> {
     let path = Recipe::beside(&recipe.autoencoder, out, "autoencoder");
     let (autoencoder, _) = load_autoencoder(&path).map_err(|e| model(&e))?;
     let path = Recipe::beside(&recipe.base, out, "diffusion");

@@ -38,7 +38,11 @@ const HOLES: Holes = Holes {
 };
 
 /// Loads the autoencoder and builds the generator and its lesson.
-pub(super) fn begin(out: &Path, recipe: &Recipe, data: DataSet) -> Result<impl Lesson + use<>, Error> {
+pub(super) fn begin(
+    out: &Path,
+    recipe: &Recipe,
+    data: DataSet,
+) -> Result<impl Lesson + use<>, Error> {
     let path = Recipe::beside(&recipe.autoencoder, out, "autoencoder");
     let (autoencoder, folder) = load_autoencoder(&path).map_err(|e| model(&e))?;
     let mut config: DiffusionConfig = recipe.network()?;

@@ -36,7 +36,11 @@ struct HipsLesson {
 }
 
 /// Builds the network and its lesson from the images that have hip points.
-pub(super) fn begin(out: &Path, recipe: &Recipe, data: DataSet) -> Result<impl Lesson + use<>, Error> {
+pub(super) fn begin(
+    out: &Path,
+    recipe: &Recipe,
+    data: DataSet,
+) -> Result<impl Lesson + use<>, Error> {
     let with_points: Vec<Example> = data
         .examples
         .into_iter()

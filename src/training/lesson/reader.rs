@@ -32,7 +32,11 @@ struct ReaderLesson {
 }
 
 /// Builds the network and its lesson.
-pub(super) fn begin(out: &Path, recipe: &Recipe, data: DataSet) -> Result<impl Lesson + use<>, Error> {
+pub(super) fn begin(
+    out: &Path,
+    recipe: &Recipe,
+    data: DataSet,
+) -> Result<impl Lesson + use<>, Error> {
     let config: Config = recipe.network()?;
     let weights = Weights::new(recipe.seed);
     let network = Reader::new(&weights.builder(), &config).map_err(|e| tensors(&e))?;
