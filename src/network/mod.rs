@@ -13,4 +13,5 @@ pub mod hips;
 pub mod layers;
 pub mod ops;
 pub mod reader;
+pub mod speed;
 pub mod weights;

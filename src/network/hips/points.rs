@@ -222,9 +222,18 @@ pub fn read(
     image: &Tensor,
     calibration: &Calibration,
 ) -> Result<HipPrediction> {
-    let width = image.dim(3)?;
-    let both = Tensor::cat(&[image, &mirrored(image)?], 0)?;
-    let answers = predictions(&network.forward(&both)?, calibration)?;
+    joined_prediction(&both_maps(network, image)?, calibration)
+}
+
+/// The maps `[2,8,H/4,W/4]` of an image `[1,1,H,W]` and of its mirror image.
+pub fn both_maps(network: &HipNetwork, image: &Tensor) -> Result<Tensor> {
+    network.forward(&Tensor::cat(&[image, &mirrored(image)?], 0)?)
+}
+
+/// Joins what [`both_maps`] gave.
+pub fn joined_prediction(maps: &Tensor, calibration: &Calibration) -> Result<HipPrediction> {
+    let width = maps.dim(3)? * CELL;
+    let answers = predictions(maps, calibration)?;
     let [plain, mirror] = answers.as_slice() else {
         return Err(candle_core::Error::Msg("one image at a time".to_owned()));
     };

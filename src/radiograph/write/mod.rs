@@ -1,17 +1,15 @@
-//! Images out: PNG and DICOM Secondary Capture, each with the mark of what is synthetic.
+//! DICOM Secondary Capture out, with the mark of what is synthetic, and whole files written safely.
 //!
 //! Every writer writes beside the target, syncs and renames: a file is there whole or not at all, and one that exists
 //! is replaced only when asked.
 
 mod dicom;
 mod glyphs;
-mod png;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 pub use dicom::{SecondaryCapture, dicom_bytes, write_dicom};
-pub use png::{PNG_MARK, png_bytes, write_png};
 
 /// Why a file was not written; nothing half-written is left.
 #[derive(Debug, thiserror::Error)]
