@@ -498,10 +498,13 @@ fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
 
 /// Writes one file; the work of a task.
 pub fn export(kind: ExportKind, document: &Document, path: &Path) -> Result<(), Error> {
-    use crate::radiograph::write::{SecondaryCapture, write_dicom, write_png, write_whole};
+    use crate::radiograph::write::{SecondaryCapture, write_dicom, write_whole};
+    use crate::radiograph::{Pixels, export as write_image};
     let failed = |error: &dyn std::fmt::Display| Error::new(ErrorKind::Failed, error.to_string());
+    let picture =
+        |image: &Radiograph| write_image(path, image, &image.pixels, true).map_err(|e| failed(&e));
     match kind {
-        ExportKind::Png16 => write_png(path, document.image(), true).map_err(|e| failed(&e)),
+        ExportKind::Png16 => picture(document.image()),
         ExportKind::Dicom => {
             let facts = SecondaryCapture {
                 description: "Radcanvas".to_owned(),
@@ -514,8 +517,7 @@ pub fn export(kind: ExportKind, document: &Document, path: &Path) -> Result<(), 
             let mask = document
                 .mask()
                 .unwrap_or_else(|| Grid::filled(image.width(), image.height(), 0));
-            let picture = Radiograph::from_pixels(crate::radiograph::Pixels::U8(mask));
-            write_png(path, &picture, true).map_err(|e| failed(&e))
+            picture(&Radiograph::from_pixels(Pixels::U8(mask)))
         }
         ExportKind::Record => {
             let Some(accepted) = document.accepted.last() else {

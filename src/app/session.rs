@@ -54,6 +54,8 @@ pub struct Recipe {
     pub mode: Mode,
     /// Name of the model.
     pub model: String,
+    /// Kind of image asked of it: `hip`, `chest`.
+    pub kind: String,
     /// Seed of the noise.
     pub seed: u64,
     /// Images a press of Generate.
@@ -81,6 +83,7 @@ impl Default for Recipe {
         Self {
             mode: Mode::Inpaint,
             model: String::new(),
+            kind: String::new(),
             seed: 1,
             count: 4,
             steps: 8,
@@ -100,20 +103,31 @@ impl Default for Recipe {
 }
 
 impl Recipe {
+    /// Takes a model with its own number of steps; findings it does not know are dropped.
+    pub fn choose(&mut self, model: &ModelChoice) {
+        self.model.clone_from(&model.name);
+        self.kind.clone_from(&model.kind);
+        if model.steps > 0 {
+            self.steps = model.steps;
+        }
+        self.findings
+            .retain(|finding, _| model.findings.contains(finding));
+    }
+
+    /// Whether this is the chosen model.
+    pub fn is(&self, model: &ModelChoice) -> bool {
+        self.model == model.name && self.kind == model.kind
+    }
+
     /// The part of a request that does not depend on the document.
-    pub fn request(&self, models: &[ModelChoice]) -> Request {
-        let kind = models
-            .iter()
-            .find(|model| model.name == self.model)
-            .map(|model| model.kind.clone())
-            .unwrap_or_default();
+    pub fn request(&self) -> Request {
         let model = ModelReference {
             name: self.model.clone(),
             hash: String::new(),
         };
         let mut request = Request::new(self.mode, model);
         request.attributes = Attributes {
-            kind,
+            kind: self.kind.clone(),
             age_years: self.age_years,
             sex: self.sex,
             findings: self.findings.clone(),
@@ -383,10 +397,7 @@ impl Session {
     pub fn new(settings: &super::settings::Settings, models: &[ModelChoice]) -> Self {
         let mut recipe = Recipe::default();
         if let Some(model) = models.first() {
-            recipe.model.clone_from(&model.name);
-            if model.steps > 0 {
-                recipe.steps = model.steps;
-            }
+            recipe.choose(model);
         }
         Self {
             workspace: Workspace::Draw,

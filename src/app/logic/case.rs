@@ -14,7 +14,7 @@ use crate::document::{Accepted, Edit};
 use crate::job::{Made, Mode, Request};
 
 impl App {
-    fn accept(&mut self, id: Option<ResultId>) {
+    pub(super) fn accept(&mut self, id: Option<ResultId>) {
         let Some(id) = id.or(self.session.shown) else {
             let text = "Choose a result in the tray first";
             self.session.say(Weight::Note, text);
@@ -72,7 +72,7 @@ impl App {
         }
     }
 
-    fn reject(&mut self, id: Option<ResultId>) {
+    pub(super) fn reject(&mut self, id: Option<ResultId>) {
         let Some(id) = id.or(self.session.shown) else {
             return;
         };
@@ -101,15 +101,11 @@ impl App {
             session.recipe.sex = facts.sex;
         }
         let kind = loaded.kind.clone();
-        let current = self.models.iter().find(|m| m.name == session.recipe.model);
         if !kind.is_empty()
-            && current.is_none_or(|model| model.kind != kind)
+            && session.recipe.kind != kind
             && let Some(model) = self.models.iter().find(|model| model.kind == kind)
         {
-            session.recipe.model.clone_from(&model.name);
-            if model.steps > 0 {
-                session.recipe.steps = model.steps;
-            }
+            session.recipe.choose(model);
         }
         session.view = View::of(loaded.work.history().document().image());
         session.stage = Stage::Open(Box::new(Open::new(loaded)));
@@ -141,7 +137,7 @@ impl App {
         }
     }
 
-    fn close_case(&mut self) {
+    pub(super) fn close_case(&mut self) {
         self.leave_case();
         self.tasks.load = None;
         self.look_for_unsaved();

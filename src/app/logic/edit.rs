@@ -38,7 +38,7 @@ impl App {
         }
     }
 
-    fn step(&mut self, back: bool) {
+    pub(super) fn step(&mut self, back: bool) {
         if let Stage::Open(open) = &mut self.session.stage {
             match open.work.step(back) {
                 Ok(_) => open.update_layers(),
@@ -47,7 +47,7 @@ impl App {
         }
     }
 
-    fn canvas(&mut self, layer: Layer, event: CanvasEvent) {
+    pub(super) fn canvas(&mut self, layer: Layer, event: CanvasEvent) {
         match event {
             CanvasEvent::Mark(mark) => {
                 self.session.layer = layer;
@@ -82,13 +82,13 @@ impl App {
         }
     }
 
-    fn shown_item(&mut self) -> Option<&mut Staged> {
+    pub(super) fn shown_item(&mut self) -> Option<&mut Staged> {
         let id = self.session.shown.filter(|_| !self.session.before)?;
         self.session.tray.items.iter_mut().find(|item| item.id == id)
     }
 
     /// Moves a point of the result that is shown; `false` when the points are the document's.
-    fn move_shown(
+    pub(super) fn move_shown(
         &mut self,
         side: Side,
         point: HipPoint,
@@ -106,7 +106,7 @@ impl App {
         live.is_some_and(|live| live.made.hips.is_some()) && !self.session.before
     }
 
-    fn fill(&mut self, layer: Layer, at: Point) {
+    pub(super) fn fill(&mut self, layer: Layer, at: Point) {
         let Some(open) = self.session.open() else {
             return;
         };
@@ -148,7 +148,7 @@ impl App {
     }
 
     /// Hip points in the middle of the image, or around a point, to be dragged.
-    fn place_hips(&mut self, at: Option<Point>) {
+    pub(super) fn place_hips(&mut self, at: Option<Point>) {
         let Some(open) = self.session.open() else {
             return;
         };

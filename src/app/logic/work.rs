@@ -18,7 +18,7 @@ impl App {
     pub(crate) fn request(&self) -> Option<Request> {
         let open = self.session.open()?;
         let document = open.document();
-        let mut request = self.session.recipe.request(&self.models);
+        let mut request = self.session.recipe.request();
         if request.attributes.kind.is_empty() {
             request.attributes.kind.clone_from(&open.kind);
         }
@@ -34,7 +34,7 @@ impl App {
         Some(request)
     }
 
-    fn generate(&mut self) {
+    pub(super) fn generate(&mut self) {
         if let Some(obstacle) = self.shown().obstacle() {
             self.session.say(Weight::Note, obstacle);
             return;
@@ -99,7 +99,7 @@ impl App {
         self.submit_live(ctx);
     }
 
-    fn finished(&mut self, ctx: &egui::Context, id: JobId, product: Product) {
+    pub(super) fn finished(&mut self, ctx: &egui::Context, id: JobId, product: Product) {
         if self.session.live.is(id) {
             if let Product::Outcome(mut outcome) = product
                 && !outcome.images.is_empty()
@@ -155,7 +155,7 @@ impl App {
         }
     }
 
-    fn failed(&mut self, id: JobId, error: Error) {
+    pub(super) fn failed(&mut self, id: JobId, error: Error) {
         if self.session.live.is(id) {
             self.session.live.dropped();
             if error.kind != ErrorKind::Stopped {
@@ -185,7 +185,7 @@ impl App {
         document + self.session.recipe_revision
     }
 
-    fn submit_live(&mut self, ctx: &egui::Context) {
+    pub(super) fn submit_live(&mut self, ctx: &egui::Context) {
         if !self.session.live.on || self.session.open().is_none() {
             return;
         }
@@ -211,7 +211,7 @@ impl App {
         }
     }
 
-    fn live_answer(&mut self, made: Made, request: Arc<Request>, seconds: f64) {
+    pub(super) fn live_answer(&mut self, made: Made, request: Arc<Request>, seconds: f64) {
         let needs_points = made.hips.is_none() && request.attributes.kind == "hip";
         let radiograph = Arc::clone(&made.radiograph);
         self.session

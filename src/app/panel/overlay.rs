@@ -9,7 +9,6 @@ use egui::{
 
 use super::Shown;
 use super::status::notice_ui;
-use super::widgets::key_cap;
 use crate::app::action::Action;
 use crate::app::keys::{self, COMMANDS, Command};
 use crate::app::session::{Overlay, Weight};
@@ -73,8 +72,8 @@ fn palette_ui(
 ) {
     let p = palette(ui.visuals());
     let found = matches(query);
-    let modal = Modal::new(Id::new("palette"))
-        .area(Modal::default_area(Id::new("palette")).anchor(Align2::CENTER_TOP, vec2(0.0, 96.0)))
+    let modal = Modal::new(Id::unique("palette"))
+        .area(Modal::default_area(Id::unique("palette")).anchor(Align2::CENTER_TOP, vec2(0.0, 96.0)))
         .show(ui.ctx(), |ui| {
             ui.set_width(520.0);
             let mut text = query.to_owned();
@@ -152,7 +151,7 @@ fn keys_ui(
     {
         actions.push(Action::Bind(id, Some(pressed)));
     }
-    let modal = Modal::new(Id::new("keys")).show(ui.ctx(), |ui| {
+    let modal = Modal::new(Id::unique("keys")).show(ui.ctx(), |ui| {
         ui.set_width(720.0);
         ui.horizontal(|ui| {
             ui.heading("Keys");
@@ -243,7 +242,7 @@ fn pressed_shortcut(input: &egui::InputState) -> Option<String> {
 
 fn notices_ui(ui: &Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
-    let modal = Modal::new(Id::new("notices")).show(ui.ctx(), |ui| {
+    let modal = Modal::new(Id::unique("notices")).show(ui.ctx(), |ui| {
         ui.set_width(520.0);
         ui.horizontal(|ui| {
             ui.heading("Notices");
@@ -289,7 +288,7 @@ fn toasts(ui: &Ui, shown: &Shown<'_>) {
     if let Some(oldest) = fresh.iter().map(|n| TOAST.saturating_sub(n.at.elapsed())).min() {
         ui.ctx().request_repaint_after(oldest);
     }
-    Area::new(Id::new("toasts"))
+    Area::new(Id::unique("toasts"))
         .order(Order::Foreground)
         .interactable(false)
         .anchor(Align2::CENTER_BOTTOM, vec2(0.0, -44.0))
@@ -342,9 +341,4 @@ pub(crate) fn hint_ui(
             });
         });
     ui.add_space(4.0);
-}
-
-/// A key cap for the palette's foot.
-pub(crate) fn foot(ui: &mut Ui, shown: &Shown<'_>) {
-    key_cap(ui, &shown.keys.label("palette"));
 }

@@ -5,7 +5,7 @@ use egui::{ComboBox, DragValue, RichText, Slider, Ui};
 use super::Shown;
 use super::widgets::{divider, icon_button, primary_button, row, section, segmented, switch};
 use crate::app::action::Action;
-use crate::app::session::{ModelChoice, Recipe};
+use crate::app::session::Recipe;
 use crate::app::theme::{CONTROL_HEIGHT, glyph, palette};
 use crate::document::Layer;
 use crate::job::{Mode, Sex};
@@ -55,7 +55,7 @@ fn model_row(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
         let current = shown
             .models
             .iter()
-            .find(|model| model.name == recipe.model)
+            .find(|model| recipe.is(model))
             .map_or("Choose…", |model| model.title.as_str());
         let combo = ComboBox::from_id_salt("model")
             .width(COLUMN - 8.0)
@@ -63,25 +63,14 @@ fn model_row(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
             .selected_text(current)
             .show_ui(ui, |ui| {
                 for model in shown.models {
-                    let on = model.name == recipe.model;
+                    let on = recipe.is(model);
                     if ui.selectable_label(on, &model.title).clicked() && !on {
-                        choose(recipe, model);
+                        recipe.choose(model);
                     }
                 }
             });
         combo.response.labelled_by(label);
     });
-}
-
-/// Takes a model with its own number of steps; findings it does not know are dropped.
-fn choose(recipe: &mut Recipe, model: &ModelChoice) {
-    recipe.model.clone_from(&model.name);
-    if model.steps > 0 {
-        recipe.steps = model.steps;
-    }
-    recipe
-        .findings
-        .retain(|finding, _| model.findings.contains(finding));
 }
 
 fn noise_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe, actions: &mut Vec<Action>) {
@@ -161,7 +150,7 @@ fn patient_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
     let Some(model) = shown
         .models
         .iter()
-        .find(|model| model.name == recipe.model)
+        .find(|model| recipe.is(model))
         .filter(|model| !model.findings.is_empty())
     else {
         return;

@@ -11,12 +11,10 @@ use super::widgets::icon_button;
 use crate::app::action::Action;
 use crate::app::keys;
 use crate::app::session::Staged;
-use crate::app::theme::{self, glyph, palette};
+use crate::app::theme::{glyph, palette};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 
-/// Height of the tray, points.
-pub(crate) const HEIGHT: f32 = 168.0;
 /// Side of a thumbnail, points.
 const PICTURE: f32 = 92.0;
 

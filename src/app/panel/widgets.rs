@@ -198,7 +198,7 @@ pub(crate) fn segmented<T: Copy + PartialEq>(
             pos2(rect.left() + width * n as f32, rect.top()),
             vec2(width, rect.height()),
         );
-        let id = ui.id().with((name, *title));
+        let id = ui.scope_id().with((name, *title));
         let response = ui.interact(cell, id, Sense::click());
         let on = *value == current;
         response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, on, *title));

@@ -106,7 +106,7 @@ fn default_tree() -> Tree<Pane> {
         linear.shares.set_share(images, 0.785);
         linear.shares.set_share(results, 0.215);
     }
-    Tree::new("draw", root, tiles)
+    Tree::new(egui::Id::unique("draw"), root, tiles)
 }
 
 /// Whether every pane is there once: a layout of another version may have lost one.
