@@ -237,7 +237,7 @@ fn write_tiff(
                 page.y_resolution(per_cm(spacing.row_mm));
             }
             if let Some(mark) = &image.synthetic {
-                let text = format!("{SYNTHETIC_KEYWORD}: {}", mark.contribution);
+                let text = format!("{SYNTHETIC_KEYWORD}: {}", ascii(&mark.contribution));
                 page.encoder()
                     .write_tag(tiff::tags::Tag::ImageDescription, text.as_str())
                     .map_err(said)?;
@@ -251,6 +251,19 @@ fn write_tiff(
         Pixels::I16(grid) => write_as!(GrayI16, grid),
         Pixels::F32(grid) => write_as!(Gray32Float, grid),
     }
+}
+
+/// TIFF text is ASCII: other characters are written as `\\u{…}`.
+fn ascii(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii() && c != '\0' {
+            plain.push(c);
+        } else {
+            plain.extend(c.escape_unicode());
+        }
+    }
+    plain
 }
 
 /// NumPy format 1.0: magic, version, header length, header padded to 64 bytes, values.
