@@ -1,4 +1,4 @@
-//! One frame as PNG, TIFF, NumPy or safetensors.
+//! One frame as PNG, TIFF, `NumPy` or safetensors.
 //!
 //! Separate from reading because a file is written whole or not at all: to a temporary file beside it, synced, renamed.
 //! The synthetic mark goes along wherever the format has a place for it.
@@ -266,7 +266,7 @@ fn ascii(text: &str) -> String {
     plain
 }
 
-/// NumPy format 1.0: magic, version, header length, header padded to 64 bytes, values.
+/// `NumPy` format 1.0: magic, version, header length, header padded to 64 bytes, values.
 fn write_npy(out: &mut impl Write, pixels: &Pixels) -> Result<(), String> {
     let name = match pixels {
         Pixels::U8(_) => "|u1",

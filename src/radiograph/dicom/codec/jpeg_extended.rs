@@ -55,7 +55,7 @@ impl Bits<'_> {
                     self.at += 2;
                     0xFF
                 }
-                (Some(0xFF), _) | (None, _) => {
+                (Some(0xFF) | None, _) => {
                     self.past_end += 1;
                     0
                 }
