@@ -7,6 +7,7 @@ mod document;
 mod job;
 mod measure;
 mod network;
+mod ops;
 mod phantom;
 mod radiograph;
 mod synthesis;

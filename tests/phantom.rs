@@ -1,1 +1,4 @@
-//! Phantoms: physics, truth, determinism.
+//! Analytic phantoms: physics against closed forms, anatomy against its own truth.
+
+#[path = "phantom/xray.rs"]
+mod xray;

@@ -1,1 +1,3 @@
 //! Everything with a screen.
+
+pub mod canvas;

@@ -4,15 +4,26 @@
 //! clone (marks and accepted results are shared), so that history can keep a thousand of them.
 
 mod edit;
+pub mod fill;
+mod history;
 mod mark;
+pub mod mask;
+pub mod project;
+pub mod raster;
+pub mod stroke;
 
 use std::sync::Arc;
 
+use crate::grid::Grid;
 use crate::landmarks::HipLandmarks;
 use crate::radiograph::Radiograph;
 
 pub use edit::{Accepted, Edit, EditError};
+pub use history::{History, MOST_STEPS, step_name};
 pub use mark::{Layer, Mark, Note, Operation, Shape, StrokePoint};
+pub use mask::distance_to;
+pub use project::{Project, ProjectError};
+pub use raster::{LayerRaster, rasterize};
 
 /// What is edited, undone and saved.
 #[derive(Clone, Debug, PartialEq)]
@@ -59,5 +70,21 @@ impl Document {
             .iter()
             .map(AsRef::as_ref)
             .filter(move |mark| mark.layer == layer)
+    }
+
+    /// The sketch as a control hint at the size of the image, 255 = line; `None` when nothing is drawn.
+    pub fn hint(&self) -> Option<Grid<u8>> {
+        self.drawn(Layer::Sketch)
+    }
+
+    /// The painted mask at the size of the image, 255 = painted; `None` when nothing is painted.
+    pub fn mask(&self) -> Option<Grid<u8>> {
+        self.drawn(Layer::Mask)
+    }
+
+    fn drawn(&self, layer: Layer) -> Option<Grid<u8>> {
+        self.marks_of(layer).next()?;
+        let grid = rasterize(self, layer);
+        grid.cells().iter().any(|v| *v != 0).then_some(grid)
     }
 }

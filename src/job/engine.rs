@@ -46,7 +46,7 @@ pub enum Product {
 }
 
 /// Carries orders out, one at a time.
-pub trait Engine {
+pub trait Engine: Send {
     /// Carries one order out; calls `observe` at least once a step and returns [`Error::stopped`] on `Break`.
     fn carry_out(&mut self, order: &Order, observe: &mut Observe<'_>) -> Result<Product, Error>;
 }

@@ -5,15 +5,20 @@
 
 mod engine;
 mod error;
+mod fake;
 mod order;
 mod outcome;
+pub mod record;
 mod request;
+mod worker;
 
 pub use engine::{Engine, Event, JobId, Observe, Product, Progress};
 pub use error::{Error, ErrorKind};
+pub use fake::{FAIL_SEED, Fake, PANIC_SEED};
 pub use order::{
     DataSource, Measurement, Order, Reading, StudyPlan, StudyTable, Trained, TrainingPlan,
     TrainingTask,
 };
 pub use outcome::{HipReading, Made, Outcome, Seam};
 pub use request::{Attributes, Control, Mode, ModelReference, Request, RingPolicy, Sampler, Sex};
+pub use worker::{BuildEngine, Task, Wake, Worker};

@@ -10,7 +10,7 @@ use crate::grid::Grid;
 use crate::radiograph::{DisplayWindow, Radiograph};
 
 /// Anything asked of an engine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Order {
     /// Make images.
     Generate(Request),
@@ -23,7 +23,7 @@ pub enum Order {
 }
 
 /// What is read from an image.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Measurement {
     /// Both hips of a ventrodorsal film.
     Hips {

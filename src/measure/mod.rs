@@ -1,3 +1,7 @@
 //! Measurements: pure functions of points, maps and spacing, in image space, with units in their names.
 
+pub mod dscore;
+pub mod edges;
 pub mod norberg;
+pub mod seam;
+pub mod wasserstein;

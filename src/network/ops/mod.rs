@@ -5,6 +5,12 @@
 
 use candle_core::{D, Result, Tensor};
 
+mod convolution;
+mod product;
+mod tensor;
+
+pub use convolution::{Convolution, convolution, convolution_transposed};
+
 /// 2-D convolution with fused bias: `x [B,C,H,W]`, `weight [O,C,k,k]`, `bias [O]`.
 pub fn conv2d(
     x: &Tensor,
@@ -13,11 +19,12 @@ pub fn conv2d(
     stride: usize,
     padding: usize,
 ) -> Result<Tensor> {
-    let y = x.conv2d(weight, padding, stride, 1, 1)?;
-    match bias {
-        Some(bias) => y.broadcast_add(&bias.reshape((1, (), 1, 1))?),
-        None => Ok(y),
-    }
+    let how = Convolution {
+        stride,
+        padding,
+        ..Convolution::default()
+    };
+    convolution(x, weight, bias, how)
 }
 
 /// `x weightᵀ + bias` over the last dimension: `x […,I]`, `weight [O,I]`, `bias [O]`.

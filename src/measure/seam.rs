@@ -1,0 +1,142 @@
+//! How well a patch meets its surroundings: gain and offset, gradient jump, noise ratio.
+//!
+//! Pure functions of the pixels, so that the composite and the numbers shown beside it cannot disagree.
+
+use crate::grid::Grid;
+
+/// A gain and an offset that map the patch onto its surroundings.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Match {
+    /// Factor.
+    pub gain: f64,
+    /// Offset after the factor.
+    pub offset: f64,
+}
+
+impl Match {
+    /// Changes nothing.
+    pub const NONE: Self = Self {
+        gain: 1.0,
+        offset: 0.0,
+    };
+}
+
+/// Mean and standard deviation of the cells where `counts` is set; `None` for fewer than eight cells.
+pub fn moments(image: &Grid<f32>, counts: &Grid<bool>) -> Option<(f64, f64)> {
+    let mut n = 0.0;
+    let mut sum = 0.0;
+    let mut square_sum = 0.0;
+    for (value, counted) in image.cells().iter().zip(counts.cells()) {
+        if *counted && value.is_finite() {
+            let value = f64::from(*value);
+            n += 1.0;
+            sum += value;
+            square_sum += value * value;
+        }
+    }
+    if n < 8.0 {
+        return None;
+    }
+    let mean = sum / n;
+    Some((mean, (square_sum / n - mean * mean).max(0.0).sqrt()))
+}
+
+/// Gain and offset fitted by masked moments on pixels outside the mask that both images show.
+///
+/// `outside` marks them. The gain is clamped to 0.8–1.25 and the offset to a quarter of `range`: a patch that needs
+/// more does not belong there, and the seam's jump then says so.
+pub fn fit(patch: &Grid<f32>, source: &Grid<f32>, outside: &Grid<bool>, range: f64) -> Match {
+    let (Some((patch_mean, patch_sd)), Some((source_mean, source_sd))) =
+        (moments(patch, outside), moments(source, outside))
+    else {
+        return Match::NONE;
+    };
+    let gain = if patch_sd > 1e-6 * range.abs().max(1e-12) {
+        (source_sd / patch_sd).clamp(0.8, 1.25)
+    } else {
+        1.0
+    };
+    let offset = source_mean - gain * patch_mean;
+    let limit = 0.25 * range.abs();
+    Match {
+        gain,
+        offset: offset.clamp(
+            -limit - (gain - 1.0).abs() * range,
+            limit + (gain - 1.0).abs() * range,
+        ),
+    }
+}
+
+/// Mean gradient across the border of `inside` over the mean gradient one pixel to either side of it.
+///
+/// 1 means that the border cannot be told from its neighbourhood; `None` without a border or on a flat image.
+pub fn jump(image: &Grid<f32>, inside: &Grid<bool>) -> Option<f64> {
+    let (width, height) = image.size();
+    let (mut across, mut across_n, mut beside, mut beside_n) = (0.0, 0usize, 0.0, 0usize);
+    let mut visit = |a: (usize, usize),
+                     b: (usize, usize),
+                     before: Option<(usize, usize)>,
+                     after: Option<(usize, usize)>| {
+        if inside[a] == inside[b] {
+            return;
+        }
+        across += f64::from((image[a] - image[b]).abs());
+        across_n += 1;
+        for (from, to) in [(before, Some(a)), (Some(b), after)] {
+            if let (Some(from), Some(to)) = (from, to)
+                && inside[from] == inside[to]
+            {
+                beside += f64::from((image[from] - image[to]).abs());
+                beside_n += 1;
+            }
+        }
+    };
+    for y in 0..height {
+        for x in 0..width {
+            if x + 1 < width {
+                let before = (x > 0).then(|| (x - 1, y));
+                let after = (x + 2 < width).then_some((x + 2, y));
+                visit((x, y), (x + 1, y), before, after);
+            }
+            if y + 1 < height {
+                let before = (y > 0).then(|| (x, y - 1));
+                let after = (y + 2 < height).then_some((x, y + 2));
+                visit((x, y), (x, y + 1), before, after);
+            }
+        }
+    }
+    if across_n == 0 || beside_n == 0 || beside <= 0.0 {
+        return None;
+    }
+    Some((across / across_n as f64) / (beside / beside_n as f64))
+}
+
+/// High-pass noise power inside `a` over that inside `b`; `None` when either is too small or flat.
+pub fn noise_ratio(image: &Grid<f32>, a: &Grid<bool>, b: &Grid<bool>) -> Option<f64> {
+    let (of_a, of_b) = (noise_power(image, a)?, noise_power(image, b)?);
+    (of_b > 0.0).then(|| of_a / of_b)
+}
+
+/// Median squared response to the high pass `[1 −2 1; −2 4 −2; 1 −2 1] / 6` inside `counts`; `None` below 16 pixels.
+///
+/// The high pass is blind to every locally linear anatomy, and the median does not count edges as noise.
+pub fn noise_power(image: &Grid<f32>, counts: &Grid<bool>) -> Option<f64> {
+    let (width, height) = image.size();
+    let mut powers = Vec::new();
+    for y in 1..height.saturating_sub(1) {
+        for x in 1..width.saturating_sub(1) {
+            if !counts[(x, y)] {
+                continue;
+            }
+            let at = |dx: usize, dy: usize| image[(x + dx - 1, y + dy - 1)];
+            let corners = at(0, 0) + at(2, 0) + at(0, 2) + at(2, 2);
+            let sides = at(1, 0) + at(0, 1) + at(2, 1) + at(1, 2);
+            let response = (corners - 2.0 * sides + 4.0 * at(1, 1)) / 6.0;
+            powers.push(f64::from(response) * f64::from(response));
+        }
+    }
+    (powers.len() >= 16).then(|| {
+        let middle = powers.len() / 2;
+        *powers.select_nth_unstable_by(middle, f64::total_cmp).1
+    })
+}

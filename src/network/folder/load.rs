@@ -1,0 +1,216 @@
+//! Networks out of model folders, with every tensor accounted for.
+//!
+//! Separate from reading files because only a built network knows which tensors it wants.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{DType, Device, Error, Result as Tensors, Shape, Tensor};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder};
+use serde::{Deserialize, Serialize};
+
+use super::{ModelError, ModelFolder, Task};
+use crate::network::autoencoder::{self, Autoencoder};
+use crate::network::condition::Names;
+use crate::network::control::{Adapter, AdapterConfig, Branch};
+use crate::network::denoiser::{self, Denoiser};
+use crate::network::hips::points::Calibration;
+use crate::network::hips::{self, HipNetwork};
+use crate::network::reader::{self, Reader};
+
+/// Tensors of a file that remember which of them were asked for, and what was wrong.
+struct Watched {
+    tensors: HashMap<String, Tensor>,
+    used: Arc<Mutex<BTreeSet<String>>>,
+    wrong: Arc<Mutex<Option<(String, String)>>>,
+}
+
+impl Watched {
+    fn refuse(&self, name: &str, what: String) -> Error {
+        let message = format!("{name} {what}");
+        *self.wrong.lock().unwrap_or_else(PoisonError::into_inner) = Some((name.to_owned(), what));
+        Error::Msg(message)
+    }
+}
+
+impl SimpleBackend for Watched {
+    fn get(&self, shape: Shape, name: &str, _: Init, _: DType, _: &Device) -> Tensors<Tensor> {
+        let Some(tensor) = self.tensors.get(name) else {
+            return Err(self.refuse(name, "is missing".to_owned()));
+        };
+        if tensor.shape() != &shape {
+            let what = format!("is {:?}, wanted {shape:?}", tensor.shape());
+            return Err(self.refuse(name, what));
+        }
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.insert(name.to_owned());
+        Ok(tensor.clone())
+    }
+
+    fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> Tensors<Tensor> {
+        match self.tensors.get(name) {
+            Some(tensor) => self.get(
+                tensor.shape().clone(),
+                name,
+                Init::Const(0.0),
+                dtype,
+                device,
+            ),
+            None => Err(self.refuse(name, "is missing".to_owned())),
+        }
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+}
+
+/// Builds a network from a folder's tensors; a missing, misshapen or unused tensor is an error that names it.
+pub fn build<N>(
+    folder: &ModelFolder,
+    network: impl FnOnce(&VarBuilder<'_>) -> Tensors<N>,
+) -> Result<N, ModelError> {
+    let tensors = folder.tensors()?;
+    let names: BTreeSet<String> = tensors.keys().cloned().collect();
+    let used = Arc::new(Mutex::new(BTreeSet::new()));
+    let wrong = Arc::new(Mutex::new(None));
+    let backend = Watched {
+        tensors,
+        used: Arc::clone(&used),
+        wrong: Arc::clone(&wrong),
+    };
+    let vb = VarBuilder::from_backend(Box::new(backend), DType::F32, Device::Cpu);
+    let built = network(&vb).map_err(|source| {
+        let path = folder.path.clone();
+        match wrong.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some((tensor, what)) => ModelError::Tensor { path, tensor, what },
+            None => ModelError::Tensors { path, source },
+        }
+    })?;
+    let used = used.lock().unwrap_or_else(PoisonError::into_inner);
+    let unknown: Vec<&str> = names
+        .difference(&used)
+        .take(4)
+        .map(String::as_str)
+        .collect();
+    if unknown.is_empty() {
+        Ok(built)
+    } else {
+        Err(ModelError::Unknown {
+            path: folder.path.clone(),
+            names: unknown.join(", "),
+        })
+    }
+}
+
+fn open(path: &Path, task: Task) -> Result<ModelFolder, ModelError> {
+    let folder = ModelFolder::open(path)?;
+    if folder.card.task == task {
+        Ok(folder)
+    } else {
+        Err(ModelError::Task {
+            path: path.to_owned(),
+            expected: task.name().to_owned(),
+            found: folder.card.task.name().to_owned(),
+        })
+    }
+}
+
+/// Configuration of a diffusion model: denoiser and adapter in one file, `denoiser.*` and `adapter.*`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DiffusionConfig {
+    /// The denoiser.
+    pub denoiser: denoiser::Config,
+    /// Its adapter.
+    pub adapter: AdapterConfig,
+}
+
+impl DiffusionConfig {
+    /// A size for tests.
+    pub fn tiny() -> Self {
+        Self {
+            denoiser: denoiser::Config::tiny(),
+            adapter: AdapterConfig::tiny(),
+        }
+    }
+}
+
+/// A generator: denoiser and adapter.
+#[derive(Clone, Debug)]
+pub struct Diffusion {
+    /// The denoiser.
+    pub denoiser: Denoiser,
+    /// The adapter.
+    pub adapter: Adapter,
+    /// Names of its kinds and findings.
+    pub names: Names,
+}
+
+impl Diffusion {
+    /// Reads `denoiser.*` and `adapter.*`.
+    pub fn new(vb: &VarBuilder<'_>, config: &DiffusionConfig, names: Names) -> Tensors<Self> {
+        Ok(Self {
+            denoiser: Denoiser::new(&vb.pp("denoiser"), &config.denoiser)?,
+            adapter: Adapter::new(&vb.pp("adapter"), &config.adapter)?,
+            names,
+        })
+    }
+}
+
+/// An autoencoder with its latent statistics.
+pub fn load_autoencoder(path: &Path) -> Result<(Autoencoder, ModelFolder), ModelError> {
+    let folder = open(path, Task::Autoencoder)?;
+    let config: autoencoder::Config = folder.configuration()?;
+    let mut network = build(&folder, |vb| Autoencoder::new(vb, &config))?;
+    network.scale = folder.card.latent.clone().unwrap_or_default();
+    Ok((network, folder))
+}
+
+/// A generator.
+pub fn load_diffusion(path: &Path) -> Result<(Diffusion, ModelFolder), ModelError> {
+    let folder = open(path, Task::Diffusion)?;
+    let config: DiffusionConfig = folder.configuration()?;
+    let names = folder.card.names.clone().unwrap_or_default();
+    let network = build(&folder, |vb| Diffusion::new(vb, &config, names))?;
+    Ok((network, folder))
+}
+
+/// A ControlNet branch; its configuration is that of the denoiser it belongs to.
+pub fn load_control(path: &Path) -> Result<(Branch, ModelFolder), ModelError> {
+    let folder = open(path, Task::Control)?;
+    let config: denoiser::Config = folder.configuration()?;
+    let network = build(&folder, |vb| Branch::new(vb, &config))?;
+    Ok((network, folder))
+}
+
+/// A reader with its names.
+pub fn load_reader(path: &Path) -> Result<(Reader, ModelFolder), ModelError> {
+    let folder = open(path, Task::Reader)?;
+    let config: reader::Config = folder.configuration()?;
+    let network = build(&folder, |vb| Reader::new(vb, &config))?;
+    Ok((network, folder))
+}
+
+/// A hips network with its calibration.
+pub fn load_hips(path: &Path) -> Result<(HipNetwork, Calibration, ModelFolder), ModelError> {
+    let folder = open(path, Task::Hips)?;
+    let config: hips::Config = folder.configuration()?;
+    let network = build(&folder, |vb| HipNetwork::new(vb, &config))?;
+    let calibration = folder.card.calibration.clone().unwrap_or_default();
+    Ok((network, calibration, folder))
+}
+
+/// Whether a folder loads whole: hashes, types, names and shapes.
+pub fn check(path: &Path) -> Result<ModelFolder, ModelError> {
+    let folder = ModelFolder::open(path)?;
+    match folder.card.task {
+        Task::Autoencoder => load_autoencoder(path).map(|(_, folder)| folder),
+        Task::Diffusion => load_diffusion(path).map(|(_, folder)| folder),
+        Task::Control => load_control(path).map(|(_, folder)| folder),
+        Task::Reader => load_reader(path).map(|(_, folder)| folder),
+        Task::Hips => load_hips(path).map(|(.., folder)| folder),
+    }
+}

@@ -1,0 +1,186 @@
+//! The reader: a classifier with five named blocks, whose attention makes the D-score.
+//!
+//! Separate from the generator because it judges it: it must never be trained on generated images by accident.
+
+use candle_core::{Result, Tensor, Var};
+use candle_nn::VarBuilder;
+use serde::{Deserialize, Serialize};
+
+use super::condition::{DECADES, FINDINGS, KINDS};
+use super::layers::{Convolution, Linear, Norm, Residual, Start};
+use super::ops;
+use crate::grid::Grid;
+
+/// Numbers the reader gives: kinds, ages, sex, findings.
+pub const LOGITS: usize = KINDS + DECADES + 1 + FINDINGS;
+/// Where the ordinal age logits start: logit `k` says that the age is at least `k` decades.
+pub const FIRST_AGE: usize = KINDS;
+/// Where the logit of "male" is.
+pub const SEX: usize = KINDS + DECADES;
+/// Where the findings start.
+pub const FIRST_FINDING: usize = SEX + 1;
+
+/// Widths of the five blocks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Channels of `block1` to `block5`.
+    pub widths: [usize; 5],
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            widths: [24, 48, 96, 144, 192],
+        }
+    }
+}
+
+impl Config {
+    /// A size for tests.
+    pub fn tiny() -> Self {
+        Self {
+            widths: [8, 8, 8, 16, 16],
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Block {
+    entry: Convolution,
+    norm: Norm,
+    residual: Residual,
+}
+
+/// What the reader gives.
+#[derive(Clone, Debug)]
+pub struct Read {
+    /// `[B,LOGITS]`.
+    pub logits: Tensor,
+    /// Outputs of `block1` to `block5`, each `[B,C,H,W]`.
+    pub blocks: Vec<Tensor>,
+    /// Means of the last block over the image, `[B,C]`: the features of the Fréchet distance.
+    pub features: Tensor,
+}
+
+/// The reader.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    first: Convolution,
+    blocks: Vec<Block>,
+    head: Linear,
+}
+
+impl Reader {
+    /// Reads `first`, `block1` to `block5`, `head`.
+    pub fn new(vb: &VarBuilder<'_>, config: &Config) -> Result<Self> {
+        let mut from = config.widths[0];
+        let mut blocks = Vec::new();
+        for (i, &width) in config.widths.iter().enumerate() {
+            let vb = vb.pp(format!("block{}", i + 1));
+            let stride = if i == 0 { 1 } else { 2 };
+            blocks.push(Block {
+                entry: Convolution::new(&vb.pp("entry"), [from, width], 3, stride, Start::Random)?,
+                norm: Norm::new(&vb.pp("norm"), width)?,
+                residual: Residual::new(&vb.pp("residual"), [width, width])?,
+            });
+            from = width;
+        }
+        Ok(Self {
+            first: Convolution::three(&vb.pp("first"), [4, config.widths[0]])?,
+            blocks,
+            head: Linear::new(&vb.pp("head"), [from, LOGITS], Start::Random)?,
+        })
+    }
+
+    /// Reads images `[B,1,H,W]` in −1…1; H and W multiples of 32.
+    pub fn forward(&self, image: &Tensor) -> Result<Read> {
+        self.forward_with(image, |_, x| Ok(x))
+    }
+
+    /// The outputs of the first `count` blocks only: features of a perceptual distance.
+    pub fn first_blocks(&self, image: &Tensor, count: usize) -> Result<Vec<Tensor>> {
+        let mut x = self.first.forward(&ops::pixel_unshuffle(image, 2)?)?;
+        let mut outputs = Vec::with_capacity(count);
+        for block in self.blocks.iter().take(count) {
+            x = block.forward(&x)?;
+            outputs.push(x.clone());
+        }
+        Ok(outputs)
+    }
+
+    fn forward_with(
+        &self,
+        image: &Tensor,
+        mut after: impl FnMut(usize, Tensor) -> Result<Tensor>,
+    ) -> Result<Read> {
+        let mut x = self.first.forward(&ops::pixel_unshuffle(image, 2)?)?;
+        let mut outputs = Vec::with_capacity(self.blocks.len());
+        for (i, block) in self.blocks.iter().enumerate() {
+            x = after(i, block.forward(&x)?)?;
+            outputs.push(x.clone());
+        }
+        let features = x.mean((2, 3))?;
+        Ok(Read {
+            logits: self.head.forward(&features)?,
+            blocks: outputs,
+            features,
+        })
+    }
+}
+
+impl Block {
+    fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = self.norm.forward_silu(&self.entry.forward(x)?)?;
+        self.residual.forward(&x, None)
+    }
+}
+
+/// One Grad-CAM map for each of the five blocks (Selvaraju et al. 2017) of the reader's own opinion: the strongest
+/// present finding, or the kind of the image when it sees none.
+///
+/// `image [1,1,H,W]` in −1…1; map `i` has the size of block `i + 1`: H/2, H/4, … H/32.
+pub fn saliency(reader: &Reader, image: &Tensor) -> Result<Vec<Grid<f32>>> {
+    let read = reader.forward(image)?;
+    let logits: Vec<f32> = read.logits.flatten_all()?.to_vec1()?;
+    let strongest = |from: usize, count: usize| {
+        (from..from + count).max_by(|a, b| logits[*a].total_cmp(&logits[*b]))
+    };
+    let finding = strongest(FIRST_FINDING, FINDINGS).filter(|i| logits[*i] > 0.0);
+    let logit = finding.or_else(|| strongest(0, KINDS)).unwrap_or(0);
+    saliency_of(reader, image, logit)
+}
+
+/// [`saliency`] of one logit: the request's finding, say.
+pub fn saliency_of(reader: &Reader, image: &Tensor, logit: usize) -> Result<Vec<Grid<f32>>> {
+    // The gradient store keeps leaves only: a zero leaf added to a block's output carries its gradient.
+    let mut leaves: Vec<Var> = Vec::new();
+    let read = reader.forward_with(image, |_, x| {
+        let leaf = Var::zeros(x.shape(), x.dtype(), x.device())?;
+        let sum = (x + leaf.as_tensor())?;
+        leaves.push(leaf);
+        Ok(sum)
+    })?;
+    let answer = read.logits.narrow(1, logit.min(LOGITS - 1), 1)?.sum_all()?;
+    let gradients = answer.backward()?;
+    read.blocks
+        .iter()
+        .zip(&leaves)
+        .map(|(output, leaf)| {
+            let (_, channels, height, width) = output.dims4()?;
+            let gradient = match gradients.get(leaf) {
+                Some(gradient) => gradient.clone(),
+                None => output.zeros_like()?,
+            };
+            let weight = gradient.mean((2, 3))?.reshape((1, channels, 1, 1))?;
+            let map = output.detach().broadcast_mul(&weight)?.sum(1)?.relu()?;
+            let cells: Vec<f32> = map.flatten_all()?.to_vec1()?;
+            let cells = cells
+                .into_iter()
+                .map(|value| if value.is_finite() { value } else { 0.0 })
+                .collect();
+            Grid::from_vec(width, height, cells)
+                .ok_or_else(|| candle_core::Error::Msg("map of another size".to_owned()))
+        })
+        .collect()
+}

@@ -1,0 +1,145 @@
+//! A request becomes an outcome: crop, encode, denoise, decode, composite, read.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::plan::Plan;
+use super::readings::Readers;
+use crate::grid::Grid;
+use crate::job::{Error, ErrorKind, Mode, Observe, Outcome, Progress, Request};
+use crate::network::autoencoder::Autoencoder;
+use crate::network::folder::Diffusion;
+
+/// The networks that make images.
+#[derive(Debug)]
+pub struct Generator {
+    /// Image to latent and back.
+    pub autoencoder: Autoencoder,
+    /// Denoiser with its adapter and names.
+    pub diffusion: Diffusion,
+    /// Width and height of a generated square, pixels.
+    pub size: usize,
+    /// Channels of a latent.
+    pub latent: usize,
+    /// Name and hash of the model, for the record.
+    pub model: crate::job::ModelReference,
+    /// The step lengths it was distilled for; without them the plain velocity is asked.
+    pub few_step: bool,
+}
+
+/// Makes the images of a request.
+///
+/// Calls `observe` before every denoising step and stops there on `Break`.
+pub fn generate(
+    generator: &Generator,
+    readers: &Readers,
+    request: &Request,
+    observe: &mut Observe<'_>,
+) -> Result<Outcome, Error> {
+    let started = Instant::now();
+    check(request)?;
+    let plan = Plan::new(generator, request)?;
+    let mut images = Vec::with_capacity(request.count);
+    for n in 0..request.count {
+        let image_number = request.first_image + n as u64;
+        let mut report = |step: usize, preview: Option<Arc<Grid<f32>>>| {
+            let steps = request.count * request.steps;
+            let done = n * request.steps + step;
+            let spent = started.elapsed().as_secs_f64();
+            observe(Progress {
+                stage: "denoising".to_owned(),
+                step: done,
+                steps,
+                seconds_left: (done > 0).then(|| spent / done as f64 * (steps - done) as f64),
+                preview,
+                value: None,
+            })
+        };
+        let grey = plan.sample(generator, request, image_number, &mut report)?;
+        images.push(plan.finish(readers, request, image_number, &grey)?);
+    }
+    let mut request = request.clone();
+    request.model = generator.model.clone();
+    Ok(Outcome {
+        request: Arc::new(request),
+        images,
+        seconds: started.elapsed().as_secs_f64(),
+    })
+}
+
+/// Refuses what contradicts itself.
+fn check(request: &Request) -> Result<(), Error> {
+    let usage = |what: String, remedy: &str| Err(Error::new(ErrorKind::Usage, what).remedy(remedy));
+    if !(1..=1000).contains(&request.steps) {
+        return usage(
+            format!("{} steps are asked for", request.steps),
+            "use 1 to 1000",
+        );
+    }
+    if !(1..=10_000).contains(&request.count) {
+        return usage(
+            format!("{} images are asked for", request.count),
+            "use 1 to 10000",
+        );
+    }
+    let numbers = [
+        request.strength,
+        request.guidance,
+        request.control.weight,
+        request.ring.px,
+        request.control.start,
+        request.control.end,
+    ];
+    if numbers.iter().any(|v| !v.is_finite() || *v < 0.0) || request.strength > 1.0 {
+        return usage(
+            "strength, guidance, control or ring is not a usable number".to_owned(),
+            "strength is 0–1, the others are not negative",
+        );
+    }
+    let size = match (&request.source, request.size) {
+        (Some(source), _) => Some((source.width(), source.height())),
+        (None, Some([w, h])) => Some((w, h)),
+        (None, None) => None,
+    };
+    if size.is_some_and(|(w, h)| w == 0 || h == 0 || w.max(h) > 65_535) {
+        return usage(
+            format!("the image size {size:?} cannot be made"),
+            "use 1 to 65535 pixels a side",
+        );
+    }
+    for (what, raster) in [("mask", &request.mask), ("hint", &request.hint)] {
+        if let (Some(raster), Some(size)) = (raster, size)
+            && raster.size() != size
+        {
+            let (w, h) = raster.size();
+            return usage(
+                format!("the {what} is {w} × {h}, the image {} × {}", size.0, size.1),
+                "give one of the image's size",
+            );
+        }
+    }
+    if matches!(request.mode, Mode::Inpaint | Mode::Outpaint) {
+        if request.source.is_none() {
+            return usage("there is no image to work on".to_owned(), "open one first");
+        }
+        let painted = request
+            .mask
+            .as_ref()
+            .map_or(0, |m| m.cells().iter().filter(|v| **v > 0).count());
+        if painted == 0 {
+            return usage(
+                "nothing is painted".to_owned(),
+                "paint the part with the brush or the lasso",
+            );
+        }
+        if request.mode == Mode::Outpaint
+            && request.mask.as_ref().is_some_and(|m| m.len() == painted)
+        {
+            return usage(
+                "all of the image is kept".to_owned(),
+                "paint only what shall stay",
+            );
+        }
+    }
+    Ok(())
+}
