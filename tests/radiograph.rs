@@ -343,7 +343,7 @@ fn what_is_exported_is_read_again() {
         });
         image.spacing = dicom("ct").spacing;
         let path = folder.path().join(name);
-        radiograph::export(&path, &image, pixels, false).unwrap();
+        radiograph::export_step(&path, &image, Values::Stored, false).unwrap();
         let again = radiograph::read(&path, 0).unwrap();
         assert_eq!(&again.pixels, pixels, "{name}");
         let mark = again.synthetic.unwrap();
@@ -351,9 +351,9 @@ fn what_is_exported_is_read_again() {
         let spacing = again.spacing.unwrap();
         assert!((spacing.row_mm - 0.5).abs() < 1e-3, "{name} {spacing:?}");
         assert_eq!(spacing.source, SpacingSource::FileResolution);
-        let twice = radiograph::export(&path, &image, pixels, false);
+        let twice = radiograph::export_step(&path, &image, Values::Stored, false);
         assert!(matches!(twice, Err(ExportError::Exists(_))));
-        radiograph::export(&path, &image, pixels, true).unwrap();
+        radiograph::export_step(&path, &image, Values::Stored, true).unwrap();
     };
     check("a.png", &sixteen);
     check("b.png", &eight);
@@ -361,14 +361,24 @@ fn what_is_exported_is_read_again() {
     check("b.tif", &eight);
     check("c.tif", &signed);
     check("d.tiff", &float);
+    let ct = dicom("ct");
+    let copy = folder.path().join("ct.dcm");
+    radiograph::export_step(&copy, &ct, Values::Stored, false).unwrap();
+    let again = radiograph::read(&copy, 0).unwrap();
+    assert_eq!(
+        (again.pixels, again.photometric),
+        (ct.pixels, ct.photometric)
+    );
+    assert!(again.synthetic.is_some());
     let image = Radiograph::from_pixels(signed.clone());
     let refused = |name: &str| {
-        radiograph::export(&folder.path().join(name), &image, &signed, false).unwrap_err()
+        radiograph::export_step(&folder.path().join(name), &image, Values::Stored, false)
+            .unwrap_err()
     };
     assert!(matches!(refused("e.png"), ExportError::Values { .. }));
-    assert!(matches!(refused("e.dcm"), ExportError::Format(_)));
+    assert!(matches!(refused("e.bmp"), ExportError::Format(_)));
     // Nothing half-written was left behind.
-    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 6);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 7);
 }
 
 #[test]
@@ -378,13 +388,13 @@ fn numpy_and_safetensors_hold_the_values() {
     let values = radiograph::values(&image, Values::Modality);
     assert_eq!(values.value(1, 0), Some(-950.0));
     let numpy = folder.path().join("a.npy");
-    radiograph::export(&numpy, &image, &values, false).unwrap();
+    radiograph::export_step(&numpy, &image, Values::Modality, false).unwrap();
     let bytes = std::fs::read(&numpy).unwrap();
     assert!(bytes.starts_with(b"\x93NUMPY\x01\x00"));
     assert_eq!((bytes.len() - 35 * 2) % 64, 0);
     assert_eq!(&bytes[bytes.len() - 70..], values.to_le_bytes());
     let tensors = folder.path().join("a.safetensors");
-    radiograph::export(&tensors, &image, &values, false).unwrap();
+    radiograph::export_step(&tensors, &image, Values::Modality, false).unwrap();
     let bytes = std::fs::read(&tensors).unwrap();
     let read = safetensors::SafeTensors::deserialize(&bytes).unwrap();
     assert_eq!(read.tensor("image").unwrap().shape(), [1, 1, 5, 7]);

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::grid::Grid;
 
 pub use error::{ReadError, ReadProblem};
-pub use export::{ExportError, Values, export, values};
+pub use export::{ExportError, Values, export, export_step, values};
 pub use open::{ImageFile, InspectedWindow, Inspection, inspect, open, open_bytes, read};
 pub use pixels::Pixels;
 pub use raster::SYNTHETIC_KEYWORD;
