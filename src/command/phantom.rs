@@ -21,14 +21,14 @@ use crate::radiograph::{write_png_u8, write_png_u16};
 
 /// What to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
+pub(super) enum Kind {
     /// Canine pelvis, ventrodorsal.
     Hip,
 }
 
 /// How to store films.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(super) enum Format {
     /// 16-bit grey PNG, 12 bits used.
     Png,
     /// DICOM.
@@ -37,35 +37,35 @@ pub enum Format {
 
 /// Options of `phantom`.
 #[derive(Clone, Debug, clap::Args)]
-pub struct PhantomArguments {
+pub(super) struct PhantomArguments {
     /// What to draw.
     #[arg(value_enum)]
-    pub kind: Kind,
+    pub(super) kind: Kind,
     /// How many films; seeds count up from the first.
     #[arg(long, default_value_t = 1)]
-    pub count: usize,
+    pub(super) count: usize,
     /// First seed.
     #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    pub(super) seed: u64,
     /// Longer side, pixels.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(32..=2048))]
-    pub size: u16,
+    pub(super) size: u16,
     /// File format of the films.
     #[arg(long, value_enum, default_value_t = Format::Png)]
-    pub format: Format,
+    pub(super) format: Format,
     /// Folder for films and truth; made if absent.
     #[arg(long)]
-    pub out: PathBuf,
+    pub(super) out: PathBuf,
     /// The mix of real practice, not the flat mix for training.
     #[arg(long)]
-    pub natural: bool,
+    pub(super) natural: bool,
     /// Replace what is there.
     #[arg(long)]
-    pub force: bool,
+    pub(super) force: bool,
 }
 
 /// Draws, writes and reports.
-pub fn run(arguments: &PhantomArguments, common: &Common) -> Result<ExitCode, Error> {
+pub(super) fn run(arguments: &PhantomArguments, common: &Common) -> Result<ExitCode, Error> {
     if arguments.format == Format::Dicom {
         return Err(Error::new(
             ErrorKind::Usage,

@@ -105,14 +105,14 @@ fn lay(scene: &Scene, bones: &Bones, paths: &mut Paths) {
             .mapped(|x, y, v| v * texture(x, y) * density);
         paths.replace(Material::Soft, Material::Cancellous, &inner);
     };
-    solid(paths, &bones.spine.bone, &grain(0.0, 11.0, 0.10));
+    solid(paths, &bones.spine.bone, &grain(0.0, 11.0, 0.15));
     paths.replace(Material::Soft, Material::Cortical, &bones.spine.lines);
     for (index, (half, femur)) in bones.halves.iter().zip(&bones.femurs).enumerate() {
         let side = scene.joints[index].lateral;
-        solid(paths, &half.bone, &grain(12.0 * side, 23.0 * side, 0.11));
+        solid(paths, &half.bone, &grain(12.0 * side, 23.0 * side, 0.17));
         paths.replace(Material::Soft, Material::Cortical, &half.lines);
         paths.replace(Material::Soft, Material::Cortical, &half.growth);
-        let texture = grain(-28.0 * side, 41.0 * side, 0.10);
+        let texture = grain(-28.0 * side, 41.0 * side, 0.16);
         let wall = femur.ends.wall();
         let wall = wall.mapped(|x, y, v| v * (0.8 + 0.2 * texture(x, y)));
         paths.replace(Material::Soft, Material::Cortical, &wall);
@@ -125,6 +125,9 @@ fn lay(scene: &Scene, bones: &Bones, paths: &mut Paths) {
         paths.replace(Material::Soft, Material::Adipose, &fatty.scaled(0.75));
         paths.replace(Material::Soft, Material::Cortical, &femur.lines);
         solid(paths, &femur.small, &grain(0.0, 5.0, 0.08));
+        paths.replace(Material::Soft, Material::Cortical, &femur.leg.wall());
+        let marrow = femur.leg.inner.clone().scaled(0.45);
+        paths.replace(Material::Soft, Material::Cancellous, &marrow);
     }
     if age < 1.0 {
         physes(scene, bones, paths);
@@ -235,8 +238,8 @@ fn mark(scene: &Scene, paths: &mut Paths, noise: &mut Noise) -> Option<Letter> {
     let letter = Letter {
         glyph: if left { 'L' } else { 'R' },
         center: Point::new(x * size, y * size),
-        height_px: (noise.range(9.0, 14.0) / scene.film.mm_per_px).max(0.03 * size),
-        stroke_px: (0.012 * size).max(1.2),
+        height_px: (noise.range(0.045, 0.065) * size).max(8.0),
+        stroke_px: (0.009 * size).max(1.3),
         degrees: if kind < 0.45 {
             noise.range(-20.0, 20.0)
         } else {

@@ -83,8 +83,8 @@ pub(crate) fn half(scene: &Scene, index: usize, seed: u64) -> Half {
         let hole = open.at(x as i64, y as i64);
         if hole == 0.0 { d } else { d.min(-hole) }
     });
-    let wall = r * if scene.dog.age < 1.0 { 0.055 } else { 0.085 };
-    let bone = shape::plate(&distance, k, 0.95 * r, 0.5 * r, wall);
+    let wall = r * if scene.dog.age < 1.0 { 0.065 } else { 0.10 };
+    let bone = shape::plate(&distance, k, 1.1 * r, 0.5 * r, wall);
     let bone = thickened(scene, bone, index, &form);
     Half {
         lines: lines(scene, index, &arc, &form),
