@@ -14,10 +14,8 @@ fn main() -> ExitCode {
 #[cfg(not(feature = "window"))]
 fn open_window(_options: WindowOptions) -> Result<(), Error> {
     use radcanvas::job::ErrorKind;
-    Err(
-        Error::new(ErrorKind::Usage, "this build has no window")
-            .remedy("give a command; --help lists them"),
-    )
+    Err(Error::new(ErrorKind::Usage, "this build has no window")
+        .remedy("give a command; --help lists them"))
 }
 
 #[cfg(feature = "window")]

@@ -424,13 +424,23 @@ pub fn reduced(radiograph: &Radiograph, most: usize) -> Grid<u8> {
     let window = radiograph.initial_window();
     let inverted = radiograph.photometric == crate::radiograph::Photometric::Monochrome1;
     // Four samples a cell are enough against moiré and cost the same for any film.
-    let offsets = [(step / 4, step / 4), (3 * step / 4, step / 4), (step / 4, 3 * step / 4), (3 * step / 4, 3 * step / 4)];
+    let offsets = [
+        (step / 4, step / 4),
+        (3 * step / 4, step / 4),
+        (step / 4, 3 * step / 4),
+        (3 * step / 4, 3 * step / 4),
+    ];
     Grid::from_fn((width / step).max(1), (height / step).max(1), |x, y| {
         let sum: f64 = offsets
             .iter()
             .map(|(dx, dy)| {
-                let (x, y) = ((x * step + dx).min(width - 1), (y * step + dy).min(height - 1));
-                let grey = radiograph.modality_value(x, y).map_or(0.0, |v| window.grey(v));
+                let (x, y) = (
+                    (x * step + dx).min(width - 1),
+                    (y * step + dy).min(height - 1),
+                );
+                let grey = radiograph
+                    .modality_value(x, y)
+                    .map_or(0.0, |v| window.grey(v));
                 if inverted { 1.0 - grey } else { grey }
             })
             .sum();
@@ -466,9 +476,12 @@ pub fn unsaved(keep: &Path) -> Vec<PathBuf> {
 /// Copies a project folder beside the target and renames it, so that it is there whole or not at all.
 pub fn save_project(from: &Path, to: &Path) -> Result<Project, Error> {
     let failed = |error: std::io::Error| {
-        Error::new(ErrorKind::Failed, format!("the project was not saved ({error})"))
-            .at(to)
-            .remedy("check the free space and the rights of the folder")
+        Error::new(
+            ErrorKind::Failed,
+            format!("the project was not saved ({error})"),
+        )
+        .at(to)
+        .remedy("check the free space and the rights of the folder")
     };
     let beside = to.with_extension("saving");
     std::fs::remove_dir_all(&beside).ok();

@@ -206,7 +206,9 @@ impl App {
     fn run_demo(&mut self, ctx: &egui::Context) {
         let touched = ctx.input(|input| {
             input.pointer.any_pressed()
-                || input.events.iter().any(|event| matches!(event, egui::Event::Key { key, .. } if *key != egui::Key::F5))
+                || input.events.iter().any(
+                    |event| matches!(event, egui::Event::Key { key, .. } if *key != egui::Key::F5),
+                )
         });
         let Some(demo) = &mut self.demo else {
             return;
@@ -245,7 +247,11 @@ impl App {
         };
         if self.demo.is_none() {
             let dropped = ctx.input(|input| {
-                input.raw.dropped_files.first().map(|file| file.path().to_owned())
+                input
+                    .raw
+                    .dropped_files
+                    .first()
+                    .map(|file| file.path().to_owned())
             });
             actions.extend(dropped.map(Action::Open));
         }
@@ -298,17 +304,19 @@ impl App {
         }
         egui::CentralPanel::no_frame()
             .frame(egui::Frame::new().fill(p.ground))
-            .show(ui, |ui| match (&shown.session.stage, shown.session.workspace) {
-                (Stage::Empty, _) => panel::states::empty_ui(ui, &shown, actions),
-                (Stage::Loading { path, bytes }, _) => {
-                    panel::states::loading_ui(ui, path, *bytes);
-                }
-                (Stage::Failed(error), _) => panel::states::failed_ui(ui, error, actions),
-                (Stage::Open(_), Workspace::Draw) => {
-                    stage.draw_ui(ui, &shown, &mut view, actions);
-                }
-                (Stage::Open(_), Workspace::Hips) => {
-                    stage.hips_ui(ui, &shown, &mut view, actions);
+            .show(ui, |ui| {
+                match (&shown.session.stage, shown.session.workspace) {
+                    (Stage::Empty, _) => panel::states::empty_ui(ui, &shown, actions),
+                    (Stage::Loading { path, bytes }, _) => {
+                        panel::states::loading_ui(ui, path, *bytes);
+                    }
+                    (Stage::Failed(error), _) => panel::states::failed_ui(ui, error, actions),
+                    (Stage::Open(_), Workspace::Draw) => {
+                        stage.draw_ui(ui, &shown, &mut view, actions);
+                    }
+                    (Stage::Open(_), Workspace::Hips) => {
+                        stage.hips_ui(ui, &shown, &mut view, actions);
+                    }
                 }
             });
         panel::overlay::overlay_ui(ui, &shown, actions);

@@ -48,9 +48,10 @@ impl App {
         };
         let reading = ready.reading;
         let done = match (ready.prepared, &mut open.work) {
-            (Some(prepared), Work::Kept(project)) => {
-                project.apply_prepared(prepared).map(drop).map_err(KeepError::from)
-            }
+            (Some(prepared), Work::Kept(project)) => project
+                .apply_prepared(prepared)
+                .map(drop)
+                .map_err(KeepError::from),
             _ => open.work.apply(Edit::Accept(ready.accepted), false),
         };
         match done {

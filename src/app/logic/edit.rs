@@ -55,7 +55,10 @@ impl App {
             }
             CanvasEvent::Fill { at } => self.fill(layer, at),
             CanvasEvent::MoveLandmark {
-                side, point, to, done,
+                side,
+                point,
+                to,
+                done,
             } => {
                 // One drag is one step: its first move begins it, the others join.
                 let joined = self.dragging == Some((side, point));
@@ -84,16 +87,15 @@ impl App {
 
     pub(super) fn shown_item(&mut self) -> Option<&mut Staged> {
         let id = self.session.shown.filter(|_| !self.session.before)?;
-        self.session.tray.items.iter_mut().find(|item| item.id == id)
+        self.session
+            .tray
+            .items
+            .iter_mut()
+            .find(|item| item.id == id)
     }
 
     /// Moves a point of the result that is shown; `false` when the points are the document's.
-    pub(super) fn move_shown(
-        &mut self,
-        side: Side,
-        point: HipPoint,
-        to: Point,
-    ) -> bool {
+    pub(super) fn move_shown(&mut self, side: Side, point: HipPoint, to: Point) -> bool {
         if let Some(item) = self.shown_item()
             && let Some(hips) = &mut item.made.hips
         {

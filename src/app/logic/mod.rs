@@ -98,12 +98,17 @@ impl App {
             Action::Rotate => session.view.rotate(),
             Action::Flip => session.view.flip(),
             Action::ResetWindow => {
-                if let Some(window) = session.open().map(|o| o.document().image().initial_window()) {
+                if let Some(window) = session
+                    .open()
+                    .map(|o| o.document().image().initial_window())
+                {
                     session.view.window = window;
                 }
             }
             Action::Preset(n) => {
-                let modality = session.open().map(|o| o.document().image().modality.clone());
+                let modality = session
+                    .open()
+                    .map(|o| o.document().image().modality.clone());
                 let preset = modality.and_then(|m| presets(&m).get(n).copied());
                 if let Some((name, (center, width))) = preset {
                     session.view.window = DisplayWindow {

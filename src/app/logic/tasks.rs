@@ -119,7 +119,9 @@ impl App {
         match action {
             Action::OpenDialog if self.tasks.dialog.is_none() => {
                 self.tasks.dialog = Some(Task::start("open dialog", self.wake(), || {
-                    Ok(rfd::FileDialog::new().set_title("Open a radiograph").pick_file())
+                    Ok(rfd::FileDialog::new()
+                        .set_title("Open a radiograph")
+                        .pick_file())
                 }));
             }
             Action::Open(path) => self.open_path(path),
@@ -181,7 +183,8 @@ impl App {
                 let task = Task::start("save", self.wake(), move || {
                     let failed = |what: String| Error::new(ErrorKind::Failed, what);
                     let file = synced.map_err(failed)?;
-                    file.sync_data().map_err(|error| failed(error.to_string()))?;
+                    file.sync_data()
+                        .map_err(|error| failed(error.to_string()))?;
                     Ok(None)
                 });
                 self.tasks.save = Some((task, revision));

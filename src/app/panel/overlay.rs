@@ -63,17 +63,13 @@ pub(crate) fn matches(query: &str) -> Vec<&'static Command> {
         .collect()
 }
 
-fn palette_ui(
-    ui: &Ui,
-    shown: &Shown<'_>,
-    query: &str,
-    chosen: usize,
-    actions: &mut Vec<Action>,
-) {
+fn palette_ui(ui: &Ui, shown: &Shown<'_>, query: &str, chosen: usize, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
     let found = matches(query);
     let modal = Modal::new(Id::unique("palette"))
-        .area(Modal::default_area(Id::unique("palette")).anchor(Align2::CENTER_TOP, vec2(0.0, 96.0)))
+        .area(
+            Modal::default_area(Id::unique("palette")).anchor(Align2::CENTER_TOP, vec2(0.0, 96.0)),
+        )
         .show(ui.ctx(), |ui| {
             ui.set_width(520.0);
             let mut text = query.to_owned();
@@ -139,12 +135,7 @@ fn palette_ui(
     }
 }
 
-fn keys_ui(
-    ui: &Ui,
-    shown: &Shown<'_>,
-    awaiting: Option<&'static str>,
-    actions: &mut Vec<Action>,
-) {
+fn keys_ui(ui: &Ui, shown: &Shown<'_>, awaiting: Option<&'static str>, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
     if let Some(id) = awaiting
         && let Some(pressed) = ui.input(pressed_shortcut)
@@ -209,7 +200,8 @@ fn key_group(
                     .min_size(vec2(44.0, 20.0))
                     .small();
                 let response = ui.add(button);
-                let response = response.on_hover_text(format!("Change the key of {}", command.title));
+                let response =
+                    response.on_hover_text(format!("Change the key of {}", command.title));
                 if response.clicked() {
                     actions.push(Action::Bind(command.id, None));
                 }
@@ -285,7 +277,11 @@ fn toasts(ui: &Ui, shown: &Shown<'_>) {
     if fresh.is_empty() {
         return;
     }
-    if let Some(oldest) = fresh.iter().map(|n| TOAST.saturating_sub(n.at.elapsed())).min() {
+    if let Some(oldest) = fresh
+        .iter()
+        .map(|n| TOAST.saturating_sub(n.at.elapsed()))
+        .min()
+    {
         ui.ctx().request_repaint_after(oldest);
     }
     Area::new(Id::unique("toasts"))
@@ -294,7 +290,11 @@ fn toasts(ui: &Ui, shown: &Shown<'_>) {
         .anchor(Align2::CENTER_BOTTOM, vec2(0.0, -44.0))
         .show(ui.ctx(), |ui| {
             for notice in fresh.iter().rev() {
-                let border = if notice.weight == Weight::Wrong { p.wrong } else { p.line };
+                let border = if notice.weight == Weight::Wrong {
+                    p.wrong
+                } else {
+                    p.line
+                };
                 egui::Frame::popup(ui.style())
                     .stroke(egui::Stroke::new(1.0, border))
                     .inner_margin(egui::Margin::symmetric(14, 9))
@@ -328,8 +328,9 @@ pub(crate) fn hint_ui(
         .show(ui, |ui| {
             ui.horizontal_top(|ui| {
                 ui.label(theme::icon(glyph::INFO, 15.0).color(p.sketch));
-                let width = ui.available_width() - 30.0;
+                let width = ui.available_width() - 28.0;
                 ui.allocate_ui(vec2(width, 0.0), |ui| {
+                    ui.set_min_width(width);
                     ui.add(egui::Label::new(RichText::new(*text).size(12.0)).wrap());
                 });
                 let name_text = format!("Put away the hint about {name}");

@@ -2,8 +2,8 @@
 
 use egui::accesskit::Role;
 use egui::{
-    Align, Align2, Color32, CornerRadius, FontId, Layout, Rect, RichText, ScrollArea, Sense, Stroke,
-    StrokeKind, Ui, WidgetInfo, pos2, vec2,
+    Align, Align2, Color32, CornerRadius, FontId, Layout, Rect, RichText, ScrollArea, Sense,
+    Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::Shown;
@@ -111,11 +111,17 @@ fn card(ui: &mut Ui, shown: &Shown<'_>, item: &Staged, actions: &mut Vec<Action>
             .layout(Layout::right_to_left(Align::Center)),
     );
     row.spacing_mut().item_spacing.x = 2.0;
-    let reject = format!("Reject seed {} image {}", item.request.seed, item.made.image_number);
+    let reject = format!(
+        "Reject seed {} image {}",
+        item.request.seed, item.made.image_number
+    );
     if icon_button(&mut row, glyph::CLOSE, &reject, "", false, 24.0).clicked() {
         actions.push(Action::Reject(Some(item.id)));
     }
-    let accept = format!("Accept seed {} image {}", item.request.seed, item.made.image_number);
+    let accept = format!(
+        "Accept seed {} image {}",
+        item.request.seed, item.made.image_number
+    );
     if icon_button(&mut row, glyph::ACCEPT, &accept, "", false, 24.0).clicked() {
         actions.push(Action::Accept(Some(item.id)));
     }
@@ -135,9 +141,7 @@ fn picture(ui: &Ui, item: &Staged, frame: Rect) {
     let size = texture.size_vec2();
     let scale = (frame.width() / size.x).min(frame.height() / size.y);
     let at = Align2::CENTER_CENTER.align_size_within_rect(size * scale, frame);
-    egui::Image::new(texture)
-        .corner_radius(4)
-        .paint_at(ui, at);
+    egui::Image::new(texture).corner_radius(4).paint_at(ui, at);
 }
 
 fn numbers(ui: &Ui, item: &Staged, shown: &Shown<'_>, rect: Rect, frame: Rect) {
@@ -147,13 +151,8 @@ fn numbers(ui: &Ui, item: &Staged, shown: &Shown<'_>, rect: Rect, frame: Rect) {
     let mut y = rect.top() + 15.0;
     let mut line = |label: &str, value: &str, color: Color32| {
         let font = FontId::proportional(11.5);
-        ui.painter().text(
-            pos2(x, y),
-            Align2::LEFT_CENTER,
-            label,
-            font.clone(),
-            p.dim,
-        );
+        ui.painter()
+            .text(pos2(x, y), Align2::LEFT_CENTER, label, font.clone(), p.dim);
         ui.painter()
             .text(pos2(right, y), Align2::RIGHT_CENTER, value, font, color);
         y += 17.0;
@@ -167,11 +166,8 @@ fn numbers(ui: &Ui, item: &Staged, shown: &Shown<'_>, rect: Rect, frame: Rect) {
                 .map_or_else(|| "–".to_owned(), |degrees| format!("{degrees:.1}°"));
             line(letter, &angle, color);
         }
-    } else if let Some((finding, probability)) = item
-        .made
-        .findings
-        .iter()
-        .max_by(|a, b| a.1.total_cmp(&b.1))
+    } else if let Some((finding, probability)) =
+        item.made.findings.iter().max_by(|a, b| a.1.total_cmp(&b.1))
     {
         let text = format!("{:.0} %", probability * 100.0);
         line(&super::sentence(finding), &text, p.text);
@@ -184,8 +180,13 @@ fn numbers(ui: &Ui, item: &Staged, shown: &Shown<'_>, rect: Rect, frame: Rect) {
     let at = pos2(x, rect.bottom() - 18.0);
     if item.made.seam.is_some() || changed > 0 {
         let text = format!("{} chg.", super::thousands(changed));
-        ui.painter()
-            .text(at, Align2::LEFT_CENTER, text, FontId::proportional(11.5), color);
+        ui.painter().text(
+            at,
+            Align2::LEFT_CENTER,
+            text,
+            FontId::proportional(11.5),
+            color,
+        );
     }
 }
 
@@ -194,15 +195,25 @@ fn details(ui: &mut Ui, item: &Staged, shown: &Shown<'_>) {
     let made = &item.made;
     let outside = super::thousands(made.changed_outside_ring);
     let inside = super::thousands(made.changed_inside);
-    ui.label(format!("{outside} pixels changed outside the ring, {inside} inside"));
+    ui.label(format!(
+        "{outside} pixels changed outside the ring, {inside} inside"
+    ));
     match shown.session.tray.adds(item.id) {
-        Some(adds) => ui.label(format!("Adds {adds:.3} to the D-score (mean distance to the others)")),
-        None => ui.label(RichText::new("Adds nothing to the D-score yet: it needs two results").color(p.dim)),
+        Some(adds) => ui.label(format!(
+            "Adds {adds:.3} to the D-score (mean distance to the others)"
+        )),
+        None => ui.label(
+            RichText::new("Adds nothing to the D-score yet: it needs two results").color(p.dim),
+        ),
     };
     for (finding, probability) in &made.findings {
         ui.label(
-            RichText::new(format!("{} {:.0} %", super::sentence(finding), probability * 100.0))
-                .color(p.dim),
+            RichText::new(format!(
+                "{} {:.0} %",
+                super::sentence(finding),
+                probability * 100.0
+            ))
+            .color(p.dim),
         );
     }
     let model = &item.request.model.name;

@@ -3,7 +3,9 @@
 //! Separate from the panels because a canvas keeps a state of its own between frames (its draft, its textures).
 
 use egui::{RichText, Ui, WidgetText};
-use egui_tiles::{Behavior, SimplificationOptions, TabState, Tabs, Tile, TileId, Tiles, Tree, UiResponse};
+use egui_tiles::{
+    Behavior, SimplificationOptions, TabState, Tabs, Tile, TileId, Tiles, Tree, UiResponse,
+};
 use serde::{Deserialize, Serialize};
 
 use super::action::Action;
@@ -128,10 +130,24 @@ impl Behavior<Pane> for Docked<'_> {
     fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, pane: &mut Pane) -> UiResponse {
         match pane {
             Pane::Sketch => {
-                canvas_ui(ui, self.sketch, Show::Sketch, self.shown, self.view, self.actions);
+                canvas_ui(
+                    ui,
+                    self.sketch,
+                    Show::Sketch,
+                    self.shown,
+                    self.view,
+                    self.actions,
+                );
             }
             Pane::Mask => {
-                canvas_ui(ui, self.mask, Show::Mask, self.shown, self.view, self.actions);
+                canvas_ui(
+                    ui,
+                    self.mask,
+                    Show::Mask,
+                    self.shown,
+                    self.view,
+                    self.actions,
+                );
             }
             Pane::Results => {
                 egui::Frame::new()
@@ -254,7 +270,11 @@ fn canvas_ui(
         Show::Sketch | Show::Hips => shown.made().map(|made| &made.radiograph),
     };
     let corners = corner_texts(shown, view, show);
-    let landmarks = if show == Show::Mask { None } else { shown.landmarks() };
+    let landmarks = if show == Show::Mask {
+        None
+    } else {
+        shown.landmarks()
+    };
     let interval = |side| shown.interval(side);
     let intervals = interval(Side::Left).zip(interval(Side::Right));
     let painting = session.recipe.mode != Mode::Sketch;
@@ -266,7 +286,11 @@ fn canvas_ui(
         hint: (show == Show::Sketch).then_some(&open.sketch.overlay),
         mask: (show == Show::Mask).then_some(&open.mask.overlay),
         regenerate_inside: session.recipe.mode != Mode::Outpaint,
-        ring_px: if painting { session.recipe.ring_px } else { 0.0 },
+        ring_px: if painting {
+            session.recipe.ring_px
+        } else {
+            0.0
+        },
         denoised_px: 0.0,
         landmarks: landmarks.as_ref(),
         intervals: intervals.map(|(left, right)| [left, right]),
@@ -308,7 +332,12 @@ fn corner_texts(shown: &Shown<'_>, view: &View, show: Show) -> [Vec<String>; 4] 
     let [top_left, top_right, bottom_left, bottom_right] = &mut corners;
     if show != Show::Mask && !shown.session.hide_identity {
         let identity = &image.identity;
-        for text in [&identity.name, &identity.id, &identity.birth_date, &identity.responsible_person] {
+        for text in [
+            &identity.name,
+            &identity.id,
+            &identity.birth_date,
+            &identity.responsible_person,
+        ] {
             if !text.is_empty() {
                 top_left.push(text.clone());
             }
@@ -328,7 +357,10 @@ fn corner_texts(shown: &Shown<'_>, view: &View, show: Show) -> [Vec<String>; 4] 
         }
     }
     if show == Show::Hips {
-        bottom_left.push(format!("C {:.0}  W {:.0}", view.window.center, view.window.width));
+        bottom_left.push(format!(
+            "C {:.0}  W {:.0}",
+            view.window.center, view.window.width
+        ));
     }
     if show != Show::Mask {
         let mm = image.spacing.map_or_else(
