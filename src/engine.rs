@@ -85,14 +85,20 @@ impl ModelStore {
         let need = folder.card.needs.get(Task::Autoencoder.name());
         let needed = need.map_or("", |need| need.name.as_str());
         let Some(other) = self.find(Task::Autoencoder, needed) else {
-            let what = format!("the autoencoder {needed} of {} is missing", folder.card.name);
+            let what = format!(
+                "the autoencoder {needed} of {} is missing",
+                folder.card.name
+            );
             return Err(Error::new(ErrorKind::Model, what).at(folder.path));
         };
         let (autoencoder, other) = folder::load_autoencoder(&other.path).map_err(model_error)?;
         if let Some(need) = need
             && need.hash != other.hash()
         {
-            let what = format!("{} was trained with another {}", folder.card.name, need.name);
+            let what = format!(
+                "{} was trained with another {}",
+                folder.card.name, need.name
+            );
             return Err(Error::new(ErrorKind::Model, what)
                 .at(other.path)
                 .remedy("copy both model folders from the same place"));
@@ -107,7 +113,11 @@ impl ModelStore {
             autoencoder,
             size: folder.card.native_size[0],
             latent: config.denoiser.latent,
-            few_step: folder.card.measured.get("few_step").is_some_and(|v| *v > 0.0),
+            few_step: folder
+                .card
+                .measured
+                .get("few_step")
+                .is_some_and(|v| *v > 0.0),
             model: ModelReference {
                 hash: joint_hash(&folder.hash(), &other.hash()),
                 name: folder.card.name,

@@ -106,9 +106,13 @@ pub const COMMANDS: &[Command] = &[
     command("View", "preset-5", "Window preset 5", "Alt+5", || {
         Action::Preset(4)
     }),
-    command("View", "identity", "Hide or show identity", "Ctrl+H", || {
-        Action::Identity
-    }),
+    command(
+        "View",
+        "identity",
+        "Hide or show identity",
+        "Ctrl+H",
+        || Action::Identity,
+    ),
     command("View", "pacs", "PACS mouse buttons", "", || {
         Action::PacsButtons
     }),

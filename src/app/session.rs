@@ -54,6 +54,8 @@ pub struct Recipe {
     pub mode: Mode,
     /// Name of the model.
     pub model: String,
+    /// Kind of image asked of it: `hip`, `chest`.
+    pub kind: String,
     /// Seed of the noise.
     pub seed: u64,
     /// Images a press of Generate.
@@ -81,6 +83,7 @@ impl Default for Recipe {
         Self {
             mode: Mode::Inpaint,
             model: String::new(),
+            kind: String::new(),
             seed: 1,
             count: 4,
             steps: 8,
@@ -100,20 +103,31 @@ impl Default for Recipe {
 }
 
 impl Recipe {
+    /// Takes a model with its own number of steps; findings it does not know are dropped.
+    pub fn choose(&mut self, model: &ModelChoice) {
+        self.model.clone_from(&model.name);
+        self.kind.clone_from(&model.kind);
+        if model.steps > 0 {
+            self.steps = model.steps;
+        }
+        self.findings
+            .retain(|finding, _| model.findings.contains(finding));
+    }
+
+    /// Whether this is the chosen model.
+    pub fn is(&self, model: &ModelChoice) -> bool {
+        self.model == model.name && self.kind == model.kind
+    }
+
     /// The part of a request that does not depend on the document.
-    pub fn request(&self, models: &[ModelChoice]) -> Request {
-        let kind = models
-            .iter()
-            .find(|model| model.name == self.model)
-            .map(|model| model.kind.clone())
-            .unwrap_or_default();
+    pub fn request(&self) -> Request {
         let model = ModelReference {
             name: self.model.clone(),
             hash: String::new(),
         };
         let mut request = Request::new(self.mode, model);
         request.attributes = Attributes {
-            kind,
+            kind: self.kind.clone(),
             age_years: self.age_years,
             sex: self.sex,
             findings: self.findings.clone(),
@@ -269,6 +283,8 @@ pub enum Purpose {
     Generate,
     /// Hip points for the document.
     Hips,
+    /// Hip points for the live answer of this revision.
+    LiveHips(u64),
 }
 
 /// How much a notice matters.
@@ -377,6 +393,43 @@ pub struct Session {
 }
 
 impl Session {
+    /// A session with nothing open.
+    pub fn new(settings: &super::settings::Settings, models: &[ModelChoice]) -> Self {
+        let mut recipe = Recipe::default();
+        if let Some(model) = models.first() {
+            recipe.choose(model);
+        }
+        Self {
+            workspace: Workspace::Draw,
+            stage: Stage::Empty,
+            tool: Tool::Pen,
+            tool_options: ToolOptions {
+                size_px: settings.pen_px,
+                ..ToolOptions::default()
+            },
+            view: View::default(),
+            recipe,
+            recipe_revision: 0,
+            live: Live::default(),
+            tray: Tray::default(),
+            shown: None,
+            before: false,
+            split: 0.0,
+            overlays: true,
+            hide_identity: settings.hide_identity,
+            jobs: Vec::new(),
+            notices: Vec::new(),
+            unread: 0,
+            overlay: Overlay::None,
+            probe: None,
+            layer: Layer::Sketch,
+            engine_ready: false,
+            engine_error: None,
+            restorable: Vec::new(),
+            full_screen: false,
+        }
+    }
+
     /// Says something.
     pub fn say(&mut self, weight: Weight, text: impl Into<String>) {
         self.notices.push(Notice {

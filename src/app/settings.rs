@@ -71,7 +71,8 @@ impl Settings {
     /// Reads the written form.
     pub fn parse(text: &str) -> (Self, Option<String>) {
         let fall_back = |why: String| {
-            let warning = format!("Settings could not be read and are back at their defaults: {why}");
+            let warning =
+                format!("Settings could not be read and are back at their defaults: {why}");
             (Self::default(), Some(warning))
         };
         match serde_json::from_str::<Self>(text) {

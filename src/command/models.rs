@@ -55,7 +55,10 @@ fn check(path: &Path, common: &Common) -> Result<ExitCode, Error> {
 }
 
 fn report(found: &[(PathBuf, Result<ModelFolder, ModelError>)], common: &Common) {
-    let rows: Vec<Value> = found.iter().map(|(path, opened)| row(path, opened)).collect();
+    let rows: Vec<Value> = found
+        .iter()
+        .map(|(path, opened)| row(path, opened))
+        .collect();
     if common.json {
         say_json(&Value::Array(rows));
         return;

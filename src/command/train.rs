@@ -94,7 +94,11 @@ fn plan(options: &Train) -> Result<TrainingPlan, Error> {
         DataSource::Folder(folder)
     } else {
         DataSource::Phantoms {
-            kinds: options.data.split(',').map(|k| k.trim().to_owned()).collect(),
+            kinds: options
+                .data
+                .split(',')
+                .map(|k| k.trim().to_owned())
+                .collect(),
             seed: options.seed,
             count: options.count,
         }

@@ -31,17 +31,23 @@ pub struct Standing {
 pub fn save(out: &Path, optimizer: &AdamW, standing: &Standing) -> Result<PathBuf, Error> {
     let path = out.join(CHECKPOINT);
     let failed = |what: String| {
-        Error::new(ErrorKind::Failed, format!("the checkpoint cannot be written: {what}")).at(&path)
+        Error::new(
+            ErrorKind::Failed,
+            format!("the checkpoint cannot be written: {what}"),
+        )
+        .at(&path)
     };
-    let state = optimizer.state().map_err(|error| failed(error.to_string()))?;
+    let state = optimizer
+        .state()
+        .map_err(|error| failed(error.to_string()))?;
     let facts = HashMap::from([
         ("step".to_owned(), standing.step.to_string()),
         // Shortest text that reads back to the same number.
         ("loss".to_owned(), format!("{:?}", standing.loss)),
         ("seconds".to_owned(), format!("{:?}", standing.seconds)),
     ]);
-    let content = safetensors::serialize(&state, Some(facts))
-        .map_err(|error| failed(error.to_string()))?;
+    let content =
+        safetensors::serialize(&state, Some(facts)).map_err(|error| failed(error.to_string()))?;
     folder::write(&path, &content).map_err(|error| failed(error.to_string()))?;
     Ok(path)
 }
@@ -53,9 +59,12 @@ pub fn restore(out: &Path, optimizer: &mut AdamW) -> Result<Option<Standing>, Er
         return Ok(None);
     }
     let failed = |what: String| {
-        Error::new(ErrorKind::Input, format!("the checkpoint cannot be read: {what}"))
-            .at(&path)
-            .remedy("start without --resume, or give the recipe it was made with")
+        Error::new(
+            ErrorKind::Input,
+            format!("the checkpoint cannot be read: {what}"),
+        )
+        .at(&path)
+        .remedy("start without --resume, or give the recipe it was made with")
     };
     let content = fs::read(&path).map_err(|error| failed(error.to_string()))?;
     let (_, header) = safetensors::SafeTensors::read_metadata(&content)

@@ -24,9 +24,7 @@ pub fn gradient_difference(a: &Tensor, b: &Tensor) -> Result<Tensor> {
 /// Mean over 2×2 pixels: `[B,C,H,W]` to half the size.
 pub fn halved(x: &Tensor) -> Result<Tensor> {
     let (b, c, h, w) = x.dims4()?;
-    x.reshape((b, c, h / 2, 2, w / 2, 2))?
-        .mean(5)?
-        .mean(3)
+    x.reshape((b, c, h / 2, 2, w / 2, 2))?.mean(5)?.mean(3)
 }
 
 /// Binary cross entropy of `logits` against `targets` in 0–1, weighted cell by cell and divided by the weights' sum.

@@ -72,7 +72,11 @@ impl AdamW {
                 .get(slot.variable.as_tensor())
                 .map(|gradient| gradient.flatten_all()?.to_vec1())
                 .transpose()?;
-            square += gradient.iter().flatten().map(|g| f64::from(g * g)).sum::<f64>();
+            square += gradient
+                .iter()
+                .flatten()
+                .map(|g| f64::from(g * g))
+                .sum::<f64>();
             all.push(gradient);
         }
         let norm = square.sqrt();
@@ -122,7 +126,11 @@ impl AdamW {
         ];
         for (letter, part) in parts {
             let named = self.named(part)?;
-            state.extend(named.into_iter().map(|(name, t)| (format!("{letter}/{name}"), t)));
+            state.extend(
+                named
+                    .into_iter()
+                    .map(|(name, t)| (format!("{letter}/{name}"), t)),
+            );
         }
         Ok(state)
     }
@@ -190,11 +198,17 @@ impl InplaceOp1 for Update<'_> {
             average,
             ..
         } = &mut **slot;
-        let moments = mean.iter_mut().zip(square.iter_mut()).zip(average.iter_mut());
+        let moments = mean
+            .iter_mut()
+            .zip(square.iter_mut())
+            .zip(average.iter_mut());
         let (rate, keep) = (self.rate as f32, self.keep as f32);
         let correction = self.square_correction as f32;
         let [b1, b2] = BETA.map(|b| b as f32);
-        for ((w, g), ((m, v), e)) in values[start..end].iter_mut().zip(&self.gradient).zip(moments)
+        for ((w, g), ((m, v), e)) in values[start..end]
+            .iter_mut()
+            .zip(&self.gradient)
+            .zip(moments)
         {
             let g = g * self.clip;
             *m = b1 * *m + (1.0 - b1) * g;

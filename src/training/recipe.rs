@@ -92,7 +92,10 @@ impl Recipe {
     /// The recipe of a plan; `null` is all defaults.
     pub fn from_value(value: &serde_json::Value) -> Result<Self, Error> {
         let wrong = |what: String| {
-            Error::new(ErrorKind::Usage, format!("the recipe cannot be used: {what}"))
+            Error::new(
+                ErrorKind::Usage,
+                format!("the recipe cannot be used: {what}"),
+            )
         };
         let recipe: Self = if value.is_null() {
             Self::default()
@@ -100,7 +103,10 @@ impl Recipe {
             serde_json::from_value(value.clone()).map_err(|error| wrong(error.to_string()))?
         };
         if recipe.size == 0 || !recipe.size.is_multiple_of(32) {
-            return Err(wrong(format!("size {} is not a multiple of 32", recipe.size)));
+            return Err(wrong(format!(
+                "size {} is not a multiple of 32",
+                recipe.size
+            )));
         }
         if !recipe.crop.is_multiple_of(32) || recipe.crop > recipe.size {
             return Err(wrong(format!(

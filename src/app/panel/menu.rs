@@ -122,8 +122,8 @@ fn file_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
 fn edit_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     ui.set_min_width(220.0);
     let open = shown.session.open();
-    let undo = open.and_then(|open| open.history.undo_name());
-    let redo = open.and_then(|open| open.history.redo_name());
+    let undo = open.and_then(|open| open.history().undo_name());
+    let redo = open.and_then(|open| open.history().redo_name());
     let (can_undo, can_redo) = (undo.is_some(), redo.is_some());
     item(ui, shown, "undo", undo, can_undo, actions);
     item(ui, shown, "redo", redo, can_redo, actions);
@@ -138,7 +138,11 @@ fn view_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     for id in ["fit", "one-to-one", "invert", "rotate", "flip", "window"] {
         item(ui, shown, id, None, open, actions);
     }
-    if let Some(modality) = shown.session.open().map(|open| open.document().image().modality.clone()) {
+    if let Some(modality) = shown
+        .session
+        .open()
+        .map(|open| open.document().image().modality.clone())
+    {
         let presets = crate::app::logic::presets(&modality);
         if !presets.is_empty() {
             ui.menu_button("Window presets", |ui| {
@@ -172,13 +176,7 @@ fn view_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     item(ui, shown, "full-screen", None, true, actions);
 }
 
-fn check(
-    ui: &mut Ui,
-    shown: &Shown<'_>,
-    id: &'static str,
-    on: bool,
-    actions: &mut Vec<Action>,
-) {
+fn check(ui: &mut Ui, shown: &Shown<'_>, id: &'static str, on: bool, actions: &mut Vec<Action>) {
     let Some(command) = keys::find(id) else {
         return;
     };
@@ -220,14 +218,22 @@ fn workspaces(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
         (Workspace::Hips, "Hips", "hips-workspace"),
     ] {
         let on = shown.session.workspace == workspace;
-        let font = FontId::new(13.0, if on { theme::strong() } else { egui::FontFamily::Proportional });
+        let font = FontId::new(
+            13.0,
+            if on {
+                theme::strong()
+            } else {
+                egui::FontFamily::Proportional
+            },
+        );
         let color = if on { p.text } else { p.dim };
         let galley = ui.painter().layout_no_wrap(title.to_owned(), font, color);
         let (rect, response) =
             ui.allocate_exact_size(vec2(galley.size().x + 22.0, 38.0), Sense::click());
         response.widget_info(|| WidgetInfo::selected(egui::accesskit::Role::Tab, true, on, title));
         if response.hovered() && !on {
-            ui.painter().rect_filled(rect.shrink2(vec2(2.0, 6.0)), 5.0, p.hovered);
+            ui.painter()
+                .rect_filled(rect.shrink2(vec2(2.0, 6.0)), 5.0, p.hovered);
         }
         if on {
             let line = egui::Rect::from_min_max(
@@ -247,7 +253,10 @@ fn workspaces(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
         let at = rect.center() - galley.size() / 2.0;
         ui.painter().galley(at, galley, color);
         let key = shown.keys.label(id);
-        if response.on_hover_ui(|ui| tooltip(ui, title, &key)).clicked() {
+        if response
+            .on_hover_ui(|ui| tooltip(ui, title, &key))
+            .clicked()
+        {
             actions.push(Action::Workspace(workspace));
         }
     }
@@ -276,9 +285,17 @@ fn indicators(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
         } else {
             (glyph::SHOW, "Identity shown")
         };
-        let color = if session.hide_identity { p.dim } else { p.regenerate };
-        let button = Button::new(RichText::new(format!("{glyph}  {text}")).size(12.0).color(color))
-            .frame(false);
+        let color = if session.hide_identity {
+            p.dim
+        } else {
+            p.regenerate
+        };
+        let button = Button::new(
+            RichText::new(format!("{glyph}  {text}"))
+                .size(12.0)
+                .color(color),
+        )
+        .frame(false);
         let key = shown.keys.label("identity");
         if ui
             .add(button)

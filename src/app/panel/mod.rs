@@ -54,7 +54,11 @@ impl<'a> Shown<'a> {
 
     /// Hip points of the image that is shown; before means the document's own.
     pub(crate) fn landmarks(&self) -> Option<HipLandmarks> {
-        let document = || self.session.open().and_then(|open| open.document().landmarks);
+        let document = || {
+            self.session
+                .open()
+                .and_then(|open| open.document().landmarks)
+        };
         if self.session.before {
             return document();
         }

@@ -9,7 +9,6 @@ use egui::{
 
 use super::Shown;
 use super::status::notice_ui;
-use super::widgets::key_cap;
 use crate::app::action::Action;
 use crate::app::keys::{self, COMMANDS, Command};
 use crate::app::session::{Overlay, Weight};
@@ -64,17 +63,13 @@ pub(crate) fn matches(query: &str) -> Vec<&'static Command> {
         .collect()
 }
 
-fn palette_ui(
-    ui: &Ui,
-    shown: &Shown<'_>,
-    query: &str,
-    chosen: usize,
-    actions: &mut Vec<Action>,
-) {
+fn palette_ui(ui: &Ui, shown: &Shown<'_>, query: &str, chosen: usize, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
     let found = matches(query);
-    let modal = Modal::new(Id::new("palette"))
-        .area(Modal::default_area(Id::new("palette")).anchor(Align2::CENTER_TOP, vec2(0.0, 96.0)))
+    let modal = Modal::new(Id::unique("palette"))
+        .area(
+            Modal::default_area(Id::unique("palette")).anchor(Align2::CENTER_TOP, vec2(0.0, 96.0)),
+        )
         .show(ui.ctx(), |ui| {
             ui.set_width(520.0);
             let mut text = query.to_owned();
@@ -140,19 +135,14 @@ fn palette_ui(
     }
 }
 
-fn keys_ui(
-    ui: &Ui,
-    shown: &Shown<'_>,
-    awaiting: Option<&'static str>,
-    actions: &mut Vec<Action>,
-) {
+fn keys_ui(ui: &Ui, shown: &Shown<'_>, awaiting: Option<&'static str>, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
     if let Some(id) = awaiting
         && let Some(pressed) = ui.input(pressed_shortcut)
     {
         actions.push(Action::Bind(id, Some(pressed)));
     }
-    let modal = Modal::new(Id::new("keys")).show(ui.ctx(), |ui| {
+    let modal = Modal::new(Id::unique("keys")).show(ui.ctx(), |ui| {
         ui.set_width(720.0);
         ui.horizontal(|ui| {
             ui.heading("Keys");
@@ -210,7 +200,8 @@ fn key_group(
                     .min_size(vec2(44.0, 20.0))
                     .small();
                 let response = ui.add(button);
-                let response = response.on_hover_text(format!("Change the key of {}", command.title));
+                let response =
+                    response.on_hover_text(format!("Change the key of {}", command.title));
                 if response.clicked() {
                     actions.push(Action::Bind(command.id, None));
                 }
@@ -243,7 +234,7 @@ fn pressed_shortcut(input: &egui::InputState) -> Option<String> {
 
 fn notices_ui(ui: &Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
-    let modal = Modal::new(Id::new("notices")).show(ui.ctx(), |ui| {
+    let modal = Modal::new(Id::unique("notices")).show(ui.ctx(), |ui| {
         ui.set_width(520.0);
         ui.horizontal(|ui| {
             ui.heading("Notices");
@@ -286,16 +277,24 @@ fn toasts(ui: &Ui, shown: &Shown<'_>) {
     if fresh.is_empty() {
         return;
     }
-    if let Some(oldest) = fresh.iter().map(|n| TOAST.saturating_sub(n.at.elapsed())).min() {
+    if let Some(oldest) = fresh
+        .iter()
+        .map(|n| TOAST.saturating_sub(n.at.elapsed()))
+        .min()
+    {
         ui.ctx().request_repaint_after(oldest);
     }
-    Area::new(Id::new("toasts"))
+    Area::new(Id::unique("toasts"))
         .order(Order::Foreground)
         .interactable(false)
         .anchor(Align2::CENTER_BOTTOM, vec2(0.0, -44.0))
         .show(ui.ctx(), |ui| {
             for notice in fresh.iter().rev() {
-                let border = if notice.weight == Weight::Wrong { p.wrong } else { p.line };
+                let border = if notice.weight == Weight::Wrong {
+                    p.wrong
+                } else {
+                    p.line
+                };
                 egui::Frame::popup(ui.style())
                     .stroke(egui::Stroke::new(1.0, border))
                     .inner_margin(egui::Margin::symmetric(14, 9))
@@ -329,8 +328,9 @@ pub(crate) fn hint_ui(
         .show(ui, |ui| {
             ui.horizontal_top(|ui| {
                 ui.label(theme::icon(glyph::INFO, 15.0).color(p.sketch));
-                let width = ui.available_width() - 30.0;
+                let width = ui.available_width() - 28.0;
                 ui.allocate_ui(vec2(width, 0.0), |ui| {
+                    ui.set_min_width(width);
                     ui.add(egui::Label::new(RichText::new(*text).size(12.0)).wrap());
                 });
                 let name_text = format!("Put away the hint about {name}");
@@ -342,9 +342,4 @@ pub(crate) fn hint_ui(
             });
         });
     ui.add_space(4.0);
-}
-
-/// A key cap for the palette's foot.
-pub(crate) fn foot(ui: &mut Ui, shown: &Shown<'_>) {
-    key_cap(ui, &shown.keys.label("palette"));
 }

@@ -1,9 +1,9 @@
 //! The tool rail at the left edge: one tool at a time, sizes below.
 
-use egui::{DragValue, RichText, Ui, vec2};
+use egui::{DragValue, Ui, vec2};
 
 use super::Shown;
-use super::widgets::{icon_button, tooltip};
+use super::widgets::{icon_button, short, tooltip};
 use crate::app::action::Action;
 use crate::app::canvas::Tool;
 use crate::app::keys;
@@ -35,7 +35,6 @@ const TOOLS: &[&[(Tool, &str, &str)]] = &[
 
 /// The whole rail.
 pub(crate) fn rail_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
-    let p = palette(ui.visuals());
     ui.vertical_centered(|ui| {
         ui.spacing_mut().item_spacing.y = 4.0;
         ui.add_space(4.0);
@@ -67,7 +66,6 @@ pub(crate) fn rail_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>)
             if icon_button(ui, glyph::KEYBOARD, "Keys", &key, false, 36.0).clicked() {
                 actions.push(Action::Keys);
             }
-            ui.label(RichText::new("").color(p.dim));
         });
     });
 }
@@ -75,7 +73,8 @@ pub(crate) fn rail_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>)
 fn gap(ui: &mut Ui) {
     let p = palette(ui.visuals());
     let (rect, _) = ui.allocate_exact_size(vec2(24.0, 9.0), egui::Sense::hover());
-    ui.painter().hline(rect.x_range(), rect.center().y, (1.0, p.line));
+    ui.painter()
+        .hline(rect.x_range(), rect.center().y, (1.0, p.line));
 }
 
 /// Width of the line of the active tool, image pixels.
@@ -85,14 +84,18 @@ fn size(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     let field = DragValue::new(&mut px)
         .speed(0.25)
         .range(0.5..=1000.0)
-        .max_decimals(1);
+        .custom_formatter(|value, _| short(value));
     let enabled = shown.session.tool.is_stroke();
     ui.add_enabled_ui(enabled, |ui| {
         ui.spacing_mut().button_padding = vec2(2.0, 2.0);
         let response = ui
             .add_sized([36.0, 26.0], field)
             .accessible_name("Line width in pixels");
-        let keys = format!("{}  {}", shown.keys.label("finer"), shown.keys.label("wider"));
+        let keys = format!(
+            "{}  {}",
+            shown.keys.label("finer"),
+            shown.keys.label("wider")
+        );
         response.on_hover_ui(|ui| tooltip(ui, "Line width in image pixels", &keys));
     });
     if px != before && before > 0.0 {
@@ -102,8 +105,8 @@ fn size(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
 
 fn history(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     let open = shown.session.open();
-    let undo = open.and_then(|open| open.history.undo_name());
-    let redo = open.and_then(|open| open.history.redo_name());
+    let undo = open.and_then(|open| open.history().undo_name());
+    let redo = open.and_then(|open| open.history().redo_name());
     for (name, fallback, id, icon, action) in [
         (undo, "Undo", "undo", glyph::UNDO, Action::Undo),
         (redo, "Redo", "redo", glyph::REDO, Action::Redo),

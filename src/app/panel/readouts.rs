@@ -55,7 +55,7 @@ fn diversity(ui: &mut Ui, shown: &Shown<'_>) {
 fn angles(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
     ui.horizontal(|ui| {
-        section(ui, "Norberg angle");
+        ui.label(theme::heading("Norberg angle"));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let open = shown.session.open().is_some();
             ui.add_enabled_ui(open, |ui| {
@@ -75,7 +75,8 @@ fn angles(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
         ui.horizontal(|ui| {
             ui.set_min_height(30.0);
             let (rect, _) = ui.allocate_exact_size(vec2(20.0, 20.0), egui::Sense::hover());
-            ui.painter().rect_filled(rect, 4.0, color.gamma_multiply(0.22));
+            ui.painter()
+                .rect_filled(rect, 4.0, color.gamma_multiply(0.22));
             ui.painter().text(
                 rect.center(),
                 egui::Align2::CENTER_CENTER,
@@ -94,19 +95,22 @@ fn angles(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
                 || "by hand".to_owned(),
                 |[low, high]| format!("[{low:.1}, {high:.1}]"),
             );
-            ui.label(RichText::new(text).color(p.dim)).on_hover_text(
-                interval.map_or(
+            ui.label(RichText::new(text).color(p.dim))
+                .on_hover_text(interval.map_or(
                     "Points were placed or moved by hand: no interval can be given",
                     |_| "90 % interval from the spread of the network's points",
-                ),
-            );
+                ));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let points = bva_points(degrees);
-                ui.label(RichText::new(format!("BVA {points}")).size(12.0).color(p.dim))
-                    .on_hover_text(
-                        "Points of the BVA/KC scheme for this angle alone, 0 (best) to 6. \
+                ui.label(
+                    RichText::new(format!("BVA {points}"))
+                        .size(12.0)
+                        .color(p.dim),
+                )
+                .on_hover_text(
+                    "Points of the BVA/KC scheme for this angle alone, 0 (best) to 6. \
                          Not a grade: grading uses congruency, rim, osteoarthritis, age and breed.",
-                    );
+                );
             });
         });
     }
@@ -159,9 +163,9 @@ fn patch(ui: &mut Ui, shown: &Shown<'_>) {
     )
     .on_hover_text("What the patch was matched by, in stored values");
     let distance = made.and_then(|made| made.hint_distance_px);
-    let mm = distance.zip(shown.spacing()).map(|(px, [row, column])| {
-        format!("{px:.1} px · {:.1}", px * f64::midpoint(row, column))
-    });
+    let mm = distance
+        .zip(shown.spacing())
+        .map(|(px, [row, column])| format!("{px:.1} px · {:.1}", px * f64::midpoint(row, column)));
     let unit = if mm.is_some() { "mm" } else { "px" };
     value_row(
         ui,

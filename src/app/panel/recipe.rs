@@ -1,11 +1,13 @@
 //! The recipe: what is asked for besides what is drawn.
 
-use egui::{ComboBox, DragValue, RichText, Slider, Ui};
+use egui::{ComboBox, DragValue, RichText, Ui};
 
 use super::Shown;
-use super::widgets::{divider, icon_button, primary_button, row, section, segmented, switch};
+use super::widgets::{
+    divider, icon_button, primary_button, row, section, segmented, short, slider, switch,
+};
 use crate::app::action::Action;
-use crate::app::session::{ModelChoice, Recipe};
+use crate::app::session::Recipe;
 use crate::app::theme::{CONTROL_HEIGHT, glyph, palette};
 use crate::document::Layer;
 use crate::job::{Mode, Sex};
@@ -18,9 +20,21 @@ pub(crate) fn recipe_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action
     let mut recipe = shown.session.recipe.clone();
     section(ui, "Recipe");
     let modes = [
-        (Mode::Sketch, "Sketch", "A whole image that follows the drawn lines"),
-        (Mode::Inpaint, "Inpaint", "The painted part is renewed, the rest is kept"),
-        (Mode::Outpaint, "Outpaint", "The painted part is kept, the rest is renewed"),
+        (
+            Mode::Sketch,
+            "Sketch",
+            "A whole image that follows the drawn lines",
+        ),
+        (
+            Mode::Inpaint,
+            "Inpaint",
+            "The painted part is renewed, the rest is kept",
+        ),
+        (
+            Mode::Outpaint,
+            "Outpaint",
+            "The painted part is kept, the rest is renewed",
+        ),
     ];
     if let Some(mode) = segmented(ui, "mode", recipe.mode, &modes) {
         recipe.mode = mode;
@@ -55,7 +69,7 @@ fn model_row(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
         let current = shown
             .models
             .iter()
-            .find(|model| model.name == recipe.model)
+            .find(|model| recipe.is(model))
             .map_or("Choose…", |model| model.title.as_str());
         let combo = ComboBox::from_id_salt("model")
             .width(COLUMN - 8.0)
@@ -63,25 +77,14 @@ fn model_row(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
             .selected_text(current)
             .show_ui(ui, |ui| {
                 for model in shown.models {
-                    let on = model.name == recipe.model;
+                    let on = recipe.is(model);
                     if ui.selectable_label(on, &model.title).clicked() && !on {
-                        choose(recipe, model);
+                        recipe.choose(model);
                     }
                 }
             });
         combo.response.labelled_by(label);
     });
-}
-
-/// Takes a model with its own number of steps; findings it does not know are dropped.
-fn choose(recipe: &mut Recipe, model: &ModelChoice) {
-    recipe.model.clone_from(&model.name);
-    if model.steps > 0 {
-        recipe.steps = model.steps;
-    }
-    recipe
-        .findings
-        .retain(|finding, _| model.findings.contains(finding));
 }
 
 fn noise_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe, actions: &mut Vec<Action>) {
@@ -92,33 +95,27 @@ fn noise_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe, actions: &mut
         }
         ui.add_sized(
             [COLUMN - CONTROL_HEIGHT - 8.0, CONTROL_HEIGHT],
-            DragValue::new(&mut recipe.seed).speed(1.0).range(0..=u64::from(u32::MAX)),
+            DragValue::new(&mut recipe.seed)
+                .speed(1.0)
+                .range(0..=u64::from(u32::MAX)),
         )
         .labelled_by(label);
     });
     row(ui, "Images", |ui, label| {
-        ui.spacing_mut().slider_width = COLUMN - 60.0;
-        ui.add(Slider::new(&mut recipe.count, 1..=16))
-            .labelled_by(label);
+        slider(ui, label, &mut recipe.count, 1..=16, 0, false);
     });
     row(ui, "Steps", |ui, label| {
-        ui.spacing_mut().slider_width = COLUMN - 60.0;
-        ui.add(Slider::new(&mut recipe.steps, 1..=64).logarithmic(true))
-            .labelled_by(label);
+        slider(ui, label, &mut recipe.steps, 1..=64, 0, true);
     });
 }
 
 fn hint_rows(ui: &mut Ui, recipe: &mut Recipe) {
     row(ui, "Control", |ui, label| {
-        ui.spacing_mut().slider_width = COLUMN - 60.0;
-        ui.add(Slider::new(&mut recipe.control.weight, 0.0..=2.0).fixed_decimals(2))
-            .labelled_by(label)
+        slider(ui, label, &mut recipe.control.weight, 0.0..=2.0, 2, false)
             .on_hover_text("How strongly the image follows the drawn lines");
     });
     row(ui, "Guidance", |ui, label| {
-        ui.spacing_mut().slider_width = COLUMN - 60.0;
-        ui.add(Slider::new(&mut recipe.guidance, 1.0..=8.0).fixed_decimals(1))
-            .labelled_by(label)
+        slider(ui, label, &mut recipe.guidance, 1.0..=8.0, 1, false)
             .on_hover_text("How strongly the image shows age, sex and findings; 1 is none");
     });
 }
@@ -161,7 +158,7 @@ fn patient_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
     let Some(model) = shown
         .models
         .iter()
-        .find(|model| model.name == recipe.model)
+        .find(|model| recipe.is(model))
         .filter(|model| !model.findings.is_empty())
     else {
         return;
@@ -170,7 +167,11 @@ fn patient_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
         row(ui, &super::sentence(finding), |ui, _| {
             ui.allocate_ui(egui::vec2(COLUMN, CONTROL_HEIGHT + 2.0), |ui| {
                 let current = recipe.findings.get(finding).copied();
-                let choices = [(None, "Any", ""), (Some(true), "Yes", ""), (Some(false), "No", "")];
+                let choices = [
+                    (None, "Any", ""),
+                    (Some(true), "Yes", ""),
+                    (Some(false), "No", ""),
+                ];
                 if let Some(wanted) = segmented(ui, finding, current, &choices) {
                     match wanted {
                         Some(wanted) => recipe.findings.insert(finding.clone(), wanted),
@@ -197,7 +198,7 @@ fn ring_row(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
             DragValue::new(&mut recipe.ring_px)
                 .speed(0.25)
                 .range(0.0..=256.0)
-                .max_decimals(1)
+                .custom_formatter(|value, _| short(value))
                 .suffix(format!(" px{mm}")),
         )
         .labelled_by(label)

@@ -31,8 +31,11 @@ pub(crate) fn empty_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>
             ui.add_space(20.0);
             let p = palette(ui.visuals());
             ui.label(
-                RichText::new(format!("{}  Everything stays on this computer.", glyph::LOCK))
-                    .color(p.dim),
+                RichText::new(format!(
+                    "{}  Everything stays on this computer.",
+                    glyph::LOCK
+                ))
+                .color(p.dim),
             );
         });
     });
@@ -68,7 +71,8 @@ fn drop_area(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     let over = ui.input(|input| !input.raw.hovered_files.is_empty());
     let bright = over || response.hovered() || response.has_focus();
     let color = if bright { p.sketch } else { p.line };
-    ui.painter().rect_filled(rect, CornerRadius::same(10), p.panel);
+    ui.painter()
+        .rect_filled(rect, CornerRadius::same(10), p.panel);
     dashed(ui, rect.shrink(1.0), color);
     let center = rect.center();
     let painter = ui.painter();
@@ -129,10 +133,20 @@ fn cases(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
                     rect,
                     CornerRadius::same(8),
                     fill,
-                    Stroke::new(1.0, if response.has_focus() { p.accent } else { p.line }),
+                    Stroke::new(
+                        1.0,
+                        if response.has_focus() {
+                            p.accent
+                        } else {
+                            p.line
+                        },
+                    ),
                     StrokeKind::Inside,
                 );
-                let frame = Rect::from_min_max(rect.min + vec2(8.0, 8.0), pos2(rect.right() - 8.0, rect.bottom() - 32.0));
+                let frame = Rect::from_min_max(
+                    rect.min + vec2(8.0, 8.0),
+                    pos2(rect.right() - 8.0, rect.bottom() - 32.0),
+                );
                 if let Some(texture) = &case.picture {
                     let size = texture.size_vec2();
                     let scale = (frame.width() / size.x).min(frame.height() / size.y);
@@ -164,7 +178,10 @@ fn recent(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
         ui.label(theme::heading("Recent"));
         for path in shown.settings.recent.iter().take(5) {
             let text = RichText::new(format!("{}  {}", glyph::CLOCK, super::file_name(path)));
-            let folder = path.parent().map(|p| p.display().to_string()).unwrap_or_default();
+            let folder = path
+                .parent()
+                .map(|p| p.display().to_string())
+                .unwrap_or_default();
             let response = ui.add(Button::new(text.color(p.text)).frame(false));
             if response.on_hover_text(folder).clicked() {
                 actions.push(Action::Open(path.clone()));

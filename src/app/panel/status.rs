@@ -49,7 +49,10 @@ fn probe(ui: &mut Ui, shown: &Shown<'_>) {
             || "no scale".to_owned(),
             |s| format!("{:.3} mm/px ({})", s.row_mm, s.source.label()),
         );
-        ui.label(dim(format!("{} · {size} · {depth} · {spacing}", open.title)));
+        ui.label(dim(format!(
+            "{} · {size} · {depth} · {spacing}",
+            open.title
+        )));
         return;
     };
     cell(ui, 116.0, format!("x {:.0}  y {:.0}", probe.x, probe.y));
@@ -133,7 +136,11 @@ fn jobs(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     let share = job.progress.as_ref().and_then(share);
     let (rect, response) = ui.allocate_exact_size(vec2(120.0, 4.0), Sense::hover());
     response.widget_info(|| {
-        WidgetInfo::labeled(Role::ProgressIndicator, true, progress_text(&job.title, job.progress.as_ref()))
+        WidgetInfo::labeled(
+            Role::ProgressIndicator,
+            true,
+            progress_text(&job.title, job.progress.as_ref()),
+        )
     });
     ui.painter().rect_filled(rect, 2.0, p.hovered);
     let mut done = rect;

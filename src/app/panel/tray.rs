@@ -2,57 +2,48 @@
 
 use egui::accesskit::Role;
 use egui::{
-    Align, Align2, Color32, CornerRadius, FontId, Layout, Rect, RichText, ScrollArea, Sense, Stroke,
-    StrokeKind, Ui, WidgetInfo, pos2, vec2,
+    Align, Align2, Color32, CornerRadius, FontId, Layout, Rect, RichText, ScrollArea, Sense,
+    Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
 use super::Shown;
 use super::widgets::icon_button;
 use crate::app::action::Action;
+use crate::app::keys;
 use crate::app::session::Staged;
-use crate::app::theme::{self, glyph, palette};
+use crate::app::theme::{glyph, palette};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 
-/// Height of the tray, points.
-pub(crate) const HEIGHT: f32 = 168.0;
 /// Side of a thumbnail, points.
 const PICTURE: f32 = 92.0;
+
+/// What can be done with the result that is shown, at the right of the tray's title.
+pub(crate) fn buttons_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
+    ui.add_space(6.0);
+    ui.spacing_mut().item_spacing.x = 2.0;
+    let any = shown.session.shown().is_some();
+    ui.add_enabled_ui(any, |ui| {
+        for (id, icon, selected) in [
+            ("reject", glyph::REJECT, false),
+            ("accept", glyph::ACCEPT, false),
+            ("before-after", glyph::COMPARE, shown.session.before),
+        ] {
+            let Some(command) = keys::find(id) else {
+                continue;
+            };
+            let key = shown.keys.label(id);
+            if icon_button(ui, icon, command.title, &key, selected, 26.0).clicked() {
+                actions.push((command.action)());
+            }
+        }
+    });
+}
 
 /// The whole tray.
 pub(crate) fn tray_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
     let tray = &shown.session.tray;
-    ui.horizontal(|ui| {
-        ui.set_height(24.0);
-        ui.label(theme::heading("Results"));
-        let count = tray.items.len();
-        if count > 0 {
-            ui.label(RichText::new(format!("{count}")).color(p.dim));
-        }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let any = shown.session.shown().is_some();
-            ui.add_enabled_ui(any, |ui| {
-                let key = shown.keys.label("reject");
-                if icon_button(ui, glyph::REJECT, "Reject the result", &key, false, 26.0).clicked()
-                {
-                    actions.push(Action::Reject(None));
-                }
-                let key = shown.keys.label("accept");
-                if icon_button(ui, glyph::ACCEPT, "Accept the result", &key, false, 26.0).clicked()
-                {
-                    actions.push(Action::Accept(None));
-                }
-                let key = shown.keys.label("before-after");
-                let before = shown.session.before;
-                if icon_button(ui, glyph::COMPARE, "Before and after", &key, before, 26.0).clicked()
-                {
-                    actions.push(Action::BeforeAfter);
-                }
-            });
-        });
-    });
-    ui.add_space(2.0);
     if tray.items.is_empty() {
         let text = if shown.models.is_empty() {
             "Results appear here. A model is needed to make them; see the recipe."
@@ -120,11 +111,17 @@ fn card(ui: &mut Ui, shown: &Shown<'_>, item: &Staged, actions: &mut Vec<Action>
             .layout(Layout::right_to_left(Align::Center)),
     );
     row.spacing_mut().item_spacing.x = 2.0;
-    let reject = format!("Reject seed {} image {}", item.request.seed, item.made.image_number);
+    let reject = format!(
+        "Reject seed {} image {}",
+        item.request.seed, item.made.image_number
+    );
     if icon_button(&mut row, glyph::CLOSE, &reject, "", false, 24.0).clicked() {
         actions.push(Action::Reject(Some(item.id)));
     }
-    let accept = format!("Accept seed {} image {}", item.request.seed, item.made.image_number);
+    let accept = format!(
+        "Accept seed {} image {}",
+        item.request.seed, item.made.image_number
+    );
     if icon_button(&mut row, glyph::ACCEPT, &accept, "", false, 24.0).clicked() {
         actions.push(Action::Accept(Some(item.id)));
     }
@@ -144,9 +141,7 @@ fn picture(ui: &Ui, item: &Staged, frame: Rect) {
     let size = texture.size_vec2();
     let scale = (frame.width() / size.x).min(frame.height() / size.y);
     let at = Align2::CENTER_CENTER.align_size_within_rect(size * scale, frame);
-    egui::Image::new(texture)
-        .corner_radius(4)
-        .paint_at(ui, at);
+    egui::Image::new(texture).corner_radius(4).paint_at(ui, at);
 }
 
 fn numbers(ui: &Ui, item: &Staged, shown: &Shown<'_>, rect: Rect, frame: Rect) {
@@ -156,13 +151,8 @@ fn numbers(ui: &Ui, item: &Staged, shown: &Shown<'_>, rect: Rect, frame: Rect) {
     let mut y = rect.top() + 15.0;
     let mut line = |label: &str, value: &str, color: Color32| {
         let font = FontId::proportional(11.5);
-        ui.painter().text(
-            pos2(x, y),
-            Align2::LEFT_CENTER,
-            label,
-            font.clone(),
-            p.dim,
-        );
+        ui.painter()
+            .text(pos2(x, y), Align2::LEFT_CENTER, label, font.clone(), p.dim);
         ui.painter()
             .text(pos2(right, y), Align2::RIGHT_CENTER, value, font, color);
         y += 17.0;
@@ -176,11 +166,8 @@ fn numbers(ui: &Ui, item: &Staged, shown: &Shown<'_>, rect: Rect, frame: Rect) {
                 .map_or_else(|| "–".to_owned(), |degrees| format!("{degrees:.1}°"));
             line(letter, &angle, color);
         }
-    } else if let Some((finding, probability)) = item
-        .made
-        .findings
-        .iter()
-        .max_by(|a, b| a.1.total_cmp(&b.1))
+    } else if let Some((finding, probability)) =
+        item.made.findings.iter().max_by(|a, b| a.1.total_cmp(&b.1))
     {
         let text = format!("{:.0} %", probability * 100.0);
         line(&super::sentence(finding), &text, p.text);
@@ -193,8 +180,13 @@ fn numbers(ui: &Ui, item: &Staged, shown: &Shown<'_>, rect: Rect, frame: Rect) {
     let at = pos2(x, rect.bottom() - 18.0);
     if item.made.seam.is_some() || changed > 0 {
         let text = format!("{} chg.", super::thousands(changed));
-        ui.painter()
-            .text(at, Align2::LEFT_CENTER, text, FontId::proportional(11.5), color);
+        ui.painter().text(
+            at,
+            Align2::LEFT_CENTER,
+            text,
+            FontId::proportional(11.5),
+            color,
+        );
     }
 }
 
@@ -203,15 +195,25 @@ fn details(ui: &mut Ui, item: &Staged, shown: &Shown<'_>) {
     let made = &item.made;
     let outside = super::thousands(made.changed_outside_ring);
     let inside = super::thousands(made.changed_inside);
-    ui.label(format!("{outside} pixels changed outside the ring, {inside} inside"));
+    ui.label(format!(
+        "{outside} pixels changed outside the ring, {inside} inside"
+    ));
     match shown.session.tray.adds(item.id) {
-        Some(adds) => ui.label(format!("Adds {adds:.3} to the D-score (mean distance to the others)")),
-        None => ui.label(RichText::new("Adds nothing to the D-score yet: it needs two results").color(p.dim)),
+        Some(adds) => ui.label(format!(
+            "Adds {adds:.3} to the D-score (mean distance to the others)"
+        )),
+        None => ui.label(
+            RichText::new("Adds nothing to the D-score yet: it needs two results").color(p.dim),
+        ),
     };
     for (finding, probability) in &made.findings {
         ui.label(
-            RichText::new(format!("{} {:.0} %", super::sentence(finding), probability * 100.0))
-                .color(p.dim),
+            RichText::new(format!(
+                "{} {:.0} %",
+                super::sentence(finding),
+                probability * 100.0
+            ))
+            .color(p.dim),
         );
     }
     let model = &item.request.model.name;

@@ -149,6 +149,45 @@ pub(crate) fn row<R>(ui: &mut Ui, label: &str, add: impl FnOnce(&mut Ui, egui::I
     .inner
 }
 
+/// A slider with its number beside it, in a row of the side column; numbers of all rows align.
+pub(crate) fn slider<N: egui::emath::Numeric>(
+    ui: &mut Ui,
+    label: egui::Id,
+    value: &mut N,
+    range: std::ops::RangeInclusive<N>,
+    decimals: usize,
+    logarithmic: bool,
+) -> Response {
+    let speed = if decimals == 0 { 0.1 } else { 0.01 };
+    ui.add_sized(
+        [48.0, CONTROL_HEIGHT],
+        egui::DragValue::new(value)
+            .range(range.clone())
+            .speed(speed)
+            .fixed_decimals(decimals),
+    )
+    .labelled_by(label);
+    // The handle takes its size from the height of controls: smaller than a button's.
+    ui.spacing_mut().interact_size.y = 17.0;
+    ui.spacing_mut().slider_width = 112.0;
+    ui.add(
+        egui::Slider::new(value, range)
+            .show_value(false)
+            .logarithmic(logarithmic),
+    )
+    .labelled_by(label)
+}
+
+/// A number as short as it can be told: `12`, `12.5`.
+pub(crate) fn short(value: f64) -> String {
+    let rounded = (value * 10.0).round() / 10.0;
+    if rounded.fract() == 0.0 {
+        format!("{rounded:.0}")
+    } else {
+        format!("{rounded:.1}")
+    }
+}
+
 /// A number with its unit on a line of its own; `reason` says why it is absent.
 pub(crate) fn value_row(
     ui: &mut Ui,
@@ -198,7 +237,7 @@ pub(crate) fn segmented<T: Copy + PartialEq>(
             pos2(rect.left() + width * n as f32, rect.top()),
             vec2(width, rect.height()),
         );
-        let id = ui.id().with((name, *title));
+        let id = ui.scope_id().with((name, *title));
         let response = ui.interact(cell, id, Sense::click());
         let on = *value == current;
         response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, on, *title));
@@ -290,9 +329,7 @@ pub(crate) fn sparkline(ui: &mut Ui, name: &str, values: &[f64], width: f32, col
 /// A coloured word in a rounded outline: SYNTHETIC.
 pub(crate) fn badge(ui: &mut Ui, glyph: &str, text: &str, color: Color32) -> Response {
     let font = FontId::new(11.5, theme::strong());
-    let galley = ui
-        .painter()
-        .layout_no_wrap(text.to_owned(), font, color);
+    let galley = ui.painter().layout_no_wrap(text.to_owned(), font, color);
     let size = vec2(galley.size().x + 32.0, 22.0);
     let (rect, response) = ui.allocate_exact_size(size, Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));

@@ -39,8 +39,19 @@ pub struct Project {
     history: History,
     journal: Journal,
     store: Store,
-    /// Held while the project is open; the system lets go of it even when the process is killed.
-    _lock: File,
+    _lock: Lock,
+}
+
+/// Held while the project is open; the system lets go of it even when the process is killed.
+#[derive(Debug)]
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone is not enough: a process being started at this moment still holds a copy of the handle.
+        // If unlocking fails there is nothing left to do, and closing follows.
+        let _ = self.0.unlock();
+    }
 }
 
 impl Project {
@@ -130,6 +141,31 @@ impl Project {
             _lock: lock,
         };
         Ok((project, repairs))
+    }
+
+    /// Reads a project without writing to its folder, for folders that are read-only or open elsewhere.
+    ///
+    /// What [`Self::open`] would repair is left out of the history and said.
+    pub fn read(folder: &Path) -> Result<(History, Vec<String>), ProjectError> {
+        let (beginning_path, journal_path) = paths(folder);
+        if !beginning_path.is_file() {
+            return Err(ProjectError::NotAProject(folder.to_owned()));
+        }
+        let store = Store::new(folder.join("rasters"));
+        let history = History::new(store.get_document(read_beginning(&beginning_path)?)?);
+        let bytes = fs::read(&journal_path).map_err(ProjectError::io("read", &journal_path))?;
+        let replayed = replay(&bytes, history, &store)?;
+        let line = replayed.lines + 1;
+        let left_out = match replayed.stop {
+            Stop::End { .. } => None,
+            Stop::Torn => Some(format!(
+                "line {line} of the journal is not complete and is left out"
+            )),
+            Stop::Damaged(reason) => Some(format!(
+                "line {line} of the journal {reason}; it and what follows are left out"
+            )),
+        };
+        Ok((replayed.history, left_out.into_iter().collect()))
     }
 
     /// Where it lies.
@@ -228,13 +264,13 @@ fn open_journal(path: &Path) -> Result<File, ProjectError> {
     file.map_err(ProjectError::io("open for writing", path))
 }
 
-fn lock(folder: &Path) -> Result<File, ProjectError> {
+fn lock(folder: &Path) -> Result<Lock, ProjectError> {
     let path = folder.join("lock");
     let mut options = OpenOptions::new();
     let file = options.write(true).create(true).truncate(false).open(&path);
     let file = file.map_err(ProjectError::io("open for writing", &path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(ProjectError::InUse(folder.to_owned())),
         Err(TryLockError::Error(error)) => Err(ProjectError::io("lock", &path)(error)),
     }
@@ -350,10 +386,12 @@ fn carry_out(entry: Entry, history: &mut History, store: &Store) -> Result<(), P
 
 /// Writes the rest of a damaged journal beside it and returns the file's name.
 fn keep_aside(folder: &Path, rest: &[u8]) -> Result<String, ProjectError> {
-    let name = (1_u32..)
-        .map(|n| format!("journal.damaged-{n}.jsonl"))
-        .find(|name| !folder.join(name).exists())
-        .unwrap_or_default();
+    let mut number = 1_u32;
+    let mut name = String::from("journal.damaged-1.jsonl");
+    while folder.join(&name).exists() {
+        number += 1;
+        name = format!("journal.damaged-{number}.jsonl");
+    }
     write_whole(&folder.join(&name), rest)?;
     Ok(name)
 }

@@ -73,7 +73,10 @@ pub fn views(examples: &[(&Example, u64)], seed: u64, amount: &Amount) -> Vec<Vi
 /// One random view of an example.
 pub fn view(example: &Example, noise: &mut Noise, amount: &Amount) -> View {
     let size = example.image.width() as f64;
-    let center = Point::new((size - 1.0) / 2.0, (example.image.height() as f64 - 1.0) / 2.0);
+    let center = Point::new(
+        (size - 1.0) / 2.0,
+        (example.image.height() as f64 - 1.0) / 2.0,
+    );
     let around = |a: f64| (-a, a);
     let mut draw = |a: f64| {
         let (low, high) = around(a);

@@ -41,9 +41,12 @@ pub fn load(folder: &Path, name: &str) -> Option<Vec<Example>> {
 /// Keeps square examples of one size under `name`.
 pub fn save(to: &Path, name: &str, examples: &[Example]) -> Result<(), Error> {
     let failed = |what: String| {
-        Error::new(ErrorKind::Failed, format!("phantoms cannot be kept: {what}"))
-            .at(to)
-            .remedy("give another folder as `cache` in the recipe")
+        Error::new(
+            ErrorKind::Failed,
+            format!("phantoms cannot be kept: {what}"),
+        )
+        .at(to)
+        .remedy("give another folder as `cache` in the recipe")
     };
     fs::create_dir_all(to).map_err(|error| failed(error.to_string()))?;
     let size = examples.first().map_or(0, |example| example.image.width());

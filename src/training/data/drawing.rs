@@ -29,8 +29,14 @@ pub fn sketch_of(view: &View, noise: &mut Noise) -> Grid<f32> {
             points.push(first);
         }
         // Now and then only a part of a line.
-        let part = if noise.chance(0.3) { noise.range(0.4, 1.0) } else { 1.0 };
-        let kept = ((points.len() as f64 * part) as usize).max(2).min(points.len());
+        let part = if noise.chance(0.3) {
+            noise.range(0.4, 1.0)
+        } else {
+            1.0
+        };
+        let kept = ((points.len() as f64 * part) as usize)
+            .max(2)
+            .min(points.len());
         points.truncate(kept);
         stroke(&mut raster, &shaken(&points, shake, noise), pen);
     }
@@ -46,7 +52,10 @@ pub fn sketch_of(view: &View, noise: &mut Noise) -> Grid<f32> {
 /// A line with slow random offsets: what a hand does, not what noise does.
 fn shaken(points: &[Point], amount: f64, noise: &mut Noise) -> Vec<Point> {
     let mut wave = || {
-        let (turns, phase) = (noise.range(1.0, 6.0), noise.range(0.0, std::f64::consts::TAU));
+        let (turns, phase) = (
+            noise.range(1.0, 6.0),
+            noise.range(0.0, std::f64::consts::TAU),
+        );
         move |share: f64| (std::f64::consts::TAU * turns * share + phase).sin()
     };
     let (x, y) = (wave(), wave());
@@ -133,9 +142,8 @@ fn add_edges(sketch: &mut Grid<f32>, image: &Grid<f32>, threshold: f32) {
 pub fn random_mask(width: usize, height: usize, noise: &mut Noise) -> Grid<u8> {
     let mut mask = Grid::filled(width, height, 0_u8);
     let (w, h) = (width as f64, height as f64);
-    let somewhere = |noise: &mut Noise| {
-        Point::new(noise.range(0.1, 0.9) * w, noise.range(0.1, 0.9) * h)
-    };
+    let somewhere =
+        |noise: &mut Noise| Point::new(noise.range(0.1, 0.9) * w, noise.range(0.1, 0.9) * h);
     match noise.index(10) {
         0..=3 => {
             let center = somewhere(noise);

@@ -13,5 +13,9 @@ pub fn examples(
     _size: usize,
     _observe: &mut Observe<'_>,
 ) -> Result<Vec<Example>, Error> {
-    Err(Error::new(ErrorKind::Usage, "training on a folder is not available in this build").at(folder))
+    Err(Error::new(
+        ErrorKind::Usage,
+        "training on a folder is not available in this build",
+    )
+    .at(folder))
 }

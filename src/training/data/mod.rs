@@ -76,7 +76,10 @@ impl DataSet {
         description: String,
     ) -> Result<Self, Error> {
         if examples.is_empty() {
-            return Err(Error::new(ErrorKind::Input, "there is no image to train on"));
+            return Err(Error::new(
+                ErrorKind::Input,
+                "there is no image to train on",
+            ));
         }
         let names = names_in(&examples)?;
         Ok(Self {
@@ -143,8 +146,7 @@ pub fn load(
     match &plan.data {
         DataSource::Phantoms { kinds, seed, count } => {
             let folder = Recipe::beside(&recipe.cache, &plan.out, "cache");
-            let examples =
-                phantoms::examples(kinds, *seed, *count, recipe.size, &folder, observe)?;
+            let examples = phantoms::examples(kinds, *seed, *count, recipe.size, &folder, observe)?;
             let description = format!("{} {} phantoms", examples.len(), kinds.join(" and "));
             DataSet::new(examples, recipe, description)
         }

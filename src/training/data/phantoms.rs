@@ -26,11 +26,10 @@ pub fn examples(
     observe: &mut Observe<'_>,
 ) -> Result<Vec<Example>, Error> {
     if let Some(unknown) = kinds.iter().find(|kind| !KINDS.contains(&kind.as_str())) {
-        return Err(Error::new(
-            ErrorKind::Usage,
-            format!("no phantom is called {unknown}"),
-        )
-        .remedy(format!("give one or more of {}", KINDS.join(", "))));
+        return Err(
+            Error::new(ErrorKind::Usage, format!("no phantom is called {unknown}"))
+                .remedy(format!("give one or more of {}", KINDS.join(", "))),
+        );
     }
     let mut of_kinds = Vec::new();
     for kind in kinds {
@@ -73,10 +72,7 @@ fn drawn(
         if let ControlFlow::Break(()) = observe(progress) {
             return Err(Error::stopped());
         }
-        let drawn: Vec<Example> = part
-            .par_iter()
-            .map(|seed| one(kind, *seed, size))
-            .collect();
+        let drawn: Vec<Example> = part.par_iter().map(|seed| one(kind, *seed, size)).collect();
         examples.extend(drawn);
     }
     Ok(examples)
@@ -102,7 +98,9 @@ fn one(kind: &str, seed: u64, size: usize) -> Example {
 fn example_of(phantom: &Phantom) -> Example {
     Example {
         // 12 bits to 8, rounded.
-        image: phantom.image.map(|v| ((u32::from((*v).min(4095)) * 255 + 2047) / 4095) as u8),
+        image: phantom
+            .image
+            .map(|v| ((u32::from((*v).min(4095)) * 255 + 2047) / 4095) as u8),
         facts: Facts {
             kind: phantom.kind.clone(),
             age_years: Some(phantom.age_years),

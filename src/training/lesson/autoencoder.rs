@@ -19,8 +19,8 @@ use crate::training::data::augment::{Amount, View, views};
 use crate::training::data::{DataSet, image_tensor, indices};
 use crate::training::loss::{gradient_difference, halved, mean_square};
 use crate::training::recipe::Recipe;
-use crate::training::trainer::Loss;
 use crate::training::tensors;
+use crate::training::trainer::Loss;
 
 /// Images the latent statistics and the measurement look at.
 const LOOKED_AT: usize = 48;
@@ -35,7 +35,11 @@ struct AutoencoderLesson {
 }
 
 /// Builds the network and its lesson.
-pub(super) fn begin(out: &Path, recipe: &Recipe, data: DataSet) -> Result<impl Lesson + use<>, Error> {
+pub(super) fn begin(
+    out: &Path,
+    recipe: &Recipe,
+    data: DataSet,
+) -> Result<impl Lesson + use<>, Error> {
     let config: Config = recipe.network()?;
     let weights = Weights::new(recipe.seed);
     let network = Autoencoder::new(&weights.builder(), &config).map_err(|e| tensors(&e))?;
@@ -135,7 +139,11 @@ impl AutoencoderLesson {
         for row in rows {
             let n = row.len().max(1) as f64;
             let mean = row.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
-            let square = row.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / n;
+            let square = row
+                .iter()
+                .map(|v| (f64::from(*v) - mean).powi(2))
+                .sum::<f64>()
+                / n;
             scale.mean.push(mean as f32);
             scale.std.push((square.sqrt() as f32).max(1e-4));
         }
@@ -195,8 +203,10 @@ impl Lesson for AutoencoderLesson {
     ) -> Result<(), Error> {
         let [psnr, preview, fine] = self.quality(averages).map_err(|e| tensors(&e))?;
         card.measured.insert("held_out_psnr_db".to_owned(), psnr);
-        card.measured.insert("held_out_preview_psnr_db".to_owned(), preview);
-        card.measured.insert("held_out_gradient_ratio".to_owned(), fine);
+        card.measured
+            .insert("held_out_preview_psnr_db".to_owned(), preview);
+        card.measured
+            .insert("held_out_gradient_ratio".to_owned(), fine);
         Ok(())
     }
 }

@@ -53,12 +53,14 @@ pub(super) fn calibrate(held_out: &[(Tensor, HipLandmarks)], card: &mut Card) ->
         calibration.point_quantile = quantile;
     }
     let ratios = scaled.iter().flat_map(|(p, landmarks)| {
-        [Side::Left, Side::Right].into_iter().filter_map(move |side| {
-            let angle = |points: &HipLandmarks| norberg_degrees(points, side, None);
-            let error = angle(&p.landmarks())? - angle(landmarks)?;
-            let (_, deviation) = p.spread(angle)?;
-            Some(error.abs() / deviation.max(1e-6))
-        })
+        [Side::Left, Side::Right]
+            .into_iter()
+            .filter_map(move |side| {
+                let angle = |points: &HipLandmarks| norberg_degrees(points, side, None);
+                let error = angle(&p.landmarks())? - angle(landmarks)?;
+                let (_, deviation) = p.spread(angle)?;
+                Some(error.abs() / deviation.max(1e-6))
+            })
     });
     if let Some(quantile) = conformal(ratios.collect(), 0.9) {
         calibration.angle_quantile = quantile;
@@ -83,8 +85,12 @@ fn temperatures(held_out: &[(Tensor, HipLandmarks)]) -> Result<[f64; 4]> {
         let plain: Vec<Vec<f32>> = maps.get(0)?.narrow(0, 0, 4)?.flatten_from(1)?.to_vec2()?;
         let half = (CELL as f64 - 1.0) / 2.0;
         let cells = truth(landmarks).map(|p| {
-            let x = ((p.x - half) / CELL as f64).round().clamp(0.0, (width - 1) as f64);
-            let y = ((p.y - half) / CELL as f64).round().clamp(0.0, (height - 1) as f64);
+            let x = ((p.x - half) / CELL as f64)
+                .round()
+                .clamp(0.0, (width - 1) as f64);
+            let y = ((p.y - half) / CELL as f64)
+                .round()
+                .clamp(0.0, (height - 1) as f64);
             y as usize * width + x as usize
         });
         rows.push((plain, cells));
@@ -108,7 +114,10 @@ fn temperatures(held_out: &[(Tensor, HipLandmarks)]) -> Result<[f64; 4]> {
 fn surprise(logits: &[f32], cell: usize, temperature: f64) -> f64 {
     let scaled = |v: f32| f64::from(v) / temperature;
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|v| (scaled(*v) - scaled(most)).exp()).sum();
+    let sum: f64 = logits
+        .iter()
+        .map(|v| (scaled(*v) - scaled(most)).exp())
+        .sum();
     sum.ln() + scaled(most) - logits.get(cell).copied().map_or(0.0, scaled)
 }
 
@@ -135,7 +144,8 @@ fn figures(read: &[(HipPrediction, HipLandmarks)], calibration: &Calibration, ca
             if let (Some(a), Some(b)) = (angle(&p.landmarks()), angle(landmarks)) {
                 angles.push((a - b).abs());
                 let interval = p.angle_interval(calibration, angle);
-                covered += usize::from(interval.is_some_and(|[low, high]| (low..=high).contains(&b)));
+                covered +=
+                    usize::from(interval.is_some_and(|[low, high]| (low..=high).contains(&b)));
             }
         }
     }

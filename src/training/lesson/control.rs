@@ -40,7 +40,11 @@ const HOLES: Holes = Holes {
 };
 
 /// Loads autoencoder and base and starts the branch as a copy of the base.
-pub(super) fn begin(out: &Path, recipe: &Recipe, data: DataSet) -> Result<impl Lesson + use<>, Error> {
+pub(super) fn begin(
+    out: &Path,
+    recipe: &Recipe,
+    data: DataSet,
+) -> Result<impl Lesson + use<>, Error> {
     let path = Recipe::beside(&recipe.autoencoder, out, "autoencoder");
     let (autoencoder, _) = load_autoencoder(&path).map_err(|e| model(&e))?;
     let path = Recipe::beside(&recipe.base, out, "diffusion");
@@ -75,7 +79,9 @@ impl ControlLesson {
     fn error(&self, batch: &FlowBatch) -> Tensors<Tensor> {
         let denoiser = &self.base.denoiser;
         let condition = denoiser.embed(&batch.conditions, &batch.moments)?;
-        let residuals = self.branch.forward(&batch.input, &condition, &batch.hint, 1.0)?;
+        let residuals = self
+            .branch
+            .forward(&batch.input, &condition, &batch.hint, 1.0)?;
         let velocity = denoiser.forward(&batch.input, &condition, None, Some(&residuals))?;
         let square = (velocity - &batch.target)?.sqr()?;
         square.broadcast_mul(&batch.weight)?.mean_all()
@@ -102,7 +108,14 @@ impl Lesson for ControlLesson {
 
     fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
         let (out, recipe, data) = (&self.out, &self.recipe, &self.flow.data);
-        let mut card = card(Task::Control, "control-branch-1", &self.config, out, recipe, data);
+        let mut card = card(
+            Task::Control,
+            "control-branch-1",
+            &self.config,
+            out,
+            recipe,
+            data,
+        );
         card.needs = BTreeMap::from([(
             "diffusion".to_owned(),
             Need {

@@ -38,7 +38,11 @@ const HOLES: Holes = Holes {
 };
 
 /// Loads the autoencoder and builds the generator and its lesson.
-pub(super) fn begin(out: &Path, recipe: &Recipe, data: DataSet) -> Result<impl Lesson + use<>, Error> {
+pub(super) fn begin(
+    out: &Path,
+    recipe: &Recipe,
+    data: DataSet,
+) -> Result<impl Lesson + use<>, Error> {
     let path = Recipe::beside(&recipe.autoencoder, out, "autoencoder");
     let (autoencoder, folder) = load_autoencoder(&path).map_err(|e| model(&e))?;
     let mut config: DiffusionConfig = recipe.network()?;
@@ -46,8 +50,7 @@ pub(super) fn begin(out: &Path, recipe: &Recipe, data: DataSet) -> Result<impl L
     config.adapter = config.adapter.fitting(&config.denoiser);
     let weights = Weights::new(recipe.seed);
     let names = data.names.clone();
-    let network =
-        Diffusion::new(&weights.builder(), &config, names).map_err(|e| tensors(&e))?;
+    let network = Diffusion::new(&weights.builder(), &config, names).map_err(|e| tensors(&e))?;
     Ok(DiffusionLesson {
         out: out.to_owned(),
         recipe: recipe.clone(),
@@ -63,10 +66,9 @@ pub(super) fn begin(out: &Path, recipe: &Recipe, data: DataSet) -> Result<impl L
 fn error(network: &Diffusion, batch: &FlowBatch) -> Tensors<Tensor> {
     let condition = network.denoiser.embed(&batch.conditions, &batch.moments)?;
     let injections = network.adapter.forward(&batch.hint)?;
-    let velocity =
-        network
-            .denoiser
-            .forward(&batch.input, &condition, Some(&injections), None)?;
+    let velocity = network
+        .denoiser
+        .forward(&batch.input, &condition, Some(&injections), None)?;
     let square = (velocity - &batch.target)?.sqr()?;
     square.broadcast_mul(&batch.weight)?.mean_all()
 }

@@ -136,7 +136,9 @@ impl FlowData {
             let ones = Tensor::ones((1, 1, h, w), z.dtype(), z.device())?;
             if let Some(mask) = &sample.mask {
                 let cells = latent_mask(mask)?;
-                let kept = self.autoencoder.encode(&masked(&sample.view.image, mask)?)?;
+                let kept = self
+                    .autoencoder
+                    .encode(&masked(&sample.view.image, mask)?)?;
                 inputs.push(assemble(&noisy, Some((&cells, &kept)))?);
                 weights.push(((cells * 0.7)? + 0.3)?);
             } else {

@@ -36,7 +36,11 @@ struct HipsLesson {
 }
 
 /// Builds the network and its lesson from the images that have hip points.
-pub(super) fn begin(out: &Path, recipe: &Recipe, data: DataSet) -> Result<impl Lesson + use<>, Error> {
+pub(super) fn begin(
+    out: &Path,
+    recipe: &Recipe,
+    data: DataSet,
+) -> Result<impl Lesson + use<>, Error> {
     let with_points: Vec<Example> = data
         .examples
         .into_iter()
@@ -159,7 +163,10 @@ fn judged(maps: &Tensor, targets: &Targets) -> Tensors<Loss> {
         .flat_map(|i| [(i % w) as f32, (i / w) as f32])
         .collect();
     let position = Tensor::from_vec(position, (h * w, 2), &Device::Cpu)?;
-    let means = p.reshape((b * 4, h * w))?.matmul(&position)?.reshape((b, 4, 2))?;
+    let means = p
+        .reshape((b * 4, h * w))?
+        .matmul(&position)?
+        .reshape((b, 4, 2))?;
     let distance = ((means - &targets.at)?.sqr()?.sum(2)? + 1e-4)?.sqrt()?;
     let distance = ((distance * &targets.known)?.sum_all()? / (4 * b) as f64)?;
     // Radii are read where their head is thought to be; the maps do not learn from them.
@@ -189,7 +196,14 @@ impl Lesson for HipsLesson {
 
     fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
         let (out, recipe, data) = (&self.out, &self.recipe, &self.data);
-        let mut card = card(Task::Hips, "hip-hourglass-1", &self.config, out, recipe, data);
+        let mut card = card(
+            Task::Hips,
+            "hip-hourglass-1",
+            &self.config,
+            out,
+            recipe,
+            data,
+        );
         card.calibration = Some(Calibration::default());
         Ok(card)
     }

@@ -32,7 +32,11 @@ struct ReaderLesson {
 }
 
 /// Builds the network and its lesson.
-pub(super) fn begin(out: &Path, recipe: &Recipe, data: DataSet) -> Result<impl Lesson + use<>, Error> {
+pub(super) fn begin(
+    out: &Path,
+    recipe: &Recipe,
+    data: DataSet,
+) -> Result<impl Lesson + use<>, Error> {
     let config: Config = recipe.network()?;
     let weights = Weights::new(recipe.seed);
     let network = Reader::new(&weights.builder(), &config).map_err(|e| tensors(&e))?;
@@ -116,10 +120,7 @@ impl ReaderLesson {
     }
 
     /// Logits and truth of the images held out.
-    fn held_out(
-        &self,
-        averages: &BTreeMap<String, Tensor>,
-    ) -> Tensors<Vec<(Vec<f32>, Condition)>> {
+    fn held_out(&self, averages: &BTreeMap<String, Tensor>) -> Tensors<Vec<(Vec<f32>, Condition)>> {
         let network = Reader::new(&fixed(averages), &self.config)?;
         self.data
             .held()
@@ -146,10 +147,15 @@ fn auroc(mut scored: Vec<(f32, bool)>) -> Option<f64> {
     let mut ranks = 0.0;
     let mut start = 0;
     while start < scored.len() {
-        let equal = scored[start..].iter().take_while(|s| s.0 == scored[start].0);
+        let equal = scored[start..]
+            .iter()
+            .take_while(|s| s.0 == scored[start].0);
         let end = start + equal.count();
         let rank = (start + end + 1) as f64 / 2.0;
-        let hits = scored[start..end].iter().filter(|(_, truth)| *truth).count();
+        let hits = scored[start..end]
+            .iter()
+            .filter(|(_, truth)| *truth)
+            .count();
         ranks += rank * hits as f64;
         start = end;
     }
@@ -200,7 +206,8 @@ impl Lesson for ReaderLesson {
         });
         if !read.is_empty() {
             let share = right.count() as f64 / read.len() as f64;
-            card.measured.insert("held_out_kind_accuracy".to_owned(), share);
+            card.measured
+                .insert("held_out_kind_accuracy".to_owned(), share);
         }
         Ok(())
     }
