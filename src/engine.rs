@@ -1,1 +1,241 @@
 //! The real engine: hands each order to synthesis, the measuring networks, training or study.
+//!
+//! Weights are loaded when first asked for and kept; engines of both lanes share them.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::job::{
+    Engine, Error, ErrorKind, Measurement, ModelReference, Observe, Order, Product, Reading,
+};
+use crate::network::autoencoder;
+use crate::network::folder::{self, DiffusionConfig, ModelError, ModelFolder, Task};
+use crate::synthesis::{
+    Generator, HipModel, ReaderModel, Readers, generate, read_hips, read_saliency,
+};
+use crate::training;
+
+/// Model folders and the networks loaded from them.
+#[derive(Debug, Default)]
+pub struct ModelStore {
+    folders: Vec<PathBuf>,
+    generators: HashMap<String, Arc<Generator>>,
+    readers: Option<Arc<Readers>>,
+}
+
+impl ModelStore {
+    /// A store over folders of model folders; nothing is loaded yet.
+    pub fn new(folders: Vec<PathBuf>) -> Self {
+        Self {
+            folders,
+            ..Self::default()
+        }
+    }
+
+    /// All readable model folders, in order of the folders they lie in.
+    pub fn models(&self) -> Vec<ModelFolder> {
+        self.folders
+            .iter()
+            .flat_map(|folder| folder::list(folder))
+            .filter_map(|(_, opened)| opened.ok())
+            .collect()
+    }
+
+    fn find(&self, task: Task, name: &str) -> Option<ModelFolder> {
+        self.models()
+            .into_iter()
+            .find(|model| model.card.task == task && (name.is_empty() || model.card.name == name))
+    }
+
+    /// The generator of a request; an empty name takes the first there is.
+    pub fn generator(&mut self, wanted: &ModelReference) -> Result<Arc<Generator>, Error> {
+        let found = self.generators.get(&wanted.name);
+        let generator = match found {
+            Some(generator) => Arc::clone(generator),
+            None => {
+                let generator = Arc::new(self.load_generator(&wanted.name)?);
+                self.generators
+                    .insert(wanted.name.clone(), Arc::clone(&generator));
+                generator
+            }
+        };
+        if !wanted.hash.is_empty() && wanted.hash != generator.model.hash {
+            let what = format!(
+                "the model {} here has the hash {}, the request wants {}",
+                generator.model.name, generator.model.hash, wanted.hash
+            );
+            return Err(Error::new(ErrorKind::Model, what)
+                .remedy("add the folder of the model that the request was made with"));
+        }
+        Ok(generator)
+    }
+
+    fn load_generator(&self, name: &str) -> Result<Generator, Error> {
+        let Some(folder) = self.find(Task::Diffusion, name) else {
+            let what = if name.is_empty() {
+                "there is no model that makes images".to_owned()
+            } else {
+                format!("there is no model called {name} that makes images")
+            };
+            return Err(Error::new(ErrorKind::Model, what)
+                .remedy("`radcanvas models list` shows what is there"));
+        };
+        let (diffusion, folder) = folder::load_diffusion(&folder.path).map_err(model_error)?;
+        let need = folder.card.needs.get(Task::Autoencoder.name());
+        let needed = need.map_or("", |need| need.name.as_str());
+        let Some(other) = self.find(Task::Autoencoder, needed) else {
+            let what = format!(
+                "the autoencoder {needed} of {} is missing",
+                folder.card.name
+            );
+            return Err(Error::new(ErrorKind::Model, what).at(folder.path));
+        };
+        let (autoencoder, other) = folder::load_autoencoder(&other.path).map_err(model_error)?;
+        if let Some(need) = need
+            && need.hash != other.hash()
+        {
+            let what = format!(
+                "{} was trained with another {}",
+                folder.card.name, need.name
+            );
+            return Err(Error::new(ErrorKind::Model, what)
+                .at(other.path)
+                .remedy("copy both model folders from the same place"));
+        }
+        let config: DiffusionConfig = folder.configuration().map_err(model_error)?;
+        let coder: autoencoder::Config = other.configuration().map_err(model_error)?;
+        if config.denoiser.latent != coder.latent {
+            let what = "the denoiser and the autoencoder differ in their latents";
+            return Err(Error::new(ErrorKind::Model, what).at(folder.path));
+        }
+        Ok(Generator {
+            autoencoder,
+            size: folder.card.native_size[0],
+            latent: config.denoiser.latent,
+            few_step: folder
+                .card
+                .measured
+                .get("few_step")
+                .is_some_and(|v| *v > 0.0),
+            model: ModelReference {
+                hash: joint_hash(&folder.hash(), &other.hash()),
+                name: folder.card.name,
+            },
+            diffusion,
+        })
+    }
+
+    /// The networks that read images; those that are missing are absent.
+    pub fn readers(&mut self) -> Result<Arc<Readers>, Error> {
+        if let Some(readers) = &self.readers {
+            return Ok(Arc::clone(readers));
+        }
+        let mut readers = Readers::default();
+        if let Some(folder) = self.find(Task::Hips, "") {
+            let (network, calibration, folder) =
+                folder::load_hips(&folder.path).map_err(model_error)?;
+            readers.hips = Some(HipModel {
+                network,
+                calibration,
+                size: folder.card.native_size[0],
+            });
+        }
+        if let Some(folder) = self.find(Task::Reader, "") {
+            let (network, folder) = folder::load_reader(&folder.path).map_err(model_error)?;
+            readers.reader = Some(ReaderModel {
+                network,
+                size: folder.card.native_size[0],
+                names: folder.card.names.unwrap_or_default(),
+            });
+        }
+        let readers = Arc::new(readers);
+        self.readers = Some(Arc::clone(&readers));
+        Ok(readers)
+    }
+}
+
+/// The identity of weights in two folders.
+fn joint_hash(first: &str, second: &str) -> String {
+    use sha2::{Digest as _, Sha256};
+    use std::fmt::Write as _;
+    let digest = Sha256::digest(format!("{first}\n{second}\n"));
+    digest.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").ok();
+        text
+    })
+}
+
+/// A model folder's error behind the seam.
+pub fn model_error(error: ModelError) -> Error {
+    Error::new(ErrorKind::Model, error.to_string())
+}
+
+/// The engine on this machine.
+#[derive(Clone, Debug)]
+pub struct LocalEngine {
+    store: Arc<Mutex<ModelStore>>,
+}
+
+impl LocalEngine {
+    /// An engine over a store that may be shared.
+    pub fn new(store: Arc<Mutex<ModelStore>>) -> Self {
+        Self { store }
+    }
+
+    /// An engine over folders of model folders.
+    pub fn over(folders: Vec<PathBuf>) -> Self {
+        Self::new(Arc::new(Mutex::new(ModelStore::new(folders))))
+    }
+
+    fn readers(&self) -> Result<Arc<Readers>, Error> {
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        store.readers()
+    }
+
+    fn measure(&self, measurement: &Measurement) -> Result<Reading, Error> {
+        let readers = self.readers()?;
+        let missing = |what: &str| {
+            Error::new(ErrorKind::Model, format!("there is no model that {what}"))
+                .remedy("`radcanvas models list` shows what is there")
+        };
+        match measurement {
+            Measurement::Hips { radiograph, window } => {
+                let model = readers.hips.as_ref();
+                let model = model.ok_or_else(|| missing("finds hips"))?;
+                read_hips(model, radiograph, window.as_ref()).map(Reading::Hips)
+            }
+            Measurement::Saliency { radiograph, window } => {
+                let model = readers.reader.as_ref();
+                let model = model.ok_or_else(|| missing("reads findings"))?;
+                read_saliency(model, radiograph, window.as_ref()).map(Reading::Saliency)
+            }
+        }
+    }
+}
+
+impl Engine for LocalEngine {
+    fn carry_out(&mut self, order: &Order, observe: &mut Observe<'_>) -> Result<Product, Error> {
+        match order {
+            Order::Generate(request) => {
+                let readers = self.readers()?;
+                let generator = {
+                    let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+                    store.generator(&request.model)?
+                };
+                generate(&generator, &readers, request, observe).map(Product::Outcome)
+            }
+            Order::Measure(measurement) => self.measure(measurement).map(Product::Reading),
+            Order::Train(plan) => training::carry_out(plan, observe).map(Product::Trained),
+            Order::Study(plan) => Err(Error::new(
+                ErrorKind::Usage,
+                format!("the study {} is not known", plan.protocol),
+            )),
+        }
+    }
+}
+
+/// Whether a folder is a model that loads whole.
+pub fn check_model(path: &Path) -> Result<ModelFolder, Error> {
+    folder::check(path).map_err(model_error)
+}

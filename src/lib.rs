@@ -16,7 +16,7 @@
 //! cohort, document ──► radiograph                               pure data
 //! radiograph                                                    [dicom crates, image, png: only here]
 //! phantom, measure                                              pure functions
-//! grid, geometry, landmarks, noise, encoding                    the ground; everything may use it
+//! grid, geometry, landmarks, noise, encoding, bundle                  the ground; everything may use it
 //! ```
 //!
 //! The cargo feature `window` (on by default) carries `app`; without it the same program is small and headless.
@@ -46,6 +46,7 @@
 //! and is stopped within one step when the request is stale. The outcome comes back as an event; the panels draw the
 //! D-score of the tray and the Norberg angles of the image shown, with the revision they belong to.
 
+pub mod bundle;
 pub mod cohort;
 pub mod command;
 pub mod document;

@@ -4,9 +4,89 @@
 
 use std::process::ExitCode;
 
-use radcanvas::command;
-use radcanvas::job::{Error, ErrorKind};
+use radcanvas::command::{self, WindowOptions};
+use radcanvas::job::Error;
 
 fn main() -> ExitCode {
-    command::run(|_options| Err(Error::new(ErrorKind::Failed, "no window yet")))
+    command::run(open_window)
+}
+
+#[cfg(not(feature = "window"))]
+fn open_window(_options: WindowOptions) -> Result<(), Error> {
+    use radcanvas::job::ErrorKind;
+    Err(Error::new(ErrorKind::Usage, "this build has no window")
+        .remedy("give a command; --help lists them"))
+}
+
+#[cfg(feature = "window")]
+fn open_window(options: WindowOptions) -> Result<(), Error> {
+    use std::sync::{Arc, Mutex};
+
+    use radcanvas::app::{self, Start};
+    use radcanvas::engine::{LocalEngine, ModelStore};
+    use radcanvas::job::Engine;
+
+    let store = Arc::new(Mutex::new(ModelStore::new(
+        radcanvas::bundle::model_folders(),
+    )));
+    let start = Start {
+        files: options.files,
+        demo: options.demo,
+        models: choices(&store),
+        cases: radcanvas::bundle::assets().map(|assets| assets.join("cases")),
+        device: device(),
+        keep: radcanvas::bundle::own_folder().map(|own| own.join("unsaved")),
+    };
+    app::run(start, move || {
+        Ok(Box::new(LocalEngine::new(Arc::clone(&store))) as Box<dyn Engine>)
+    })
+}
+
+/// Each kind of image that a diffusion model makes is a choice of its own.
+#[cfg(feature = "window")]
+fn choices(
+    store: &std::sync::Mutex<radcanvas::engine::ModelStore>,
+) -> Vec<radcanvas::app::session::ModelChoice> {
+    use radcanvas::app::session::ModelChoice;
+    use radcanvas::network::folder::Task;
+
+    let models = store
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .models();
+    let mut choices = Vec::new();
+    for model in models.iter().filter(|m| m.card.task == Task::Diffusion) {
+        let card = &model.card;
+        let names = card.names.clone().unwrap_or_default();
+        let kinds = if names.kinds.is_empty() {
+            vec![String::new()]
+        } else {
+            names.kinds.clone()
+        };
+        for kind in kinds {
+            let title = if kind.is_empty() {
+                card.name.clone()
+            } else {
+                format!("{} · {kind}", card.name)
+            };
+            choices.push(ModelChoice {
+                name: card.name.clone(),
+                title,
+                kind,
+                findings: names.findings.clone(),
+                steps: 0,
+            });
+        }
+    }
+    choices
+}
+
+/// Where networks run, in words.
+#[cfg(feature = "window")]
+fn device() -> String {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    match threads {
+        1 => "CPU · 1 thread".to_owned(),
+        n => format!("CPU · {n} threads"),
+    }
 }

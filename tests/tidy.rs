@@ -41,7 +41,14 @@ fn layer(name: &str) -> &str {
     first.strip_suffix(".rs").unwrap_or(first)
 }
 
-const GROUND: &[&str] = &["grid", "geometry", "landmarks", "noise", "encoding"];
+const GROUND: &[&str] = &[
+    "grid",
+    "geometry",
+    "landmarks",
+    "noise",
+    "encoding",
+    "bundle",
+];
 
 /// What each layer may use beside itself and the ground.
 const MAY_USE: &[(&str, &[&str])] = &[

@@ -1,1 +1,374 @@
 //! Everything with a screen.
+//!
+//! [`run`] opens the window. Panels are functions of borrowed state that push [`action::Action`]s; [`logic`] carries
+//! them out and is the only place that changes a document; the worker is spoken to through [`crate::job`].
+
+pub mod action;
+pub mod canvas;
+pub mod demo;
+pub mod files;
+pub mod keys;
+pub mod live;
+mod logic;
+mod panel;
+pub mod session;
+pub mod settings;
+mod stage;
+pub mod theme;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use eframe::egui_wgpu::RenderState;
+
+use self::action::{Action, Theme};
+use self::demo::{Demo, Wish};
+use self::files::CaseCard;
+use self::keys::Keys;
+use self::logic::tasks::Tasks;
+use self::panel::Shown;
+use self::session::{ModelChoice, Session, Stage, Workspace};
+use self::settings::Settings;
+use self::stage::StageView;
+use crate::grid::Grid;
+use crate::job::{Engine, Error, ErrorKind, Task, Worker};
+use crate::landmarks::{HipPoint, Side};
+
+/// What the window is opened with.
+#[derive(Clone, Debug, Default)]
+pub struct Start {
+    /// Files to open; the first one is shown.
+    pub files: Vec<PathBuf>,
+    /// The demo for a conference.
+    pub demo: bool,
+    /// Models that can be chosen.
+    pub models: Vec<ModelChoice>,
+    /// Folder of the bundled cases.
+    pub cases: Option<PathBuf>,
+    /// Where networks run, in words: `CPU · 2 threads`.
+    pub device: String,
+    /// Folder for the journals of unsaved work; absent = nothing is kept.
+    pub keep: Option<PathBuf>,
+}
+
+/// The window's state between frames.
+pub struct App {
+    pub(crate) ctx: egui::Context,
+    pub(crate) session: Session,
+    pub(crate) settings: Settings,
+    pub(crate) keys: Keys,
+    pub(crate) worker: Worker,
+    pub(crate) models: Vec<ModelChoice>,
+    pub(crate) cases: Vec<CaseCard>,
+    pub(crate) device: String,
+    pub(crate) demo: Option<Demo>,
+    pub(crate) tasks: Tasks,
+    pub(crate) stage: StageView,
+    pub(crate) keep: Option<PathBuf>,
+    /// The hip point that is being dragged: its moves are one step.
+    pub(crate) dragging: Option<(Side, HipPoint)>,
+}
+
+/// Opens the window and stays until it is closed; `build` makes the engine on the worker's thread.
+pub fn run(
+    start: Start,
+    build: impl Fn() -> Result<Box<dyn Engine>, Error> + Send + 'static,
+) -> Result<(), Error> {
+    let viewport = egui::ViewportBuilder::default()
+        .with_title("Radcanvas")
+        .with_app_id("radcanvas")
+        .with_inner_size([1600.0, 1000.0])
+        .with_min_inner_size([1000.0, 640.0])
+        .with_drag_and_drop(true)
+        .with_fullscreen(start.demo);
+    let options = eframe::NativeOptions {
+        viewport,
+        system_font_fallback: false,
+        ..eframe::NativeOptions::default()
+    };
+    let make = move |cc: &eframe::CreationContext<'_>| {
+        let ctx = cc.egui_ctx.clone();
+        let wake = Box::new(move || ctx.request_repaint());
+        let worker = Worker::start(build, wake, None)?;
+        let app = App::new(
+            &cc.egui_ctx,
+            start,
+            worker,
+            cc.storage,
+            cc.wgpu_render_state.as_ref(),
+        );
+        Ok(Box::new(app) as Box<dyn eframe::App>)
+    };
+    eframe::run_native("Radcanvas", options, Box::new(make)).map_err(|error| {
+        Error::new(
+            ErrorKind::Failed,
+            format!("the window could not be opened ({error})"),
+        )
+        .remedy("a display and a Vulkan, Metal, DirectX or OpenGL driver are needed; every command works without")
+    })
+}
+
+/// A grey picture on the GPU.
+pub(crate) fn texture(ctx: &egui::Context, grid: &Grid<u8>) -> egui::TextureHandle {
+    let image = egui::ColorImage::from_gray([grid.width(), grid.height()], grid.cells());
+    ctx.load_texture("picture", image, egui::TextureOptions::LINEAR)
+}
+
+impl App {
+    /// The window's state at the start; without a render state canvases show no pixels (tests without a GPU).
+    pub fn new(
+        ctx: &egui::Context,
+        start: Start,
+        worker: Worker,
+        storage: Option<&dyn eframe::Storage>,
+        render: Option<&RenderState>,
+    ) -> Self {
+        theme::install(ctx);
+        if let Some(render) = render {
+            canvas::install(render);
+        }
+        let (settings, warning) = if start.demo {
+            (Settings::default(), None)
+        } else {
+            Settings::load(storage)
+        };
+        ctx.set_theme(match settings.theme {
+            Theme::Dark => egui::Theme::Dark,
+            Theme::Light => egui::Theme::Light,
+        });
+        let mut app = Self {
+            ctx: ctx.clone(),
+            session: Session::new(&settings, &start.models),
+            keys: Keys::new(&settings.keys),
+            stage: StageView::new(settings.layout.as_ref()),
+            settings,
+            worker,
+            models: start.models,
+            cases: Vec::new(),
+            device: start.device,
+            demo: start.demo.then(Demo::new),
+            tasks: Tasks::default(),
+            keep: start.keep.filter(|_| !start.demo),
+            dragging: None,
+        };
+        if let Some(warning) = warning {
+            app.session.say(session::Weight::Wrong, warning);
+        }
+        if let Some(root) = start.cases {
+            let work = move || Ok(files::cards(&root));
+            app.tasks.cards = Some(Task::start("cases", app.wake(), work));
+        }
+        app.look_for_unsaved();
+        if let Some(path) = start.files.into_iter().next() {
+            app.carry_out(ctx, Action::Open(path));
+        }
+        app
+    }
+
+    /// The session, for tests.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The settings, for tests.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Carries an action out as if a person had asked for it, for tests.
+    pub fn act(&mut self, action: Action) {
+        let ctx = self.ctx.clone();
+        self.carry_out(&ctx, action);
+    }
+
+    pub(crate) fn shown(&self) -> Shown<'_> {
+        Shown {
+            session: &self.session,
+            settings: &self.settings,
+            keys: &self.keys,
+            models: &self.models,
+            cases: &self.cases,
+            device: &self.device,
+            demo: self.demo.is_some(),
+        }
+    }
+
+    pub(crate) fn reset_demo(&mut self) {
+        self.session.live.switch(false);
+        if let Some(demo) = &mut self.demo {
+            demo.restart();
+        }
+        let ctx = self.ctx.clone();
+        self.carry_out(&ctx, Action::OpenCase(0));
+    }
+
+    /// Lets the demo act, or notes that somebody touched it.
+    fn run_demo(&mut self, ctx: &egui::Context) {
+        let touched = ctx.input(|input| {
+            input.pointer.any_pressed()
+                || input.events.iter().any(
+                    |event| matches!(event, egui::Event::Key { key, .. } if *key != egui::Key::F5),
+                )
+        });
+        let Some(demo) = &mut self.demo else {
+            return;
+        };
+        let now = Instant::now();
+        if touched {
+            demo.touch(now);
+        }
+        let recording = match &self.session.stage {
+            Stage::Open(open) => open.recording.as_ref(),
+            _ => return,
+        };
+        let wish = demo.wish(recording, now);
+        if !self.session.live.on {
+            self.session.live.switch(true);
+        }
+        match wish {
+            Wish::Wait(time) => ctx.request_repaint_after(time),
+            Wish::Reset => self.reset_demo(),
+            Wish::Draw(edits) => {
+                for edit in edits {
+                    self.edit(edit, false);
+                }
+                ctx.request_repaint();
+            }
+        }
+    }
+
+    /// Keys and dropped files.
+    fn take_input(&mut self, ctx: &egui::Context) -> Vec<Action> {
+        let typing = ctx.text_edit_focused();
+        let mut actions = if matches!(self.session.overlay, session::Overlay::Keys(Some(_))) {
+            Vec::new()
+        } else {
+            self.keys.take(ctx, typing)
+        };
+        if self.demo.is_none() {
+            let dropped = ctx.input(|input| {
+                input
+                    .raw
+                    .dropped_files
+                    .first()
+                    .map(|file| file.path().to_owned())
+            });
+            actions.extend(dropped.map(Action::Open));
+        }
+        actions
+    }
+
+    fn window_ui(&mut self, ui: &mut egui::Ui, actions: &mut Vec<Action>) {
+        let p = theme::palette(ui.visuals());
+        let bar = egui::Frame::new()
+            .fill(p.panel)
+            .inner_margin(egui::Margin::symmetric(6, 0));
+        // The view is lent to the canvases while everything else is only looked at.
+        let mut view = std::mem::take(&mut self.session.view);
+        let mut stage = std::mem::replace(&mut self.stage, StageView::new(None));
+        let shown = self.shown();
+        egui::Panel::top("menu")
+            .frame(bar)
+            .exact_size(40.0)
+            .show(ui, |ui| panel::menu::bar_ui(ui, &shown, actions));
+        egui::Panel::bottom("status")
+            .frame(bar)
+            .exact_size(28.0)
+            .show(ui, |ui| panel::status::bar_ui(ui, &shown, actions));
+        let open = shown.session.open().is_some();
+        if open {
+            egui::Panel::left("rail")
+                .frame(egui::Frame::new().fill(p.panel))
+                .exact_size(panel::rail::WIDTH)
+                .resizable(false)
+                .show(ui, |ui| panel::rail::rail_ui(ui, &shown, actions));
+            let side = egui::Frame::new()
+                .fill(p.panel)
+                .inner_margin(egui::Margin::symmetric(theme::MARGIN, 6));
+            egui::Panel::right("side")
+                .frame(side)
+                .exact_size(theme::SIDE_WIDTH)
+                .resizable(false)
+                .show(ui, |ui| {
+                    egui::ScrollArea::vertical()
+                        .auto_shrink([false, false])
+                        .show(ui, |ui| {
+                            panel::overlay::hint_ui(ui, &shown, next_hint(&shown), actions);
+                            if shown.session.workspace == Workspace::Draw {
+                                panel::recipe::recipe_ui(ui, &shown, actions);
+                            }
+                            panel::readouts::readouts_ui(ui, &shown, actions);
+                            ui.add_space(8.0);
+                        });
+                });
+        }
+        egui::CentralPanel::no_frame()
+            .frame(egui::Frame::new().fill(p.ground))
+            .show(ui, |ui| {
+                match (&shown.session.stage, shown.session.workspace) {
+                    (Stage::Empty, _) => panel::states::empty_ui(ui, &shown, actions),
+                    (Stage::Loading { path, bytes }, _) => {
+                        panel::states::loading_ui(ui, path, *bytes);
+                    }
+                    (Stage::Failed(error), _) => panel::states::failed_ui(ui, error, actions),
+                    (Stage::Open(_), Workspace::Draw) => {
+                        stage.draw_ui(ui, &shown, &mut view, actions);
+                    }
+                    (Stage::Open(_), Workspace::Hips) => {
+                        stage.hips_ui(ui, &shown, &mut view, actions);
+                    }
+                }
+            });
+        panel::overlay::overlay_ui(ui, &shown, actions);
+        self.session.view = view;
+        self.stage = stage;
+    }
+}
+
+/// The first hint that nobody has put away.
+fn next_hint(shown: &Shown<'_>) -> &'static str {
+    panel::overlay::HINTS
+        .iter()
+        .map(|(name, _)| *name)
+        .find(|name| !shown.settings.dismissed.contains(*name))
+        .unwrap_or_default()
+}
+
+impl eframe::App for App {
+    fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        self.drain(ctx);
+        self.run_demo(ctx);
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, _frame: &mut eframe::Frame) {
+        let ctx = ui.ctx().clone();
+        let mut actions = self.take_input(&ctx);
+        for action in actions.drain(..) {
+            self.carry_out(&ctx, action);
+        }
+        self.window_ui(ui, &mut actions);
+        let any = !actions.is_empty();
+        for action in actions {
+            self.carry_out(&ctx, action);
+        }
+        if any {
+            // What an action changed is shown at once, and live mode sees it.
+            ctx.request_repaint();
+        }
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        if self.demo.is_none() {
+            self.settings.layout = self.stage.layout();
+            self.settings.save(storage);
+        }
+    }
+
+    fn on_exit(&mut self) {
+        self.leave_case();
+    }
+
+    fn persist_egui_memory(&self) -> bool {
+        false
+    }
+}

@@ -4,6 +4,17 @@
 //! error, and only to a terminal. Exit codes: 0 done, 1 some items failed, 2 usage, 3 input, 4 model, 5 stopped.
 
 pub mod bench;
+mod convert;
+mod generate;
+mod inspect;
+mod measure;
+pub mod models;
+mod norberg;
+mod phantom;
+pub mod progress;
+mod reproduce;
+mod terminal;
+pub mod train;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -67,6 +78,26 @@ enum Command {
     /// Measure this machine.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// What the reader understood of each file.
+    Inspect(inspect::Inspect),
+    /// One frame into another file format.
+    Convert(convert::Convert),
+    /// Both hips of ventrodorsal films.
+    Norberg(norberg::Norberg),
+    /// Images from sketches, masks and attributes.
+    Generate(Box<generate::Generate>),
+    /// Makes the image of a record again and compares it.
+    Reproduce(reproduce::Reproduce),
+    /// Numbers about images.
+    #[command(subcommand)]
+    Measure(measure::Measure),
+    /// Analytic radiographs with their truth.
+    Phantom(phantom::PhantomArguments),
+    /// Train a network.
+    Train(train::Train),
+    /// Models: what is there, and whether it loads.
+    #[command(subcommand)]
+    Models(models::Models),
 }
 
 /// What the window is opened with.
@@ -97,7 +128,16 @@ pub fn run(open_window: impl FnOnce(WindowOptions) -> Result<(), Error>) -> Exit
 
 fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Error> {
     match command {
+        Command::Inspect(options) => inspect::run(options, common),
+        Command::Convert(options) => convert::run(options, common),
+        Command::Norberg(options) => norberg::run(options, common),
+        Command::Generate(options) => generate::run(options, common),
+        Command::Reproduce(options) => reproduce::run(options, common),
+        Command::Measure(measure) => measure::run(measure, common),
         Command::Bench(what) => bench::run(what, common),
+        Command::Phantom(options) => phantom::run(options, common),
+        Command::Train(options) => train::run(options, common),
+        Command::Models(what) => models::run(what, common),
     }
 }
 
@@ -128,4 +168,11 @@ pub fn say(line: &str) {
 /// Writes one JSON document to standard output.
 pub fn say_json(value: &serde_json::Value) {
     say(&value.to_string());
+}
+
+/// The engine of a command: over a folder of model folders first, then the person's own and the bundled ones.
+fn engine_of(models: Option<&std::path::Path>) -> crate::engine::LocalEngine {
+    let first = models.map(std::path::Path::to_owned);
+    let folders = first.into_iter().chain(crate::bundle::model_folders());
+    crate::engine::LocalEngine::over(folders.collect())
 }

@@ -45,6 +45,11 @@ impl History {
         self.revision
     }
 
+    /// Whether an edit fits the document as it stands.
+    pub fn check(&self, edit: &Edit) -> Result<(), EditError> {
+        self.document.clone().apply(edit)
+    }
+
     /// Applies an edit as a step of its own and returns the new revision; on an error nothing has changed.
     pub fn apply(&mut self, edit: Edit) -> Result<u64, EditError> {
         let mut document = self.document.clone();

@@ -8,6 +8,7 @@ pub mod fill;
 mod history;
 mod mark;
 pub mod mask;
+pub mod project;
 pub mod raster;
 pub mod stroke;
 
@@ -19,8 +20,9 @@ use crate::radiograph::Radiograph;
 
 pub use edit::{Accepted, Edit, EditError};
 pub use history::{History, MOST_STEPS, step_name};
-pub use mask::distance_to;
 pub use mark::{Layer, Mark, Note, Operation, Shape, StrokePoint};
+pub use mask::distance_to;
+pub use project::{Project, ProjectError};
 pub use raster::{LayerRaster, rasterize};
 
 /// What is edited, undone and saved.

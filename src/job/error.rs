@@ -75,3 +75,11 @@ impl std::fmt::Display for Error {
         Ok(())
     }
 }
+
+impl From<crate::radiograph::ReadError> for Error {
+    fn from(error: crate::radiograph::ReadError) -> Self {
+        Self::new(ErrorKind::Input, error.problem.to_string())
+            .at(error.path)
+            .remedy(error.problem.remedy())
+    }
+}

@@ -8,9 +8,8 @@ mod error;
 mod fake;
 mod order;
 mod outcome;
+pub mod record;
 mod request;
-mod spool;
-mod task;
 mod worker;
 
 pub use engine::{Engine, Event, JobId, Observe, Product, Progress};
@@ -22,5 +21,4 @@ pub use order::{
 };
 pub use outcome::{HipReading, Made, Outcome, Seam};
 pub use request::{Attributes, Control, Mode, ModelReference, Request, RingPolicy, Sampler, Sex};
-pub use task::{Task, Wake};
-pub use worker::{BuildEngine, Worker};
+pub use worker::{BuildEngine, Task, Wake, Worker};

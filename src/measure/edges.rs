@@ -67,5 +67,7 @@ pub fn median_distance(lines: &Grid<bool>, distance_to_edge: &Grid<f32>) -> Opti
         return None;
     }
     let middle = distances.len() / 2;
-    Some(f64::from(*distances.select_nth_unstable_by(middle, f32::total_cmp).1))
+    Some(f64::from(
+        *distances.select_nth_unstable_by(middle, f32::total_cmp).1,
+    ))
 }

@@ -3,12 +3,13 @@
 //! Separate because the latent space it defines is frozen once other networks are trained on it. Eight pixels become
 //! one latent cell; space-to-depth instead of convolutions at full resolution, where few channels only move memory.
 
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::layers::{Convolution, Norm, Residual};
 use super::ops;
+use crate::grid::Grid;
 
 /// Pixels a latent cell covers in each direction.
 pub const FACTOR: usize = 8;
@@ -218,6 +219,7 @@ pub struct Autoencoder {
     encoder: Encoder,
     decoder: Decoder,
     preview: Preview,
+    latent: usize,
     /// Applied after encoding and undone before decoding; the identity while the autoencoder itself is trained.
     pub scale: LatentScale,
 }
@@ -229,8 +231,14 @@ impl Autoencoder {
             encoder: Encoder::new(&vb.pp("encoder"), config)?,
             decoder: Decoder::new(&vb.pp("decoder"), config)?,
             preview: Preview::new(&vb.pp("preview"), config)?,
+            latent: config.latent,
             scale: LatentScale::default(),
         })
+    }
+
+    /// Latent channels.
+    pub fn channels(&self) -> usize {
+        self.latent
     }
 
     /// Image in −1…1 to scaled latent.
@@ -247,4 +255,27 @@ impl Autoencoder {
     pub fn decode_preview(&self, z: &Tensor) -> Result<Tensor> {
         self.preview.forward(&self.scale.raw(z)?)
     }
+}
+
+/// A painted mask at the latent's size: 1 where any pixel of a cell, or of a neighbouring one, is painted.
+///
+/// `painted` 255 = renewed, of the model's size; gives `[1,1,H/8,W/8]`.
+pub fn latent_mask(painted: &Grid<u8>) -> Result<Tensor> {
+    let (columns, rows) = (painted.width() / FACTOR, painted.height() / FACTOR);
+    let mut touched = Grid::filled(columns, rows, false);
+    for y in 0..rows * FACTOR {
+        for (x, value) in painted.row(y).iter().enumerate().take(columns * FACTOR) {
+            if *value > 0 {
+                touched[(x / FACTOR, y / FACTOR)] = true;
+            }
+        }
+    }
+    let near = |x: usize, y: usize| {
+        let across = x.saturating_sub(1)..=(x + 1).min(columns - 1);
+        let down = y.saturating_sub(1)..=(y + 1).min(rows - 1);
+        down.into_iter()
+            .any(|y| across.clone().any(|x| touched[(x, y)]))
+    };
+    let grown = Grid::from_fn(columns, rows, |x, y| if near(x, y) { 1.0_f32 } else { 0.0 });
+    Tensor::from_slice(grown.cells(), (1, 1, rows, columns), &Device::Cpu)
 }

@@ -191,18 +191,24 @@ impl Embedding {
         for moment in moments {
             waves(1000.0 * moment.t, TIME_WAVES, &mut time);
             let plain = moment.step <= 0.0;
-            let position = if plain { 0.0 } else { 10.0 * moment.step.log2() };
+            let position = if plain {
+                0.0
+            } else {
+                10.0 * moment.step.log2()
+            };
             waves(position, STEP_WAVES, &mut step);
             step.push(if plain { 1.0 } else { 0.0 });
             guidance.push(moment.guidance.max(1e-3).ln() as f32);
         }
         let labels: Vec<f32> = conditions.iter().flat_map(Condition::labels).collect();
-        let geometry: Vec<f32> = conditions.iter().flat_map(Condition::geometry_row).collect();
+        let geometry: Vec<f32> = conditions
+            .iter()
+            .flat_map(Condition::geometry_row)
+            .collect();
         let device = Device::Cpu;
         let tensor = |values: Vec<f32>, width| Tensor::from_vec(values, (batch, width), &device);
-        let two = |[first, second]: &[Linear; 2], x: Tensor| {
-            second.forward(&first.forward(&x)?.silu()?)
-        };
+        let two =
+            |[first, second]: &[Linear; 2], x: Tensor| second.forward(&first.forward(&x)?.silu()?);
         let sum = (two(&self.time, tensor(time, TIME_WAVES)?)?
             + two(&self.step, tensor(step, STEP_WAVES + 1)?)?)?;
         let sum = (sum + self.guidance.forward(&tensor(guidance, 1)?)?)?;

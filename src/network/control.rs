@@ -186,9 +186,7 @@ impl Branch {
     pub fn new(vb: &VarBuilder<'_>, config: &denoiser::Config) -> Result<Self> {
         let widths = config.widths;
         let levels = (0..3).flat_map(|l| std::iter::repeat_n(widths[l], config.blocks[l]));
-        let zero = |name: &str, width| {
-            Convolution::one(&vb.pp(name), [width, width], Start::Zero)
-        };
+        let zero = |name: &str, width| Convolution::one(&vb.pp(name), [width, width], Start::Zero);
         Ok(Self {
             hint: [
                 Convolution::three(&vb.pp("hint.0"), [HINT_PLANES, widths[0]])?,

@@ -113,7 +113,11 @@ impl WayDown {
         let mut levels = Vec::new();
         for (level, &width) in widths.iter().enumerate() {
             let blocks = (0..config.blocks[level]).map(|n| {
-                let from = if n == 0 { widths[level.saturating_sub(1)] } else { width };
+                let from = if n == 0 {
+                    widths[level.saturating_sub(1)]
+                } else {
+                    width
+                };
                 let name = format!("level.{level}.{n}");
                 Block::new(&vb.pp(name), [from, width], config, level == 2)
             });

@@ -92,11 +92,7 @@ pub struct Linear {
 
 impl Linear {
     /// With bias.
-    pub fn new(
-        vb: &VarBuilder<'_>,
-        [input, output]: [usize; 2],
-        start: Start,
-    ) -> Result<Self> {
+    pub fn new(vb: &VarBuilder<'_>, [input, output]: [usize; 2], start: Start) -> Result<Self> {
         let mut linear = Self::unbiased(vb, [input, output], start)?;
         linear.bias = Some(vb.get_with_hints(output, "bias", start.init(input))?);
         Ok(linear)
@@ -167,11 +163,7 @@ impl Residual {
     }
 
     /// A block that a condition vector of `width` numbers scales and shifts.
-    pub fn conditioned(
-        vb: &VarBuilder<'_>,
-        channels: [usize; 2],
-        width: usize,
-    ) -> Result<Self> {
+    pub fn conditioned(vb: &VarBuilder<'_>, channels: [usize; 2], width: usize) -> Result<Self> {
         Self::build(vb, channels, Some(width))
     }
 

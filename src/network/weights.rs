@@ -86,9 +86,7 @@ impl Weights {
                 .collect(),
             Init::Uniform { lo, up } => (0..count).map(|_| noise.range(lo, up) as f32).collect(),
             Init::Kaiming { .. } => {
-                return Err(Error::Msg(format!(
-                    "{name}: state the range of its start"
-                )));
+                return Err(Error::Msg(format!("{name}: state the range of its start")));
             }
         };
         Var::from_vec(values, shape, &Device::Cpu)

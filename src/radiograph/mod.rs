@@ -3,9 +3,16 @@
 //! The grey-scale pipeline is stored value → Modality LUT → VOI window → presentation (DICOM PS3.3 C.11, PS3.4 N.2).
 //! Window and level are a view: nothing in here changes a pixel. A radiograph is shared by `Arc`.
 
+mod dicom;
+mod error;
+mod export;
+mod luminance;
+mod open;
 mod pixels;
+mod raster;
 mod window;
 pub mod write;
+mod write_png;
 
 use std::path::PathBuf;
 
@@ -13,8 +20,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::grid::Grid;
 
+pub use error::{ReadError, ReadProblem};
+pub use export::{ExportError, Values, export, export_step, values};
+pub use open::{ImageFile, InspectedWindow, Inspection, inspect, open, open_bytes, read};
 pub use pixels::Pixels;
+pub use raster::SYNTHETIC_KEYWORD;
 pub use window::{DisplayWindow, WindowFunction};
+pub use write_png::{write_png_u8, write_png_u16};
 
 /// Where the millimetres a pixel came from, and so how far a length can be trusted (DICOM PS3.3 10.7.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -308,11 +320,27 @@ impl Radiograph {
     }
 
     /// Grey in 0–1 through a window, polarity applied: black is 0 whatever the photometric interpretation.
+    ///
+    /// A float pixel that is no number is black.
     pub fn grey(&self, window: &DisplayWindow) -> Grid<f32> {
         let inverted = self.photometric == Photometric::Monochrome1;
-        self.pixels.to_f32().map(|stored| {
-            let grey = window.grey(self.modality_transform.apply(f64::from(*stored)));
-            (if inverted { 1.0 - grey } else { grey }) as f32
-        })
+        let shade = |stored: f64| {
+            let grey = window.grey(self.modality_transform.apply(stored));
+            let grey = if inverted { 1.0 - grey } else { grey };
+            if grey.is_nan() { 0.0 } else { grey as f32 }
+        };
+        // Integers of a large image are looked up: the formula runs once a value, not once a pixel.
+        let large = self.width() * self.height() > 1 << 16;
+        match &self.pixels {
+            Pixels::U16(grid) if large => {
+                let table: Vec<f32> = (0..=u16::MAX).map(|v| shade(f64::from(v))).collect();
+                grid.map(|v| table[usize::from(*v)])
+            }
+            Pixels::I16(grid) if large => {
+                let table: Vec<f32> = (0..=u16::MAX).map(|v| shade(f64::from(v as i16))).collect();
+                grid.map(|v| table[usize::from(*v as u16)])
+            }
+            pixels => pixels.to_f32().map(|stored| shade(f64::from(*stored))),
+        }
     }
 }

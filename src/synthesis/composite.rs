@@ -3,7 +3,7 @@
 //! A pixel outside the declared ring is copied bit for bit, never computed; inside, values are blended in f32 and
 //! quantised once, rounded. What is allowed to change is decided here alone and returned with the result.
 
-use crate::document::distance_to;
+use crate::document::mask::distance_to;
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
 use crate::job::Seam;
@@ -89,7 +89,14 @@ pub fn compose(
     let fitted = seam::fit(patch, &original, &surroundings, range);
     let mut matched = patch.map(|v| (f64::from(*v) * fitted.gain + fitted.offset) as f32);
     let renewed = blend.share.map(|share| *share > 0.5);
-    add_grain(&mut matched, &original, &renewed, &surroundings, seed, image_number);
+    add_grain(
+        &mut matched,
+        &original,
+        &renewed,
+        &surroundings,
+        seed,
+        image_number,
+    );
     let mixed = Grid::from_fn(region.width, region.height, |x, y| {
         let share = blend.share[(x, y)];
         original[(x, y)] + share * (matched[(x, y)] - original[(x, y)])
@@ -140,7 +147,11 @@ fn add_grain(
 ) {
     // One image with both textures, so that one measure compares them.
     let both = Grid::from_fn(patch.width(), patch.height(), |x, y| {
-        if renewed[(x, y)] { patch[(x, y)] } else { original[(x, y)] }
+        if renewed[(x, y)] {
+            patch[(x, y)]
+        } else {
+            original[(x, y)]
+        }
     });
     let (Some(inner), Some(outer)) = (
         seam::noise_power(&both, renewed),

@@ -31,7 +31,12 @@ impl CropTransform {
     pub fn whole(image_size: (usize, usize), model_px: usize) -> Self {
         let side = image_size.0.max(image_size.1).max(1);
         Self {
-            region: square(image_size, side, image_size.0 as f64 / 2.0, image_size.1 as f64 / 2.0),
+            region: square(
+                image_size,
+                side,
+                image_size.0 as f64 / 2.0,
+                image_size.1 as f64 / 2.0,
+            ),
             model_px,
             image_size,
         }

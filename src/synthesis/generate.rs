@@ -3,28 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use candle_core::{Device, Tensor};
-
-use super::composite::{Blend, Composite, blend, compose};
-use super::crop::CropTransform;
-use super::grey::GreyMap;
-use super::readings::{Readers, broken, image_tensor, read_findings, read_hips, read_saliency};
-use super::sampler::{Known, Step, grid, noised, walk};
-use crate::document::distance_to;
-use crate::geometry::{Affine, PixelRect, Point};
+use super::plan::Plan;
+use super::readings::Readers;
 use crate::grid::Grid;
-use crate::job::{
-    Attributes, Error, ErrorKind, Made, Mode, Observe, Outcome, Progress, Request, Sex,
-};
-use crate::landmarks::HipLandmarks;
-use crate::measure::edges::{edges, median_distance};
-use crate::network::autoencoder::{Autoencoder, FACTOR};
-use crate::network::condition::{Condition, Moment, Names};
-use crate::network::control;
-use crate::network::denoiser::assemble;
+use crate::job::{Error, ErrorKind, Mode, Observe, Outcome, Progress, Request};
+use crate::network::autoencoder::Autoencoder;
 use crate::network::folder::Diffusion;
-use crate::noise::Noise;
-use crate::radiograph::{Pixels, Radiograph, SyntheticMark};
 
 /// The networks that make images.
 #[derive(Debug)]
@@ -42,9 +26,6 @@ pub struct Generator {
     /// The step lengths it was distilled for; without them the plain velocity is asked.
     pub few_step: bool,
 }
-
-/// Stream of the ancestral sampler's fresh noise: beyond those of the images.
-const FRESH_STREAM: u64 = 1 << 41;
 
 /// Makes the images of a request.
 ///
@@ -88,14 +69,18 @@ pub fn generate(
 
 /// Refuses what contradicts itself.
 fn check(request: &Request) -> Result<(), Error> {
-    let usage = |what: String, remedy: &str| {
-        Err(Error::new(ErrorKind::Usage, what).remedy(remedy))
-    };
+    let usage = |what: String, remedy: &str| Err(Error::new(ErrorKind::Usage, what).remedy(remedy));
     if !(1..=1000).contains(&request.steps) {
-        return usage(format!("{} steps are asked for", request.steps), "use 1 to 1000");
+        return usage(
+            format!("{} steps are asked for", request.steps),
+            "use 1 to 1000",
+        );
     }
     if !(1..=10_000).contains(&request.count) {
-        return usage(format!("{} images are asked for", request.count), "use 1 to 10000");
+        return usage(
+            format!("{} images are asked for", request.count),
+            "use 1 to 10000",
+        );
     }
     let numbers = [
         request.strength,
@@ -117,7 +102,10 @@ fn check(request: &Request) -> Result<(), Error> {
         (None, None) => None,
     };
     if size.is_some_and(|(w, h)| w == 0 || h == 0 || w.max(h) > 65_535) {
-        return usage(format!("the image size {size:?} cannot be made"), "use 1 to 65535 pixels a side");
+        return usage(
+            format!("the image size {size:?} cannot be made"),
+            "use 1 to 65535 pixels a side",
+        );
     }
     for (what, raster) in [("mask", &request.mask), ("hint", &request.hint)] {
         if let (Some(raster), Some(size)) = (raster, size)
@@ -134,419 +122,24 @@ fn check(request: &Request) -> Result<(), Error> {
         if request.source.is_none() {
             return usage("there is no image to work on".to_owned(), "open one first");
         }
-        let painted = request.mask.as_ref().map_or(0, |m| m.cells().iter().filter(|v| **v > 0).count());
+        let painted = request
+            .mask
+            .as_ref()
+            .map_or(0, |m| m.cells().iter().filter(|v| **v > 0).count());
         if painted == 0 {
-            return usage("nothing is painted".to_owned(), "paint the part with the brush or the lasso");
+            return usage(
+                "nothing is painted".to_owned(),
+                "paint the part with the brush or the lasso",
+            );
         }
-        if request.mode == Mode::Outpaint && request.mask.as_ref().is_some_and(|m| m.len() == painted) {
-            return usage("all of the image is kept".to_owned(), "paint only what shall stay");
+        if request.mode == Mode::Outpaint
+            && request.mask.as_ref().is_some_and(|m| m.len() == painted)
+        {
+            return usage(
+                "all of the image is kept".to_owned(),
+                "paint only what shall stay",
+            );
         }
     }
     Ok(())
-}
-
-/// Everything that all images of a request share.
-struct Plan {
-    crop: CropTransform,
-    map: GreyMap,
-    /// In- and outpainting: where the patch counts.
-    blend: Option<Blend>,
-    /// What the model is told to keep: mask (1 = renew) and the source's latent, at latent size.
-    known: Option<(Tensor, Tensor, Tensor)>,
-    /// The whole source's latent, for a strength below 1.
-    start: Option<Tensor>,
-    condition: Condition,
-    injections: Option<Vec<Tensor>>,
-    size: (usize, usize),
-}
-
-impl Plan {
-    fn new(generator: &Generator, request: &Request) -> Result<Self, Error> {
-        let size = match (&request.source, request.size, &request.hint) {
-            (Some(source), ..) => (source.width(), source.height()),
-            (None, Some([w, h]), _) => (w, h),
-            (None, None, Some(hint)) => hint.size(),
-            (None, None, None) => (generator.size, generator.size),
-        };
-        let map = match &request.source {
-            Some(source) => GreyMap::new(source, request.window.as_ref())?,
-            None => GreyMap::twelve_bit(),
-        };
-        let renew = request.mask.as_ref().and_then(|mask| match request.mode {
-            Mode::Inpaint => Some(mask.map(|m| if *m > 0 { 255 } else { 0 })),
-            Mode::Outpaint => Some(mask.map(|m| if *m > 0 { 0 } else { 255 })),
-            Mode::Sketch | Mode::Sample => None,
-        });
-        let crop = match &renew {
-            Some(renew) => {
-                let bounds = bounds(renew).grown(request.ring.px.ceil() as i64);
-                CropTransform::around(size, bounds, generator.size)
-            }
-            None => CropTransform::whole(size, generator.size),
-        };
-        let mut plan = Self {
-            blend: renew.as_ref().map(|renew| blend(renew, request.ring.px, crop.region)),
-            known: None,
-            start: None,
-            condition: condition(
-                &generator.diffusion.names,
-                &request.attributes,
-                request.landmarks.as_ref(),
-                &crop,
-            ),
-            injections: None,
-            crop,
-            map,
-            size,
-        };
-        plan.encode(generator, request).map_err(|e| broken(&e))?;
-        plan.injections = plan.control(generator, request).map_err(|e| broken(&e))?;
-        Ok(plan)
-    }
-
-    /// Latents of what is known.
-    fn encode(&mut self, generator: &Generator, request: &Request) -> candle_core::Result<()> {
-        let Some(source) = &request.source else {
-            return Ok(());
-        };
-        let tensor = |grey: &Grid<f32>| image_tensor(grey).map_err(|e| candle_core::Error::Msg(e.what));
-        let needs_start = request.strength < 1.0;
-        if self.blend.is_none() && !needs_start {
-            return Ok(());
-        }
-        let stored = source.pixels.crop_f32(self.crop.region.intersection(whole(self.size)));
-        let inside = self.crop.region.intersection(whole(self.size));
-        let grey = place(&self.map.grey(&stored), inside, self.crop.region);
-        let grey = super::resize::resize(&grey, self.crop.model_px, self.crop.model_px);
-        let image = tensor(&grey)?;
-        if needs_start || self.blend.is_some() {
-            self.start = Some(generator.autoencoder.encode(&image)?);
-        }
-        if let Some(blend) = &self.blend {
-            let renewed = blend.share.map(|s| if *s > 0.0 { 255_u8 } else { 0 });
-            let mut in_crop = Grid::filled(self.crop.region.width, self.crop.region.height, 0_u8);
-            let (dx, dy) = (blend.region.x - self.crop.region.x, blend.region.y - self.crop.region.y);
-            for y in 0..renewed.height() {
-                let to = (dx as usize, y + dy as usize);
-                in_crop.row_mut(to.1)[to.0..to.0 + renewed.width()].copy_from_slice(renewed.row(y));
-            }
-            let model = self.crop.model_px;
-            let mask = super::resize::resize_lines(&in_crop, model, model)
-                .map(|v| f32::from(u8::from(*v > 0.0)));
-            // The renewed part is blanked in pixels before encoding, so that nothing of it leaks into the latent.
-            let blanked = Grid::from_fn(model, model, |x, y| {
-                if mask[(x, y)] > 0.0 { 0.5 } else { grey[(x, y)] }
-            });
-            let masked = generator.autoencoder.encode(&tensor(&blanked)?)?;
-            let cells = latent_mask(&mask);
-            let mask = Tensor::from_slice(cells.cells(), (1, 1, cells.height(), cells.width()), &Device::Cpu)?;
-            let kept = masked.broadcast_mul(&mask.affine(-1.0, 1.0)?)?;
-            let latent = self.start.clone().unwrap_or(masked);
-            self.known = Some((mask, latent, kept));
-        }
-        Ok(())
-    }
-
-    /// What the control adapter adds; once a request, whatever the steps.
-    fn control(
-        &self,
-        generator: &Generator,
-        request: &Request,
-    ) -> candle_core::Result<Option<Vec<Tensor>>> {
-        let has_lines = request.hint.as_ref().is_some_and(|h| h.cells().iter().any(|v| *v > 0));
-        if request.control.weight <= 0.0 || !(has_lines || request.landmarks.is_some()) {
-            return Ok(None);
-        }
-        let model = self.crop.model_px;
-        let lines = match &request.hint {
-            Some(hint) => self.crop.lines_to_model(hint),
-            None => Grid::filled(model, model, 0.0),
-        };
-        let landmarks = request.landmarks.as_ref().map(|l| self.crop.landmarks_to_model(l));
-        let hint = control::hint(&lines, landmarks.as_ref())?;
-        let injections = generator.diffusion.adapter.forward(&hint)?;
-        injections
-            .into_iter()
-            .map(|injection| injection * request.control.weight)
-            .collect::<candle_core::Result<_>>()
-            .map(Some)
-    }
-
-    /// Grey of one image at the model's size.
-    fn sample(
-        &self,
-        generator: &Generator,
-        request: &Request,
-        image_number: u64,
-        report: &mut dyn FnMut(usize, Option<Arc<Grid<f32>>>) -> std::ops::ControlFlow<()>,
-    ) -> Result<Grid<f32>, Error> {
-        let side = generator.size / FACTOR;
-        let shape = (1, generator.latent, side, side);
-        let count = generator.latent * side * side;
-        let mut stopped = false;
-        let mut run = || -> candle_core::Result<Tensor> {
-            let draw = |stream: u64| {
-                Tensor::from_vec(Noise::new(request.seed, stream).normals(count), shape, &Device::Cpu)
-            };
-            let noise = draw(image_number)?;
-            let begin = if self.known.is_some() || self.start.is_none() {
-                1.0
-            } else {
-                request.strength.max(1e-3)
-            };
-            let steps = grid(begin, request.steps);
-            let z = match &self.start {
-                Some(start) if begin < 1.0 => noised(start, &noise, begin)?,
-                _ => noise.clone(),
-            };
-            let known = self.known.as_ref().map(|(mask, latent, _)| Known { mask, latent });
-            let velocity = |z: &Tensor, step: &Step| {
-                if report(step.index, None).is_break() {
-                    stopped = true;
-                    return Err(candle_core::Error::Msg("stopped".to_owned()));
-                }
-                self.velocity(generator, request, z, step)
-            };
-            let fresh = |step: &Step| draw(FRESH_STREAM + (image_number << 10) + step.index as u64);
-            let z = walk(z, &noise, &steps, request.sampler, known.as_ref(), velocity, fresh)?;
-            if request.preview {
-                generator.autoencoder.decode_preview(&z)
-            } else {
-                generator.autoencoder.decode(&z)
-            }
-        };
-        let decoded = run();
-        if stopped {
-            return Err(Error::stopped());
-        }
-        let values = decoded
-            .and_then(|image| image.flatten_all()?.to_vec1::<f32>())
-            .map_err(|e| broken(&e))?;
-        if values.iter().any(|v| !v.is_finite()) {
-            return Err(Error::new(ErrorKind::Failed, "the model answered with values that are no numbers")
-                .remedy("check the model folder with `radcanvas models check`"));
-        }
-        let grey = values.into_iter().map(|v| (v * 0.5 + 0.5).clamp(0.0, 1.0)).collect();
-        Grid::from_vec(generator.size, generator.size, grey)
-            .ok_or_else(|| Error::new(ErrorKind::Model, "the decoder answers at another size"))
-    }
-
-    /// The guided velocity at one step.
-    fn velocity(
-        &self,
-        generator: &Generator,
-        request: &Request,
-        z: &Tensor,
-        step: &Step,
-    ) -> candle_core::Result<Tensor> {
-        let denoiser = &generator.diffusion.denoiser;
-        let known = self.known.as_ref().map(|(mask, _, kept)| (mask, kept));
-        let x = assemble(z, known)?;
-        let done = step.index as f64 / request.steps as f64;
-        let in_range = done >= request.control.start && done < request.control.end.max(1e-9);
-        let injections = self.injections.as_deref().filter(|_| in_range);
-        let ask = |condition: &Condition, moment: Moment| {
-            let vector = denoiser.embed(std::slice::from_ref(condition), &[moment])?;
-            denoiser.forward(&x, &vector, injections, None)
-        };
-        if generator.few_step {
-            let moment = Moment {
-                t: step.t,
-                step: step.t - step.next,
-                guidance: request.guidance.max(1.0),
-            };
-            return ask(&self.condition, moment);
-        }
-        let strong = ask(&self.condition, Moment::plain(step.t))?;
-        let weak_condition = self.condition.without_labels();
-        if request.guidance == 1.0 || !step.guided() || weak_condition == self.condition {
-            return Ok(strong);
-        }
-        let weak = ask(&weak_condition, Moment::plain(step.t))?;
-        &weak + ((strong - &weak)? * request.guidance)?
-    }
-
-    /// The image at native depth, with its numbers.
-    fn finish(
-        &self,
-        readers: &Readers,
-        request: &Request,
-        image_number: u64,
-        grey: &Grid<f32>,
-    ) -> Result<Made, Error> {
-        let patch = self.map.stored(&self.crop.grey_from_model(grey));
-        let (composite, base) = match (&self.blend, &request.source) {
-            (Some(blend), Some(source)) => {
-                let shift = PixelRect::new(
-                    blend.region.x - self.crop.region.x,
-                    blend.region.y - self.crop.region.y,
-                    blend.region.width,
-                    blend.region.height,
-                );
-                let patch = patch.crop(shift, 0.0);
-                let made = compose(&source.pixels, &patch, blend, request.seed, image_number);
-                (made, (**source).clone())
-            }
-            _ => self.whole_image(request, &patch),
-        };
-        let mut radiograph = base;
-        radiograph.pixels = composite.pixels;
-        radiograph.synthetic = Some(SyntheticMark {
-            evidence: "made by this program".to_owned(),
-            contribution: contribution(request, image_number),
-        });
-        let window = request.window.as_ref();
-        let is_hip = request.attributes.kind == "hip";
-        let hips = match &readers.hips {
-            // A missing answer is a missing number, not a failed image.
-            Some(model) if is_hip => read_hips(model, &radiograph, window).ok(),
-            _ => None,
-        };
-        let (saliency, findings) = match &readers.reader {
-            Some(model) if !request.preview => (
-                read_saliency(model, &radiograph, window)?,
-                read_findings(model, &radiograph, window)?,
-            ),
-            _ => (Vec::new(), Vec::new()),
-        };
-        Ok(Made {
-            image_number,
-            changed: composite.changed,
-            changed_outside_ring: composite.changed_outside_ring,
-            changed_inside: composite.changed_inside,
-            seam: self.blend.is_some().then_some(composite.seam),
-            hint_distance_px: self.hint_distance(request, grey),
-            hips,
-            saliency,
-            findings,
-            radiograph: Arc::new(radiograph),
-        })
-    }
-
-    /// A whole new image: of the source's depth, or 12 bits.
-    fn whole_image(&self, request: &Request, patch: &Grid<f32>) -> (Composite, Radiograph) {
-        let shift = PixelRect::new(-self.crop.region.x, -self.crop.region.y, self.size.0, self.size.1);
-        let values = patch.crop(shift, 0.0);
-        let mut base = match &request.source {
-            Some(source) => {
-                let mut base = Radiograph::from_pixels(source.pixels.like(&values));
-                base.photometric = source.photometric;
-                base.modality = source.modality.clone();
-                base.modality_transform = source.modality_transform.clone();
-                base.modality_unit = source.modality_unit.clone();
-                base.source.bits_stored = source.source.bits_stored;
-                base.windows = vec![request.window.clone().unwrap_or_else(|| source.initial_window())];
-                base
-            }
-            None => {
-                let twelve_bits = values.map(|v| v.round().clamp(0.0, 4095.0) as u16);
-                let mut base = Radiograph::from_pixels(Pixels::U16(twelve_bits));
-                base.source.bits_stored = 12;
-                base.windows = vec![crate::radiograph::DisplayWindow::from_range(0.0, 4095.0)];
-                base
-            }
-        };
-        base.notes.push("a whole synthetic image: it shows no patient".to_owned());
-        let pixels = base.pixels.clone();
-        let composite = Composite {
-            changed: Grid::filled(self.size.0, self.size.1, 255),
-            changed_outside_ring: 0,
-            changed_inside: self.size.0 * self.size.1,
-            seam: crate::job::Seam::default(),
-            pixels,
-        };
-        (composite, base)
-    }
-
-    /// Median distance from the drawn lines to the edges of the result, image pixels.
-    fn hint_distance(&self, request: &Request, grey: &Grid<f32>) -> Option<f64> {
-        let lines = self.crop.lines_to_model(request.hint.as_ref()?).map(|v| *v > 0.5);
-        let found = edges(grey, 0.8).map(|edge| if *edge { 255_u8 } else { 0 });
-        Some(median_distance(&lines, &distance_to(&found))? * self.crop.scale())
-    }
-}
-
-/// All pixels of an image.
-const fn whole(size: (usize, usize)) -> PixelRect {
-    PixelRect::new(0, 0, size.0, size.1)
-}
-
-/// `part` (over `inside`) on a black ground over `region`.
-fn place(part: &Grid<f32>, inside: PixelRect, region: PixelRect) -> Grid<f32> {
-    let shift = PixelRect::new(region.x - inside.x, region.y - inside.y, region.width, region.height);
-    part.crop(shift, 0.0)
-}
-
-/// The smallest rectangle around what is set.
-fn bounds(mask: &Grid<u8>) -> PixelRect {
-    let mut found = PixelRect::default();
-    for y in 0..mask.height() {
-        let row = mask.row(y);
-        if let Some(first) = row.iter().position(|v| *v > 0) {
-            let last = row.iter().rposition(|v| *v > 0).unwrap_or(first);
-            found = found.union(PixelRect::new(first as i64, y as i64, last - first + 1, 1));
-        }
-    }
-    found
-}
-
-/// A pixel mask at latent size: 1 where any pixel of the cell or of its eight neighbors is to be renewed.
-pub fn latent_mask(mask: &Grid<f32>) -> Grid<f32> {
-    let (width, height) = (mask.width() / FACTOR, mask.height() / FACTOR);
-    let touched = Grid::from_fn(width, height, |x, y| {
-        (0..FACTOR * FACTOR).any(|i| mask[(x * FACTOR + i % FACTOR, y * FACTOR + i / FACTOR)] > 0.0)
-    });
-    Grid::from_fn(width, height, |x, y| {
-        let near = |dx: i64, dy: i64| {
-            let (nx, ny) = (x as i64 + dx, y as i64 + dy);
-            nx >= 0 && ny >= 0 && touched.get(nx as usize, ny as usize).copied().unwrap_or(false)
-        };
-        let any = (-1..=1).any(|dy| (-1..=1).any(|dx| near(dx, dy)));
-        f32::from(u8::from(any))
-    })
-}
-
-/// The condition of a request; names that the model does not know count as unknown.
-fn condition(
-    names: &Names,
-    attributes: &Attributes,
-    landmarks: Option<&HipLandmarks>,
-    crop: &CropTransform,
-) -> Condition {
-    let kind = names.kind(&attributes.kind);
-    let unit = 1.0 / crop.model_px as f64;
-    let fractions = Affine::scale_then_shift(Point::new(unit, unit), Point::new(0.5 * unit, 0.5 * unit));
-    let findings = attributes.findings.iter();
-    Condition {
-        kind,
-        age_decades: attributes.age_years.map(|age| names.decades(kind, age)),
-        sex: attributes.sex.map(|sex| match sex {
-            Sex::Female => 0,
-            Sex::Male => 1,
-            Sex::Other => 2,
-        }),
-        findings: findings
-            .filter_map(|(name, present)| Some((names.finding(name)?, *present)))
-            .collect(),
-        geometry: landmarks.map(|l| crop.landmarks_to_model(l).mapped(&fractions)),
-    }
-}
-
-/// What made an image, for its mark.
-fn contribution(request: &Request, image_number: u64) -> String {
-    let mode = match request.mode {
-        Mode::Sketch => "sketch to image",
-        Mode::Inpaint => "inpainting",
-        Mode::Outpaint => "outpainting",
-        Mode::Sample => "sampling",
-    };
-    let hash: String = request.model.hash.chars().take(12).collect();
-    format!(
-        "Radcanvas {}: {mode}, model {} {hash}, seed {}, image {image_number}, {} steps, guidance {}",
-        env!("CARGO_PKG_VERSION"),
-        request.model.name,
-        request.seed,
-        request.steps,
-        request.guidance,
-    )
 }

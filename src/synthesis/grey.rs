@@ -23,7 +23,9 @@ impl GreyMap {
     ///
     /// Fails when the window or the rescale slope leaves no range of values.
     pub fn new(radiograph: &Radiograph, window: Option<&DisplayWindow>) -> Result<Self, Error> {
-        let window = window.cloned().unwrap_or_else(|| radiograph.initial_window());
+        let window = window
+            .cloned()
+            .unwrap_or_else(|| radiograph.initial_window());
         let (low, high) = window.linear_ends();
         let inverted = radiograph.photometric == Photometric::Monochrome1;
         let (low, high) = if inverted { (high, low) } else { (low, high) };
@@ -36,8 +38,10 @@ impl GreyMap {
             }
         };
         if !(black.is_finite() && white.is_finite() && (white - black).abs() > 0.0) {
-            return Err(Error::new(ErrorKind::Usage, "the window leaves no range of values")
-                .remedy("choose a window with a width above 0"));
+            return Err(
+                Error::new(ErrorKind::Usage, "the window leaves no range of values")
+                    .remedy("choose a window with a width above 0"),
+            );
         }
         Ok(Self {
             black,
@@ -66,7 +70,11 @@ impl GreyMap {
                 value = table.get(index.min(last)).map_or(value, |v| f64::from(*v));
             }
             let grey = (value - self.black) * scale;
-            if grey.is_finite() { grey.clamp(0.0, 1.0) as f32 } else { 0.0 }
+            if grey.is_finite() {
+                grey.clamp(0.0, 1.0) as f32
+            } else {
+                0.0
+            }
         })
     }
 

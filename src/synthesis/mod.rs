@@ -2,11 +2,14 @@
 
 pub mod composite;
 pub mod crop;
+mod finish;
 mod generate;
 pub mod grey;
+mod plan;
 mod readings;
 pub mod resize;
 pub mod sampler;
 
-pub use generate::{Generator, generate, latent_mask};
+pub use generate::{Generator, generate};
+pub use plan::latent_mask;
 pub use readings::{HipModel, ReaderModel, Readers, read_findings, read_hips, read_saliency};

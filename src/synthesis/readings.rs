@@ -11,8 +11,8 @@ use crate::job::{Error, ErrorKind, HipReading};
 use crate::landmarks::Side;
 use crate::measure::norberg::{doubts, norberg_degrees};
 use crate::network::condition::{FINDINGS, Names};
-use crate::network::hips::points::{self, Calibration};
 use crate::network::hips::HipNetwork;
+use crate::network::hips::points::{self, Calibration};
 use crate::network::reader::{self, FIRST_FINDING, Reader};
 use crate::radiograph::{DisplayWindow, Radiograph};
 
@@ -49,7 +49,10 @@ pub struct Readers {
 
 /// A tensor error in words; it is a defect of a model or of ours, never of the person's input.
 pub(super) fn broken(error: &candle_core::Error) -> Error {
-    Error::new(ErrorKind::Failed, format!("a network could not be run ({error})"))
+    Error::new(
+        ErrorKind::Failed,
+        format!("a network could not be run ({error})"),
+    )
 }
 
 /// Grey in 0–1 as the tensor `[1,1,H,W]` in −1…1 that every network reads.
@@ -83,8 +86,10 @@ pub fn read_hips(
     let spacing = radiograph.spacing.map(|s| [s.row_mm, s.column_mm]);
     landmarks.pixel_spacing_mm = spacing;
     if !landmarks.is_valid() {
-        return Err(Error::new(ErrorKind::Failed, "no hips could be found in this image")
-            .remedy("place the hip points by hand"));
+        return Err(
+            Error::new(ErrorKind::Failed, "no hips could be found in this image")
+                .remedy("place the hip points by hand"),
+        );
     }
     // Angles are computed in the image's own geometry: model pixels are its pixels scaled alike in x and y.
     let interval = |side| {
@@ -92,8 +97,10 @@ pub fn read_hips(
         read.angle_interval(&model.calibration, angle)
     };
     let (Some(left), Some(right)) = (interval(Side::Left), interval(Side::Right)) else {
-        return Err(Error::new(ErrorKind::Failed, "the hip points found make no angle")
-            .remedy("place the hip points by hand"));
+        return Err(
+            Error::new(ErrorKind::Failed, "the hip points found make no angle")
+                .remedy("place the hip points by hand"),
+        );
     };
     let scale = crop.scale();
     let sigma = |k: usize| read.points[k].sigma() * scale;

@@ -119,7 +119,13 @@ pub fn resize_lines(source: &Grid<u8>, width: usize, height: usize) -> Grid<f32>
         let (left, right) = span(x, source.width(), width);
         let (top, bottom) = span(y, source.height(), height);
         let largest = (top..bottom)
-            .map(|row| source.row(row)[left..right].iter().copied().max().unwrap_or(0))
+            .map(|row| {
+                source.row(row)[left..right]
+                    .iter()
+                    .copied()
+                    .max()
+                    .unwrap_or(0)
+            })
             .max();
         f32::from(largest.unwrap_or(0)) / 255.0
     })

@@ -35,7 +35,11 @@ pub fn grid(start: f64, steps: usize) -> Vec<Step> {
     (0..steps)
         .map(|index| Step {
             t: at(index),
-            next: if index + 1 == steps { 0.0 } else { at(index + 1) },
+            next: if index + 1 == steps {
+                0.0
+            } else {
+                at(index + 1)
+            },
             index,
         })
         .collect()

@@ -1,1 +1,47 @@
-//! Data sets from cohorts and phantoms, losses, trainer, checkpoints.
+//! Training: data from phantoms and folders, one lesson a network, one loop for all.
+//!
+//! Separate from `network`, which only knows layers, and from `synthesis`, which owns no weights. A run is a pure
+//! function of its plan and the step: batches, augmentation and noise are keyed by seed and step, so a resumed run
+//! equals an unbroken one bit for bit.
+
+pub mod checkpoint;
+pub mod data;
+pub mod lesson;
+pub mod loss;
+pub mod optimizer;
+pub mod recipe;
+pub mod trainer;
+
+use crate::job::{Error, ErrorKind, Observe, Trained, TrainingPlan, TrainingTask};
+use crate::network::folder::ModelError;
+
+/// Carries a training plan out: reads or draws its data, trains, measures, and leaves a model folder in `plan.out`.
+///
+/// Calls `observe` before every step; on `Break` it writes a checkpoint and gives [`Error::stopped`].
+pub fn carry_out(plan: &TrainingPlan, observe: &mut Observe<'_>) -> Result<Trained, Error> {
+    let recipe = recipe::Recipe::from_value(&plan.recipe)?;
+    let data = data::load(plan, &recipe, observe)?;
+    let mut lesson = lesson::begin(plan, &recipe, data)?;
+    trainer::train(plan, &recipe, lesson.as_mut(), observe)
+}
+
+/// The lower-case name of a task, as on the command line.
+pub const fn task_name(task: TrainingTask) -> &'static str {
+    match task {
+        TrainingTask::Autoencoder => "autoencoder",
+        TrainingTask::Diffusion => "diffusion",
+        TrainingTask::Control => "control",
+        TrainingTask::Reader => "reader",
+        TrainingTask::Hips => "hips",
+    }
+}
+
+/// An error of the tensor library, for a person.
+fn tensors(error: &candle_core::Error) -> Error {
+    Error::new(ErrorKind::Failed, format!("the network failed: {error}"))
+}
+
+/// An error of a model folder.
+fn model(error: &ModelError) -> Error {
+    Error::new(ErrorKind::Model, error.to_string())
+}

@@ -91,6 +91,9 @@ fn smooth_hull(target: &mut Target<'_>, a: Disc, b: Disc) {
             target.fill(y, core.clone());
         }
         for x in (all.start..core.start).chain(core.end.max(all.start)..all.end) {
+            if target.is_full(x, y) {
+                continue;
+            }
             let coverage = distance.coverage(Point::new(x as f64, y as f64));
             target.cover(x, y, (coverage * 255.0).round() as u8);
         }
@@ -162,7 +165,7 @@ struct Distance {
     discs: [Disc; 2],
     unit: Point,
     length: f64,
-    /// k / √(1 − k²) with k = (r_a − r_b) / length; `None` when one disc holds the other.
+    /// `k / √(1 − k²)` with `k = (r_a − r_b) / length`; `None` when one disc holds the other.
     lean: Option<f64>,
 }
 

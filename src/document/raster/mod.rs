@@ -61,7 +61,13 @@ pub fn bounds_of(mark: &Mark) -> PixelRect {
         }
         Shape::Polygon { points } => around(points.iter().copied(), 0.0),
         Shape::Rectangle { from, to } => around([*from, *to].into_iter(), 0.0),
-        Shape::Region { bounds, .. } => *bounds,
+        Shape::Region { bounds, .. } => {
+            let far = |v: i64| v.unsigned_abs() > 1 << 40;
+            if far(bounds.x) || far(bounds.y) {
+                return PixelRect::default();
+            }
+            *bounds
+        }
     }
 }
 
@@ -122,6 +128,14 @@ impl Target<'_> {
         };
         if !columns.is_empty() {
             self.grid.row_mut(y)[columns].fill(value);
+        }
+    }
+
+    /// Whether no coverage can change this pixel any more: neighboring segments overlap almost wholly.
+    fn is_full(&self, x: usize, y: usize) -> bool {
+        match self.operation {
+            Operation::Paint => self.grid[(x, y)] == 255,
+            Operation::Erase => self.grid[(x, y)] == 0,
         }
     }
 

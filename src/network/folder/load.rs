@@ -51,7 +51,13 @@ impl SimpleBackend for Watched {
 
     fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> Tensors<Tensor> {
         match self.tensors.get(name) {
-            Some(tensor) => self.get(tensor.shape().clone(), name, Init::Const(0.0), dtype, device),
+            Some(tensor) => self.get(
+                tensor.shape().clone(),
+                name,
+                Init::Const(0.0),
+                dtype,
+                device,
+            ),
             None => Err(self.refuse(name, "is missing".to_owned())),
         }
     }
@@ -84,7 +90,11 @@ pub fn build<N>(
         }
     })?;
     let used = used.lock().unwrap_or_else(PoisonError::into_inner);
-    let unknown: Vec<&str> = names.difference(&used).take(4).map(String::as_str).collect();
+    let unknown: Vec<&str> = names
+        .difference(&used)
+        .take(4)
+        .map(String::as_str)
+        .collect();
     if unknown.is_empty() {
         Ok(built)
     } else {

@@ -21,7 +21,7 @@ use super::hips::points::Calibration;
 
 pub use error::ModelError;
 pub use load::{
-    DiffusionConfig, Diffusion, build, check, load_autoencoder, load_control, load_diffusion,
+    Diffusion, DiffusionConfig, build, check, load_autoencoder, load_control, load_diffusion,
     load_hips, load_reader,
 };
 
@@ -221,9 +221,8 @@ pub fn save(
         .map(|(name, tensor)| Ok((name, tensor.to_dtype(DType::F16)?)))
         .collect::<candle_core::Result<_>>()
         .map_err(tensors_failed)?;
-    let content = safetensors::serialize(&halves, None).map_err(|error| {
-        tensors_failed(candle_core::Error::Msg(error.to_string()))
-    })?;
+    let content = safetensors::serialize(&halves, None)
+        .map_err(|error| tensors_failed(candle_core::Error::Msg(error.to_string())))?;
     write(&path.join(WEIGHTS), &content)?;
     card.files = BTreeMap::from([(WEIGHTS.to_owned(), hex(&Sha256::digest(&content)))]);
     let folder = ModelFolder {
@@ -238,11 +237,10 @@ impl ModelFolder {
     /// Writes the card alone: after measuring or calibrating.
     pub fn save_card(&self) -> Result<(), ModelError> {
         let path = self.path.join(CARD);
-        let mut text =
-            serde_json::to_vec_pretty(&self.card).map_err(|error| ModelError::Card {
-                path: path.clone(),
-                what: error.to_string(),
-            })?;
+        let mut text = serde_json::to_vec_pretty(&self.card).map_err(|error| ModelError::Card {
+            path: path.clone(),
+            what: error.to_string(),
+        })?;
         text.push(b'\n');
         write(&path, &text)
     }

@@ -62,7 +62,9 @@ pub struct UncertainPoint {
 impl UncertainPoint {
     /// Root mean square deviation over both axes, pixels.
     pub fn sigma(&self) -> f64 {
-        (0.5 * (self.covariance[0] + self.covariance[2])).max(0.0).sqrt()
+        (0.5 * (self.covariance[0] + self.covariance[2]))
+            .max(0.0)
+            .sqrt()
     }
 
     /// Mahalanobis distance of a point.
@@ -160,7 +162,10 @@ pub fn predictions(maps: &Tensor, calibration: &Calibration) -> Result<Vec<HipPr
             let p: [Vec<f64>; 4] =
                 std::array::from_fn(|k| softmax(map(k), calibration.temperature[k]));
             let read = |k: usize, m: usize| -> f64 {
-                p[k].iter().zip(map(m)).map(|(p, v)| p * f64::from(*v)).sum()
+                p[k].iter()
+                    .zip(map(m))
+                    .map(|(p, v)| p * f64::from(*v))
+                    .sum()
             };
             HipPrediction {
                 points: std::array::from_fn(|k| moments(&p[k], width, calibration.scale[k])),
@@ -217,9 +222,18 @@ pub fn read(
     image: &Tensor,
     calibration: &Calibration,
 ) -> Result<HipPrediction> {
-    let width = image.dim(3)?;
-    let both = Tensor::cat(&[image, &mirrored(image)?], 0)?;
-    let answers = predictions(&network.forward(&both)?, calibration)?;
+    joined_prediction(&both_maps(network, image)?, calibration)
+}
+
+/// The maps `[2,8,H/4,W/4]` of an image `[1,1,H,W]` and of its mirror image.
+pub fn both_maps(network: &HipNetwork, image: &Tensor) -> Result<Tensor> {
+    network.forward(&Tensor::cat(&[image, &mirrored(image)?], 0)?)
+}
+
+/// Joins what [`both_maps`] gave.
+pub fn joined_prediction(maps: &Tensor, calibration: &Calibration) -> Result<HipPrediction> {
+    let width = maps.dim(3)? * CELL;
+    let answers = predictions(maps, calibration)?;
     let [plain, mirror] = answers.as_slice() else {
         return Err(candle_core::Error::Msg("one image at a time".to_owned()));
     };
@@ -227,7 +241,11 @@ pub fn read(
         let point = mirror.points[(k + 2) % 4];
         UncertainPoint {
             at: Point::new((width - 1) as f64 - point.at.x, point.at.y),
-            covariance: [point.covariance[0], -point.covariance[1], point.covariance[2]],
+            covariance: [
+                point.covariance[0],
+                -point.covariance[1],
+                point.covariance[2],
+            ],
             peak: point.peak,
         }
     };
@@ -243,9 +261,7 @@ fn joined(a: &UncertainPoint, b: &UncertainPoint) -> UncertainPoint {
     let spread = [half.x * half.x, half.x * half.y, half.y * half.y];
     UncertainPoint {
         at: (a.at + b.at) * 0.5,
-        covariance: std::array::from_fn(|i| {
-            0.5 * (a.covariance[i] + b.covariance[i]) + spread[i]
-        }),
+        covariance: std::array::from_fn(|i| 0.5 * (a.covariance[i] + b.covariance[i]) + spread[i]),
         peak: 0.5 * (a.peak + b.peak),
     }
 }

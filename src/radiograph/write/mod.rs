@@ -1,17 +1,15 @@
-//! Images out: PNG and DICOM Secondary Capture, each with the mark of what is synthetic.
+//! DICOM Secondary Capture out, with the mark of what is synthetic, and whole files written safely.
 //!
 //! Every writer writes beside the target, syncs and renames: a file is there whole or not at all, and one that exists
 //! is replaced only when asked.
 
 mod dicom;
 mod glyphs;
-mod png;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 pub use dicom::{SecondaryCapture, dicom_bytes, write_dicom};
-pub use png::{PNG_MARK, png_bytes, write_png};
 
 /// Why a file was not written; nothing half-written is left.
 #[derive(Debug, thiserror::Error)]
@@ -56,10 +54,15 @@ pub fn write_whole(path: &Path, bytes: &[u8], replace: bool) -> Result<(), Write
         _ => Path::new("."),
     };
     std::fs::create_dir_all(folder).map_err(disk)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".radcanvas-")
-        .tempfile_in(folder)
-        .map_err(disk)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".radcanvas-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // As readable as any other new file: the umask still applies.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder).map_err(disk)?;
     file.write_all(bytes).map_err(disk)?;
     file.as_file().sync_all().map_err(disk)?;
     let saved = if replace {

@@ -4,6 +4,9 @@
 //! running one only while it is less than 30 % done (a person who keeps drawing must still see results).
 //! *Queue*: orders in turn; a long one gives way to the live lane between two of its steps.
 
+mod spool;
+mod task;
+
 use std::collections::{HashSet, VecDeque};
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
@@ -12,8 +15,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::task::panicked;
-use super::{Engine, Error, ErrorKind, Event, JobId, Order, Progress, Request, Wake, spool};
+use super::{Engine, Error, ErrorKind, Event, JobId, Observe, Order, Product, Progress, Request};
+use task::panicked;
+
+pub use task::{Task, Wake};
 
 /// A running live request is stopped for a newer one only below this share of its steps.
 const STOP_BELOW: f64 = 0.3;
@@ -344,7 +349,7 @@ impl Lane {
         self.finish(id, result, false);
     }
 
-    fn finish(&mut self, id: JobId, result: Result<super::Product, Error>, live: bool) {
+    fn finish(&mut self, id: JobId, result: Result<Product, Error>, live: bool) {
         {
             let mut lanes = self.shared.lock();
             lanes.running.remove(&id);
@@ -401,8 +406,8 @@ fn carry_out(
     engine: &mut Option<Box<dyn Engine>>,
     build: &BuildEngine,
     order: &Order,
-    observe: &mut super::Observe<'_>,
-) -> Result<super::Product, Error> {
+    observe: &mut Observe<'_>,
+) -> Result<Product, Error> {
     if engine.is_none() {
         *engine = Some(build()?);
     }
@@ -413,8 +418,8 @@ fn carry_out(
 fn carry_out_built(
     engine: &mut Option<Box<dyn Engine>>,
     order: &Order,
-    observe: &mut super::Observe<'_>,
-) -> Result<super::Product, Error> {
+    observe: &mut Observe<'_>,
+) -> Result<Product, Error> {
     let Some(running) = engine.as_mut() else {
         return Err(Error::new(ErrorKind::Failed, "there is no engine"));
     };

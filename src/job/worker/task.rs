@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 
 use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
-use super::{Error, ErrorKind};
+use crate::job::{Error, ErrorKind};
 
 /// Wakes the window from another thread.
 pub type Wake = Box<dyn Fn() + Send + Sync>;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{JobId, Order};
+use crate::job::{JobId, Order};
 
 /// The folder of queued orders.
 #[derive(Debug)]

@@ -1,0 +1,176 @@
+//! Actions: everything a person can ask of the window, as plain values.
+//!
+//! Separate because menus, keys, the palette, panels and the demo all push the same values, and only the logic
+//! carries them out: a panel can be tested by what it pushes.
+
+use std::path::PathBuf;
+
+use crate::document::{Edit, Layer};
+use crate::job::JobId;
+
+use super::canvas::{CanvasEvent, Tool};
+use super::session::{Recipe, ResultId, Workspace};
+
+/// The form of an exported file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportKind {
+    /// The image as it stands, 16-bit PNG.
+    Png16,
+    /// The image as it stands, DICOM secondary capture.
+    Dicom,
+    /// The mask that will be used, 8-bit PNG.
+    Mask,
+    /// `record.json` of the last accepted result.
+    Record,
+}
+
+impl ExportKind {
+    /// File ending, without the dot.
+    pub const fn ending(self) -> &'static str {
+        match self {
+            Self::Png16 | Self::Mask => "png",
+            Self::Dicom => "dcm",
+            Self::Record => "json",
+        }
+    }
+
+    /// What a menu calls it.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Png16 => "Image as PNG, 16 bit…",
+            Self::Dicom => "Image as DICOM…",
+            Self::Mask => "Mask as PNG…",
+            Self::Record => "Record as JSON…",
+        }
+    }
+}
+
+/// Light or dark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum Theme {
+    /// The default.
+    #[default]
+    Dark,
+    /// For bright rooms and for paper.
+    Light,
+}
+
+/// One thing the user asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Asks for a file.
+    OpenDialog,
+    /// Opens a file or a folder.
+    Open(PathBuf),
+    /// Opens the bundled case of this number.
+    OpenCase(usize),
+    /// Back to the empty state.
+    CloseCase,
+    /// Takes unsaved work of an earlier session up again.
+    Restore(PathBuf),
+    /// Throws unsaved work of an earlier session away.
+    Discard(PathBuf),
+    /// Forgets the list of recent files.
+    ClearRecent,
+    /// Saves the project folder.
+    Save,
+    /// Writes one file.
+    Export(ExportKind),
+    /// Ends the program.
+    Quit,
+
+    /// Changes the document.
+    Edit(Box<Edit>),
+    /// Takes the last edit back.
+    Undo,
+    /// Does it again.
+    Redo,
+    /// Removes all marks of a layer.
+    Clear(Layer),
+
+    /// Takes a tool.
+    Tool(Tool),
+    /// Makes the tool's line wider or finer by this factor.
+    Size(f64),
+    /// Swaps painting and erasing.
+    SwapErase,
+
+    /// Shows a workspace.
+    Workspace(Workspace),
+    /// Fits the image.
+    Fit,
+    /// One image pixel to one screen pixel.
+    OneToOne,
+    /// Inverts the display.
+    Invert,
+    /// Turns the display by a quarter.
+    Rotate,
+    /// Mirrors the display.
+    Flip,
+    /// The image's own window.
+    ResetWindow,
+    /// A window preset of the modality.
+    Preset(usize),
+    /// Shows or hides strokes, masks and points.
+    Overlays,
+    /// Shows the image before and after, and back.
+    BeforeAfter,
+    /// Hides or shows who the image is of.
+    Identity,
+    /// Left button windows instead of drawing, as in a PACS viewer.
+    PacsButtons,
+    /// Whole screen and back.
+    FullScreen,
+    /// Light or dark.
+    Theme(Theme),
+    /// Panels back to where they were.
+    ResetLayout,
+
+    /// Changes what is asked for besides what is drawn.
+    Recipe(Box<Recipe>),
+    /// Makes images from what is drawn.
+    Generate,
+    /// A new seed.
+    NewSeed,
+    /// Moves the before/after slider.
+    Split(f32),
+    /// Live mode on or off.
+    Live(bool),
+    /// Reads hip points with the network.
+    FindHips,
+    /// Puts hip points in the middle of the image, to be dragged.
+    PlaceHips,
+    /// Shows a result on the canvas, or none.
+    Show(Option<ResultId>),
+    /// Makes a result part of the document; absent = the one that is shown.
+    Accept(Option<ResultId>),
+    /// Drops a result; absent = the one that is shown.
+    Reject(Option<ResultId>),
+    /// Cancels the stroke, else closes what is open, else stops the job.
+    Cancel,
+    /// Stops one job.
+    CancelJob(JobId),
+
+    /// Opens the command palette.
+    Palette,
+    /// What is typed in the palette, and the chosen line.
+    PaletteTyped(String, usize),
+    /// A canvas of this layer says what happened.
+    Canvas(Layer, Box<CanvasEvent>),
+    /// Opens the sheet of keys.
+    Keys,
+    /// Opens or closes the list of notices.
+    Notices,
+    /// Forgets the notices.
+    ClearNotices,
+    /// Closes whatever is open above the window.
+    Close,
+    /// Binds a command to a shortcut; absent = its default.
+    Bind(&'static str, Option<String>),
+    /// Puts a first-start hint away.
+    DismissHint(&'static str),
+    /// Puts text on the clipboard.
+    Copy(String),
+    /// Brings the demo back to its beginning.
+    ResetDemo,
+}

@@ -1,0 +1,285 @@
+//! What is drawn over the image with egui's painter: cursor, outline drafts, hips, measures, corners, slider, badge.
+//!
+//! Separate from the widget because everything here is a function of borrowed state and changes nothing.
+
+use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Shape, Stroke, Vec2, vec2};
+
+use super::view::position_of;
+use super::{Scene, Tool, palette};
+use crate::geometry::{Affine, Point};
+use crate::landmarks::{HipLandmarks, Side};
+use crate::measure::norberg::{angle_degrees, norberg_degrees};
+use crate::radiograph::Radiograph;
+
+/// Where things are drawn: a painter and the way from the image to the screen.
+pub(super) struct Sheet<'a> {
+    pub(super) painter: &'a Painter,
+    pub(super) rect: Rect,
+    pub(super) screen_from_image: Affine,
+}
+
+impl Sheet<'_> {
+    pub(super) fn at(&self, point: Point) -> Pos2 {
+        position_of(self.screen_from_image.apply(point))
+    }
+
+    fn points(&self, image_px: f64) -> f32 {
+        (image_px * self.screen_from_image.scale()) as f32
+    }
+
+    /// A line on a dark halo.
+    fn line(&self, points: &[Pos2], width: f32, color: Color32) {
+        let halo = Stroke::new(width + 2.0, palette::HALO);
+        self.painter.add(Shape::line(points.to_vec(), halo));
+        let stroke = Stroke::new(width, color);
+        self.painter.add(Shape::line(points.to_vec(), stroke));
+    }
+
+    /// Text on a dark halo.
+    fn text(&self, at: Pos2, anchor: Align2, text: &str, size: f32, color: Color32) -> Rect {
+        let font = FontId::proportional(size);
+        let galley = self.painter.layout_no_wrap(text.to_owned(), font, color);
+        let rect = anchor.anchor_size(at, galley.size());
+        self.painter
+            .rect_filled(rect.expand2(vec2(3.0, 1.0)), 2.0, palette::HALO);
+        self.painter.galley(rect.min, galley, color);
+        rect
+    }
+
+    /// The ring of the brush, light on dark, so that it is seen on white as on black.
+    pub(super) fn cursor(&self, pointer: Pos2, width_px: f64, erases: bool) {
+        let radius = (self.points(width_px) / 2.0).max(1.5);
+        self.painter
+            .circle_stroke(pointer, radius, Stroke::new(2.5, palette::HALO));
+        self.painter
+            .circle_stroke(pointer, radius, Stroke::new(1.0, palette::TEXT));
+        if radius > 6.0 {
+            let arm = vec2(3.0, 0.0);
+            let stroke = Stroke::new(1.0, palette::TEXT);
+            self.painter
+                .line_segment([pointer - arm, pointer + arm], stroke);
+            if !erases {
+                let arm = vec2(0.0, 3.0);
+                self.painter
+                    .line_segment([pointer - arm, pointer + arm], stroke);
+            }
+        }
+    }
+
+    /// The outline of a lasso or a rectangle being drawn.
+    pub(super) fn outline(&self, tool: Tool, points: &[Point], color: Color32) {
+        let mut screen: Vec<Pos2> = points.iter().map(|p| self.at(*p)).collect();
+        if let (Tool::Rectangle, [from, to]) = (tool, points) {
+            let corners = [
+                *from,
+                Point::new(to.x, from.y),
+                *to,
+                Point::new(from.x, to.y),
+            ];
+            screen = corners.iter().map(|p| self.at(*p)).collect();
+        }
+        if let Some(first) = screen.first().copied() {
+            screen.push(first);
+        }
+        self.line(&screen, 1.5, color);
+    }
+
+    /// The before/after slider.
+    pub(super) fn slider(&self, x: f32) {
+        let rect = self.rect;
+        let ends = [Pos2::new(x, rect.top()), Pos2::new(x, rect.bottom())];
+        self.line(&ends, 1.0, palette::TEXT);
+        let handle = Rect::from_center_size(Pos2::new(x, rect.center().y), vec2(10.0, 28.0));
+        self.painter.rect_filled(handle, 4.0, palette::TEXT);
+        for dx in [-1.5_f32, 1.5] {
+            let middle = handle.center() + vec2(dx, 0.0);
+            let arm = vec2(0.0, 6.0);
+            let stroke = Stroke::new(1.0, palette::GROUND);
+            self.painter
+                .line_segment([middle - arm, middle + arm], stroke);
+        }
+        let y = rect.bottom() - 10.0;
+        self.text(
+            Pos2::new(x - 8.0, y),
+            Align2::RIGHT_BOTTOM,
+            "Before",
+            11.0,
+            palette::DIM,
+        );
+        self.text(
+            Pos2::new(x + 8.0, y),
+            Align2::LEFT_BOTTOM,
+            "After",
+            11.0,
+            palette::DIM,
+        );
+    }
+
+    /// Lines in the four corners.
+    pub(super) fn corners(&self, texts: &[Vec<String>; 4], badge: bool) {
+        let inner = self.rect.shrink(8.0);
+        let places = [
+            (inner.left_top(), Align2::LEFT_TOP, 1.0_f32),
+            (inner.right_top(), Align2::RIGHT_TOP, 1.0),
+            (inner.left_bottom(), Align2::LEFT_BOTTOM, -1.0),
+            (inner.right_bottom(), Align2::RIGHT_BOTTOM, -1.0),
+        ];
+        for (index, (lines, (at, anchor, direction))) in texts.iter().zip(places).enumerate() {
+            let below_badge = if badge && index == 1 { 28.0 } else { 0.0 };
+            let mut y = at.y + below_badge;
+            let mut ordered: Vec<&String> = lines.iter().collect();
+            if direction < 0.0 {
+                ordered.reverse();
+            }
+            for line in ordered {
+                self.text(Pos2::new(at.x, y), anchor, line, 12.0, palette::TEXT);
+                y += direction * 16.0;
+            }
+        }
+    }
+
+    /// The badge of a synthetic image; nothing turns it off.
+    pub(super) fn badge(&self) {
+        let font = FontId::proportional(13.0);
+        let galley = self
+            .painter
+            .layout_no_wrap("SYNTHETIC".to_owned(), font, palette::GROUND);
+        let size = galley.size() + vec2(14.0, 6.0);
+        let corner = self.rect.right_top() + vec2(-size.x - 8.0, 8.0);
+        let rect = Rect::from_min_size(corner, size);
+        self.painter.rect_filled(rect, 3.0, palette::SYNTHETIC);
+        self.painter
+            .galley(rect.min + vec2(7.0, 3.0), galley, palette::GROUND);
+    }
+
+    /// Both hips: circles, the line of centers, the lines to the rims, arcs with the angle and its interval.
+    pub(super) fn hips(&self, scene: &Scene<'_>, landmarks: &HipLandmarks) {
+        let (left, right) = (landmarks.left.center, landmarks.right.center);
+        self.line(&[self.at(right), self.at(left)], 1.0, palette::LANDMARK);
+        for (index, side) in [Side::Left, Side::Right].into_iter().enumerate() {
+            let hip = landmarks.hip(side);
+            let color = color_of(side);
+            let other = if side == Side::Left { right } else { left };
+            self.line(&[self.at(hip.center), self.at(hip.rim)], 1.5, color);
+            let radius = self.points(hip.radius);
+            let center = self.at(hip.center);
+            self.painter
+                .circle_stroke(center, radius, Stroke::new(3.0, palette::HALO));
+            self.painter
+                .circle_stroke(center, radius, Stroke::new(1.5, color));
+            self.handle(center, side);
+            self.handle(self.at(hip.rim), side);
+            let arc = self.arc(hip.center, other, hip.rim, 0.6 * hip.radius);
+            self.line(&arc, 1.5, color);
+            let spacing = spacing_of(scene.image);
+            let letter = if side == Side::Left { "L" } else { "R" };
+            let angle = norberg_degrees(landmarks, side, spacing)
+                .map_or_else(|| "–".to_owned(), |angle| format!("{angle:.1}°"));
+            let interval = scene.intervals.map_or_else(String::new, |both| {
+                let [low, high] = both[index];
+                if low.is_finite() && high.is_finite() {
+                    format!(" [{low:.1}, {high:.1}]")
+                } else {
+                    String::new()
+                }
+            });
+            // On the outer side, above: 10 o'clock for the one on the screen's left, 2 o'clock for the other.
+            let outward = if center.x <= self.at(other).x {
+                -1.0
+            } else {
+                1.0
+            };
+            let at = center + vec2(outward * 0.87, -0.5) * (radius + 14.0);
+            let anchor = if outward < 0.0 {
+                Align2::RIGHT_BOTTOM
+            } else {
+                Align2::LEFT_BOTTOM
+            };
+            self.text(
+                at,
+                anchor,
+                &format!("{letter} {angle}{interval}"),
+                14.0,
+                color,
+            );
+        }
+    }
+
+    /// A handle: round on the patient's right, square on the left.
+    fn handle(&self, at: Pos2, side: Side) {
+        let color = color_of(side);
+        if side == Side::Right {
+            self.painter.circle_filled(at, 4.5, palette::HALO);
+            self.painter.circle_filled(at, 3.0, color);
+        } else {
+            let square = |side| Rect::from_center_size(at, Vec2::splat(side));
+            self.painter.rect_filled(square(8.0), 0.0, palette::HALO);
+            self.painter.rect_filled(square(5.5), 0.0, color);
+        }
+    }
+
+    /// The arc at `vertex` from the direction of `a` to that of `b`, `radius_px` image pixels away.
+    fn arc(&self, vertex: Point, a: Point, b: Point, radius_px: f64) -> Vec<Pos2> {
+        let (u, v) = (a - vertex, b - vertex);
+        let start = u.y.atan2(u.x);
+        let turn = u.cross(v).atan2(u.dot(v));
+        (0..=24)
+            .map(|i| {
+                let angle = start + turn * f64::from(i) / 24.0;
+                self.at(vertex + Point::new(angle.cos(), angle.sin()) * radius_px)
+            })
+            .collect()
+    }
+
+    /// A distance or an angle, with its unit and how far it can be trusted.
+    pub(super) fn measure(&self, image: &Radiograph, points: &[Point]) {
+        let screen: Vec<Pos2> = points.iter().map(|p| self.at(*p)).collect();
+        self.line(&screen, 1.5, palette::LANDMARK);
+        for at in &screen {
+            self.painter.circle_filled(*at, 3.5, palette::HALO);
+            self.painter.circle_filled(*at, 2.5, palette::LANDMARK);
+        }
+        let (text, at) = match (points, screen.as_slice()) {
+            ([a, b], [_, end]) => (length_text(image, *a, *b), *end),
+            ([a, vertex, b], [_, corner, _]) => {
+                let radius = 0.3 * a.distance(*vertex).min(b.distance(*vertex));
+                let arc = self.arc(*vertex, *a, *b, radius);
+                self.line(&arc, 1.5, palette::LANDMARK);
+                let angle = angle_degrees(*vertex, *a, *b, spacing_of(image));
+                let text = angle.map_or_else(|| "–".to_owned(), |angle| format!("{angle:.1}°"));
+                (text, *corner)
+            }
+            _ => return,
+        };
+        let at = at + vec2(10.0, -6.0);
+        self.text(at, Align2::LEFT_BOTTOM, &text, 13.0, palette::LANDMARK);
+    }
+}
+
+/// A length for a person: `182 px · 25.5 mm (calibrated)`, or pixels alone where the spacing is unknown.
+pub fn length_text(image: &Radiograph, a: Point, b: Point) -> String {
+    let pixels = a.distance(b);
+    match &image.spacing {
+        Some(spacing) => {
+            let mm = (b - a).scaled(spacing.column_mm, spacing.row_mm).length();
+            let label = spacing.source.label();
+            format!("{pixels:.0} px · {mm:.1} mm ({label})")
+        }
+        None => format!("{pixels:.0} px (not calibrated)"),
+    }
+}
+
+/// `[row, column]` millimetres a pixel.
+fn spacing_of(image: &Radiograph) -> Option<[f64; 2]> {
+    image
+        .spacing
+        .as_ref()
+        .map(|spacing| [spacing.row_mm, spacing.column_mm])
+}
+
+fn color_of(side: Side) -> Color32 {
+    match side {
+        Side::Left => palette::LEFT,
+        Side::Right => palette::RIGHT,
+    }
+}

@@ -1,0 +1,124 @@
+//! Textures of layers: a dirty rectangle is all that is written, plus its reduced copies.
+//!
+//! Level 1 is left out: levels 2 and on add 1/16 + 1/64 + … < 9 %, level 1 alone would add 25 %. The shader averages
+//! level 0 by hand where level 1 would be wanted.
+
+use eframe::egui_wgpu::wgpu;
+
+use super::tiles::{Tiling, array_view};
+use crate::app::canvas::OverlayRaster;
+use crate::geometry::PixelRect;
+use crate::grid::Grid;
+
+pub(super) struct LayerTexture {
+    tiling: Tiling,
+    texture: wgpu::Texture,
+    view: wgpu::TextureView,
+    /// Levels 2, 3, …
+    reduced: Vec<Grid<u8>>,
+    generation: Option<u64>,
+}
+
+/// The texture in `place`, made anew when there is none of this size.
+pub(super) fn sized<'a>(
+    place: &'a mut Option<LayerTexture>,
+    device: &wgpu::Device,
+    size: (usize, usize),
+) -> &'a mut LayerTexture {
+    if place
+        .as_ref()
+        .is_some_and(|layer| layer.tiling.size != size)
+    {
+        *place = None;
+    }
+    place.get_or_insert_with(|| LayerTexture::new(device, size))
+}
+
+impl LayerTexture {
+    fn new(device: &wgpu::Device, size: (usize, usize)) -> Self {
+        let tiling = Tiling::of(size);
+        let texture = tiling.texture(device, "canvas layer", wgpu::TextureFormat::R8Unorm);
+        let reduced = (2..tiling.levels())
+            .map(|level| {
+                let side = 1 << level;
+                Grid::filled(size.0.div_ceil(side), size.1.div_ceil(side), 0)
+            })
+            .collect();
+        Self {
+            tiling,
+            view: array_view(&texture),
+            texture,
+            reduced,
+            generation: None,
+        }
+    }
+
+    pub(super) fn view(&self) -> &wgpu::TextureView {
+        &self.view
+    }
+
+    /// Brings the texture to a raster's generation; a generation missed means everything.
+    pub(super) fn follow(&mut self, queue: &wgpu::Queue, raster: &OverlayRaster) -> u64 {
+        if self.generation == Some(raster.generation) {
+            return 0;
+        }
+        let next = self.generation.map(|g| g.wrapping_add(1)) == Some(raster.generation);
+        let dirty = raster
+            .dirty
+            .filter(|_| next)
+            .unwrap_or(raster.grid.bounds());
+        self.generation = Some(raster.generation);
+        self.write(queue, &raster.grid, dirty)
+    }
+
+    /// Writes a rectangle of the layer; returns the bytes.
+    pub(super) fn write(&mut self, queue: &wgpu::Queue, grid: &Grid<u8>, dirty: PixelRect) -> u64 {
+        let mut rect = dirty.intersection(grid.bounds());
+        if rect.is_empty() {
+            return 0;
+        }
+        let mut bytes = self.tiling.write(queue, &self.texture, 0, grid, rect);
+        let mut factor = 4;
+        for index in 0..self.reduced.len() {
+            rect = covering(rect, factor);
+            let (finer, rest) = self.reduced.split_at_mut(index);
+            let Some(target) = rest.first_mut() else {
+                break;
+            };
+            let source = finer.last().unwrap_or(grid);
+            reduce(source, target, rect, factor);
+            let level = index as u32 + 2;
+            bytes += self.tiling.write(queue, &self.texture, level, target, rect);
+            factor = 2;
+        }
+        bytes
+    }
+}
+
+/// The cells of `factor × factor` pixels that a rectangle touches.
+fn covering(rect: PixelRect, factor: i64) -> PixelRect {
+    let (x, y) = (rect.x.div_euclid(factor), rect.y.div_euclid(factor));
+    let right = (rect.right() - 1).div_euclid(factor) + 1;
+    let bottom = (rect.bottom() - 1).div_euclid(factor) + 1;
+    PixelRect::new(x, y, (right - x) as usize, (bottom - y) as usize)
+}
+
+/// Means of `factor × factor` cells.
+fn reduce(source: &Grid<u8>, target: &mut Grid<u8>, rect: PixelRect, factor: i64) {
+    let (width, height) = source.size();
+    let factor = factor as usize;
+    let rect = rect.intersection(target.bounds());
+    for y in rect.y as usize..rect.bottom() as usize {
+        for x in rect.x as usize..rect.right() as usize {
+            let columns = x * factor..((x + 1) * factor).min(width);
+            let mut sum = 0_u32;
+            let mut count = 0_u32;
+            for row in y * factor..((y + 1) * factor).min(height) {
+                let cells = &source.row(row)[columns.clone()];
+                sum += cells.iter().map(|v| u32::from(*v)).sum::<u32>();
+                count += cells.len() as u32;
+            }
+            target[(x, y)] = ((sum + count / 2) / count.max(1)) as u8;
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! From raw pointer events to gestures and from gestures to events.
+//!
+//! Separate because it is the whole of what the mouse does, in one place.
+
+use egui::{Event, Key, PointerButton, Pos2, Ui};
+
+use super::{Canvas, Pass, Settling, generation_of};
+use crate::app::canvas::draft::Draft;
+use crate::app::canvas::gesture::{Active, Gesture, Press, landmark_under, press_of, zoom_of_drag};
+use crate::app::canvas::view::{DragSpeed, dragged_window};
+use crate::app::canvas::{CanvasEvent, Tool};
+use crate::document::{Layer, StrokePoint};
+use crate::landmarks::HipPoint;
+
+/// How near the slider a press takes hold of it, points.
+const SPLIT_GRIP: f32 = 6.0;
+
+impl Canvas {
+    pub(super) fn follow_events(
+        &mut self,
+        ui: &Ui,
+        response: &egui::Response,
+        pass: &mut Pass<'_, '_>,
+    ) {
+        let (events, space, w_key) = ui.input(|i| {
+            (
+                i.events.clone(),
+                i.key_down(Key::Space),
+                i.key_down(Key::W) && !i.modifiers.command,
+            )
+        });
+        let focus_elsewhere = ui
+            .memory(egui::Memory::focused)
+            .is_some_and(|id| id != response.id);
+        let mut moved = false;
+        for event in events {
+            match event {
+                Event::Touch { force, .. } => self.pressure = force.unwrap_or(1.0).clamp(0.0, 1.0),
+                Event::PointerButton {
+                    pos,
+                    button,
+                    pressed: true,
+                    ..
+                } if self.active.is_none() && ui.is_enabled() && is_over(ui, pass.rect, pos) => {
+                    response.request_focus();
+                    let held = !focus_elsewhere;
+                    let pacs = pass.scene.pacs_buttons;
+                    if let Some(press) = press_of(button, space && held, w_key && held, pacs) {
+                        self.begin(press, button, pos, pass);
+                    }
+                }
+                Event::PointerButton {
+                    pos,
+                    button,
+                    pressed: false,
+                    ..
+                } if self.active.as_ref().is_some_and(|a| a.button == button) => {
+                    self.follow(ui, pos, pass);
+                    self.finish(pass);
+                }
+                Event::PointerMoved(pos) => {
+                    moved = true;
+                    self.pointer = is_over(ui, pass.rect, pos).then_some(pos);
+                    self.follow(ui, pos, pass);
+                }
+                Event::PointerGone => {
+                    moved = true;
+                    self.pointer = None;
+                }
+                Event::Key {
+                    key: Key::Escape,
+                    pressed: true,
+                    ..
+                } => self.escape(pass),
+                _ => {}
+            }
+        }
+        if moved {
+            let at = self.pointer.map(|pointer| pass.image_point(pointer));
+            pass.events.push(CanvasEvent::PointerAt(at));
+        }
+    }
+
+    fn escape(&mut self, pass: &mut Pass<'_, '_>) {
+        match self.active.as_ref().map(|active| &active.gesture) {
+            Some(Gesture::Window { start, .. }) => pass.view.window = start.clone(),
+            Some(Gesture::Landmark { before, .. }) => {
+                pass.events.push(CanvasEvent::RestoreLandmarks(*before));
+            }
+            _ => {}
+        }
+        if self.cancel() {
+            pass.events.push(CanvasEvent::Cancelled);
+        }
+    }
+
+    fn begin(&mut self, press: Press, button: PointerButton, at: Pos2, pass: &mut Pass<'_, '_>) {
+        let gesture = match press {
+            Press::Window => Some(Gesture::Window {
+                from: at,
+                start: pass.view.window.clone(),
+            }),
+            Press::Pan => Some(Gesture::Pan { last: at }),
+            Press::Zoom => Some(Gesture::Zoom { from: at, last: at }),
+            Press::Tool => self.begin_tool(at, pass),
+        };
+        self.active = gesture.map(|gesture| Active { button, gesture });
+    }
+
+    fn begin_tool(&mut self, at: Pos2, pass: &mut Pass<'_, '_>) -> Option<Gesture> {
+        let scene = pass.scene;
+        if scene.after.is_some() && (at.x - split_x(pass)).abs() <= SPLIT_GRIP {
+            return Some(Gesture::Split);
+        }
+        let point = pass.image_point(at);
+        match scene.tool {
+            Tool::Brush | Tool::Pen | Tool::Eraser | Tool::Lasso | Tool::Rectangle => {
+                let first = StrokePoint {
+                    at: point,
+                    pressure: self.pressure,
+                };
+                let draft = Draft::new(scene.tool, scene.layer, scene.tool_options, first);
+                if scene.tool.is_stroke() {
+                    self.settling = None;
+                    self.shown_draft = (layer_code(scene.layer), draft.erases());
+                    if let Ok(mut raster) = self.raster.lock() {
+                        raster.clear((scene.image.width(), scene.image.height()));
+                        raster.segment(first, first, draft.width(), draft.is_smooth());
+                    }
+                }
+                pass.events.push(CanvasEvent::DraftChanged);
+                Some(Gesture::Draw(draft))
+            }
+            Tool::Fill => {
+                pass.events.push(CanvasEvent::Fill { at: point });
+                None
+            }
+            Tool::Hips => self.begin_hips(at, pass),
+            Tool::Length | Tool::Angle => {
+                let goes_on = scene.tool == Tool::Angle
+                    && self.measured_with == Tool::Angle
+                    && self.measure.len() == 2;
+                if !goes_on {
+                    self.measure = vec![point];
+                }
+                self.measured_with = scene.tool;
+                self.measure.push(point);
+                Some(Gesture::Measure)
+            }
+            Tool::Select => Some(Gesture::Pan { last: at }),
+        }
+    }
+
+    #[expect(
+        clippy::unused_self,
+        reason = "one of the tools; they are called alike"
+    )]
+    fn begin_hips(&mut self, at: Pos2, pass: &mut Pass<'_, '_>) -> Option<Gesture> {
+        let Some(landmarks) = pass.scene.landmarks else {
+            let point = pass.image_point(at);
+            pass.events.push(CanvasEvent::PlaceLandmarks(point));
+            return None;
+        };
+        let screen_from_image = pass.image_from_screen().inverse()?;
+        let Some((side, point)) = landmark_under(landmarks, &screen_from_image, at) else {
+            return Some(Gesture::Pan { last: at });
+        };
+        let pointer = pass.image_point(at);
+        let hip = landmarks.hip(side);
+        let place = match point {
+            HipPoint::Center => hip.center,
+            HipPoint::Rim => hip.rim,
+            HipPoint::Edge => pointer,
+        };
+        Some(Gesture::Landmark {
+            side,
+            point,
+            grip: place - pointer,
+            before: *landmarks,
+            to: place,
+        })
+    }
+
+    /// Brings the active gesture to where the pointer is.
+    fn follow(&mut self, ui: &Ui, at: Pos2, pass: &mut Pass<'_, '_>) {
+        let Some(active) = &mut self.active else {
+            return;
+        };
+        let point = pass.image_point(at);
+        match &mut active.gesture {
+            Gesture::Draw(draft) => {
+                let before = draft.points().last().copied();
+                let sample = StrokePoint {
+                    at: point,
+                    pressure: self.pressure,
+                };
+                let (_, zoom) = pass.view.placement(pass.rect, pass.ppp);
+                if draft.push(sample, 0.5 / zoom) {
+                    if let (true, Some(before), Some(after), Ok(mut raster)) = (
+                        draft.tool().is_stroke(),
+                        before,
+                        draft.points().last().copied(),
+                        self.raster.lock(),
+                    ) {
+                        raster.segment(before, after, draft.width(), draft.is_smooth());
+                    }
+                    pass.events.push(CanvasEvent::DraftChanged);
+                }
+            }
+            Gesture::Window { from, start } => {
+                let delta = at - *from;
+                let drag = (f64::from(delta.x), f64::from(delta.y));
+                let speed = ui.input(|i| DragSpeed {
+                    slow: i.modifiers.shift,
+                    fast: i.modifiers.command,
+                });
+                let range = pass
+                    .image
+                    .get()
+                    .map_or((0.0, start.width), |p| p.robust_range);
+                pass.view.window = dragged_window(start, drag, range, speed);
+            }
+            Gesture::Pan { last } => {
+                pass.view.pan(pass.rect, pass.ppp, at - *last);
+                *last = at;
+            }
+            Gesture::Zoom { from, last } => {
+                let factor = zoom_of_drag(at - *last);
+                pass.view.zoom_at(pass.rect, pass.ppp, *from, factor);
+                *last = at;
+            }
+            Gesture::Split => {
+                let along = (at.x - pass.rect.left()) / pass.rect.width().max(1.0);
+                let split = along.clamp(0.0, 1.0);
+                pass.events.push(CanvasEvent::SplitMoved(split));
+            }
+            Gesture::Landmark {
+                side,
+                point: which,
+                grip,
+                to,
+                ..
+            } => {
+                *to = point + *grip;
+                pass.events.push(CanvasEvent::MoveLandmark {
+                    side: *side,
+                    point: *which,
+                    to: *to,
+                    done: false,
+                });
+            }
+            Gesture::Measure => {
+                if let Some(last) = self.measure.last_mut() {
+                    *last = point;
+                }
+            }
+        }
+    }
+
+    /// Ends the active gesture: the button went up.
+    fn finish(&mut self, pass: &mut Pass<'_, '_>) {
+        match self.active.take().map(|active| active.gesture) {
+            Some(Gesture::Draw(mut draft)) => {
+                let before = draft.points().last().copied();
+                if draft.close()
+                    && let (Some(before), Some(after), Ok(mut raster)) =
+                        (before, draft.points().last().copied(), self.raster.lock())
+                {
+                    raster.segment(before, after, draft.width(), draft.is_smooth());
+                }
+                if let Some(mark) = draft.mark() {
+                    self.settling = draft.tool().is_stroke().then(|| Settling {
+                        layer: draft.layer(),
+                        generation: generation_of(pass.scene, draft.layer()),
+                        passes: 0,
+                    });
+                    pass.events.push(CanvasEvent::Mark(mark));
+                }
+            }
+            Some(Gesture::Landmark {
+                side, point, to, ..
+            }) => pass.events.push(CanvasEvent::MoveLandmark {
+                side,
+                point,
+                to,
+                done: true,
+            }),
+            _ => {}
+        }
+    }
+}
+
+/// Where the slider stands, screen points.
+pub(super) fn split_x(pass: &Pass<'_, '_>) -> f32 {
+    pass.rect.left() + pass.scene.split.clamp(0.0, 1.0) * pass.rect.width()
+}
+
+/// The layer as the shader counts it.
+fn layer_code(layer: Layer) -> f32 {
+    match layer {
+        Layer::Mask => 1.0,
+        Layer::Sketch => 2.0,
+    }
+}
+
+/// Whether a position is on the canvas and not on a menu or window above it.
+fn is_over(ui: &Ui, rect: egui::Rect, at: Pos2) -> bool {
+    rect.intersect(ui.clip_rect()).contains(at)
+        && ui
+            .ctx()
+            .layer_id_at(at)
+            .is_none_or(|layer| layer == ui.layer_id())
+}

@@ -1,0 +1,203 @@
+//! Paints one pass: the image by its shader, everything else by egui's painter.
+//!
+//! Separate because it changes nothing of the canvas.
+
+use std::sync::Arc;
+
+use egui::{Rect, Stroke, Ui, vec2};
+
+use super::hand::split_x;
+use super::{Canvas, Pass};
+use crate::app::canvas::drawing::Sheet;
+use crate::app::canvas::gesture::Gesture;
+use crate::app::canvas::gpu::{Frame, Painted, REGENERATE_INSIDE, Uniforms};
+use crate::app::canvas::pyramid::pending;
+use crate::app::canvas::view::screen_middle_px;
+use crate::app::canvas::{ColorMap, Tool, View, palette};
+use crate::document::Layer;
+use crate::geometry::Point;
+
+/// The uniforms that follow from how an image lies on the screen.
+pub fn look(view: &View, rect: Rect, ppp: f32) -> Uniforms {
+    let [a, b, _, d, e, _] = view.image_from_screen(rect, ppp).coefficients;
+    let scale = f64::from(ppp);
+    let (center, zoom) = view.placement(rect, ppp);
+    let middle = screen_middle_px(rect, ppp);
+    Uniforms {
+        turn: [a / scale, b / scale, d / scale, e / scale].map(|v| v as f32),
+        place: [middle.x, middle.y, center.x, center.y].map(|v| v as f32),
+        size: [
+            view.image_size.0 as f32,
+            view.image_size.1 as f32,
+            zoom as f32,
+            ppp,
+        ],
+        reach: [1.0, 1.0, 0.0, 0.0],
+        other: [
+            0.0,
+            match view.colors {
+                ColorMap::Grey => 0.0,
+                ColorMap::Hot => 1.0,
+                ColorMap::Viridis => 2.0,
+            },
+            0.0,
+            0.0,
+        ],
+        ..Uniforms::default()
+    }
+}
+
+impl Canvas {
+    pub(super) fn paint(&mut self, ui: &Ui, response: &egui::Response, pass: &Pass<'_, '_>) {
+        let painter = ui.painter_at(pass.rect);
+        painter.rect_filled(pass.rect, 0.0, palette::GROUND);
+        let frame = Arc::new(self.frame(ui, pass));
+        self.last_frame = Some(Arc::clone(&frame));
+        painter.add(eframe::egui_wgpu::Callback::new_paint_callback(
+            pass.rect,
+            Painted(frame),
+        ));
+        if pass.image.get().is_none() {
+            say_preparing(&painter, pass);
+        }
+        let Some(screen_from_image) = pass.image_from_screen().inverse() else {
+            return;
+        };
+        let sheet = Sheet {
+            painter: &painter,
+            rect: pass.rect,
+            screen_from_image,
+        };
+        let scene = pass.scene;
+        if let Some(landmarks) = scene.landmarks.filter(|l| scene.show_hips && l.is_valid()) {
+            sheet.hips(scene, landmarks);
+        }
+        if self.measure.len() >= 2 {
+            sheet.measure(scene.image, &self.measure);
+        }
+        let gesture = self.active.as_ref().map(|active| &active.gesture);
+        if let Some(Gesture::Draw(draft)) = gesture
+            && !draft.tool().is_stroke()
+        {
+            let points: Vec<Point> = draft.points().iter().map(|p| p.at).collect();
+            let color = match draft.layer() {
+                Layer::Sketch => palette::SKETCH,
+                Layer::Mask => palette::REGENERATE,
+            };
+            sheet.outline(draft.tool(), &points, color);
+        }
+        if scene.after.is_some() {
+            sheet.slider(split_x(pass));
+        }
+        if scene.overlays {
+            sheet.corners(scene.corner_texts, scene.synthetic);
+        }
+        if scene.synthetic {
+            sheet.badge();
+        }
+        if let Some(Gesture::Landmark { to, .. }) = gesture {
+            self.paint_loupe(&painter, &sheet, pass, *to, ui);
+        }
+        if let Some(pointer) = self.pointer {
+            let busy = !matches!(gesture, None | Some(Gesture::Draw(_)));
+            if scene.tool.is_stroke() && !busy {
+                ui.ctx().set_cursor_icon(egui::CursorIcon::None);
+                let erases = (scene.tool == Tool::Eraser) != scene.tool_options.erase;
+                sheet.cursor(pointer, scene.tool_options.size_px, erases);
+            } else if scene.tool != Tool::Select && !busy {
+                ui.ctx().set_cursor_icon(egui::CursorIcon::Crosshair);
+            }
+        }
+        if response.has_focus() {
+            let stroke = Stroke::new(1.0, palette::SKETCH);
+            painter.rect_stroke(pass.rect, 0.0, stroke, egui::StrokeKind::Inside);
+        }
+    }
+
+    fn frame(&self, ui: &Ui, pass: &Pass<'_, '_>) -> Frame {
+        let scene = pass.scene;
+        let mut uniforms = look(pass.view, pass.rect, pass.ppp);
+        uniforms.other[0] = split_x(pass) * pass.ppp;
+        uniforms.other[2] = self.shown_draft.0;
+        uniforms.other[3] = f32::from(u8::from(self.shown_draft.1));
+        uniforms.reach[2] = scene.ring_px as f32;
+        uniforms.reach[3] = scene.denoised_px as f32;
+        if scene.regenerate_inside {
+            uniforms.tiles[3] |= REGENERATE_INSIDE;
+        }
+        Frame {
+            slot: (self.id, 0),
+            uniforms,
+            window: pass.view.window.clone(),
+            invert: pass.view.invert,
+            before: Arc::clone(&pass.image),
+            after: scene.after.map(|after| pending(ui.ctx(), after)),
+            mask: scene.mask.filter(|_| scene.overlays).cloned(),
+            hint: scene.hint.filter(|_| scene.overlays).cloned(),
+            draft: Some(Arc::clone(&self.raster)),
+            reach: self.shown_reach.clone(),
+            written: Arc::clone(&self.written),
+            ctx: ui.ctx().clone(),
+        }
+    }
+
+    /// A magnified view of the point being dragged, with a cross, away from the hand.
+    fn paint_loupe(
+        &self,
+        painter: &egui::Painter,
+        sheet: &Sheet<'_>,
+        pass: &Pass<'_, '_>,
+        point: Point,
+        ui: &Ui,
+    ) {
+        let side = 150.0_f32.min(pass.rect.height() / 3.0);
+        let at = sheet.at(point);
+        let up = if at.y - side - 60.0 > pass.rect.top() {
+            -1.0
+        } else {
+            1.0
+        };
+        let center = at + vec2(0.0, up * (side / 2.0 + 40.0));
+        let rect = Rect::from_center_size(center, vec2(side, side));
+        let mut view = pass.view.clone();
+        let (_, zoom) = pass.view.placement(pass.rect, pass.ppp);
+        view.fitted = false;
+        view.center = point;
+        view.zoom = (zoom * 4.0).clamp(2.0, 32.0);
+        let frame = Frame {
+            slot: (self.id, 1),
+            uniforms: look(&view, rect, pass.ppp),
+            window: view.window.clone(),
+            invert: view.invert,
+            before: Arc::clone(&pass.image),
+            after: None,
+            mask: None,
+            hint: None,
+            draft: None,
+            reach: None,
+            written: Arc::clone(&self.written),
+            ctx: ui.ctx().clone(),
+        };
+        painter.rect_filled(rect, 0.0, palette::GROUND);
+        let callback =
+            eframe::egui_wgpu::Callback::new_paint_callback(rect, Painted(Arc::new(frame)));
+        painter.add(callback);
+        let stroke = Stroke::new(1.0, palette::LANDMARK);
+        painter.rect_stroke(rect, 0.0, stroke, egui::StrokeKind::Outside);
+        for arm in [vec2(12.0, 0.0), vec2(0.0, 12.0)] {
+            painter.line_segment([center - arm, center - arm * 0.3], stroke);
+            painter.line_segment([center + arm * 0.3, center + arm], stroke);
+        }
+    }
+}
+
+fn say_preparing(painter: &egui::Painter, pass: &Pass<'_, '_>) {
+    let image = pass.scene.image;
+    painter.text(
+        pass.rect.center(),
+        egui::Align2::CENTER_CENTER,
+        format!("{} × {} px, preparing", image.width(), image.height()),
+        egui::FontId::proportional(14.0),
+        palette::DIM,
+    );
+}

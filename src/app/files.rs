@@ -1,0 +1,543 @@
+//! Opening, keeping and saving cases: everything that touches a disk, always on a thread of its own.
+//!
+//! Separate from the logic because none of it may make the window wait: each function here is the work of a task.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use super::action::ExportKind;
+use super::canvas::OverlayRaster;
+use super::demo::Recording;
+use crate::document::project::{Project, ProjectError};
+use crate::document::{Document, Edit, EditError, History, Layer, LayerRaster};
+use crate::geometry::PixelRect;
+use crate::grid::Grid;
+use crate::job::{Error, ErrorKind, HipReading, Mode, Sex};
+use crate::landmarks::HipLandmarks;
+use crate::radiograph::{Radiograph, Spacing, SpacingSource, read};
+
+/// A bundled case, as its folder describes it (`case.json`).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct CaseFacts {
+    /// What a person reads.
+    pub title: String,
+    /// One sentence.
+    pub description: String,
+    /// `hip`, `chest`, …
+    pub kind: String,
+    /// Millimetres a pixel, `[row, column]`.
+    pub spacing_mm: Option<[f64; 2]>,
+    /// Age in years.
+    pub age_years: Option<f64>,
+    /// Sex.
+    pub sex: Option<Sex>,
+    /// What to do with it first.
+    pub mode: Option<Mode>,
+    /// DICOM View Position.
+    pub view_position: String,
+    /// Whether the picture itself is generated.
+    pub synthetic: bool,
+}
+
+/// A bundled case on the empty screen.
+pub struct CaseCard {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What a person reads.
+    pub title: String,
+    /// One sentence.
+    pub description: String,
+    /// A reduced grey picture.
+    pub small: Grid<u8>,
+    /// The same on the GPU.
+    pub picture: Option<egui::TextureHandle>,
+}
+
+/// How the document is kept: with a journal on the disk, or in memory when the disk refuses.
+#[derive(Debug)]
+pub enum Work {
+    /// Every edit is written before it is made.
+    Kept(Box<Project>),
+    /// No journal.
+    Loose(Box<History>),
+}
+
+impl Work {
+    /// The document with its undo and redo.
+    pub fn history(&self) -> &History {
+        match self {
+            Self::Kept(project) => project.history(),
+            Self::Loose(history) => history,
+        }
+    }
+
+    /// Applies an edit; `joined` lets the moves of one drag be one step.
+    pub(super) fn apply(&mut self, edit: Edit, joined: bool) -> Result<(), KeepError> {
+        match (self, joined) {
+            (Self::Kept(project), false) => project.apply(edit).map(drop)?,
+            (Self::Kept(project), true) => project.apply_coalesced(edit).map(drop)?,
+            (Self::Loose(history), false) => history.apply(edit).map(drop)?,
+            (Self::Loose(history), true) => history.apply_coalesced(edit).map(drop)?,
+        }
+        Ok(())
+    }
+
+    /// Takes the last step back or makes it again; `false` when there is none.
+    pub(super) fn step(&mut self, back: bool) -> Result<bool, KeepError> {
+        Ok(match (self, back) {
+            (Self::Kept(project), true) => project.undo()?,
+            (Self::Kept(project), false) => project.redo()?,
+            (Self::Loose(history), true) => history.undo(),
+            (Self::Loose(history), false) => history.redo(),
+        })
+    }
+}
+
+/// Why an edit was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum KeepError {
+    /// It does not fit the document.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// The journal could not be written.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+}
+
+/// A layer as pixels, ready for the canvas.
+pub struct LayerPixels {
+    raster: LayerRaster,
+    /// What the canvas shows.
+    pub overlay: OverlayRaster,
+}
+
+impl LayerPixels {
+    fn new(layer: Layer, width: usize, height: usize) -> Self {
+        Self {
+            raster: LayerRaster::new(layer, width, height),
+            overlay: OverlayRaster {
+                grid: Arc::new(Grid::filled(width, height, 0)),
+                generation: 0,
+                dirty: None,
+            },
+        }
+    }
+
+    /// Follows the document; only the rectangle that changed is drawn and copied.
+    fn update(&mut self, document: &Document) {
+        let dirty = self.raster.update(document);
+        if dirty.is_empty() {
+            return;
+        }
+        let fresh = self.raster.grid();
+        if fresh.size() == self.overlay.grid.size() {
+            let grid = Arc::make_mut(&mut self.overlay.grid);
+            copy_rows(fresh, grid, dirty);
+            self.overlay.dirty = Some(dirty);
+        } else {
+            self.overlay.grid = Arc::new(fresh.clone());
+            self.overlay.dirty = None;
+        }
+        self.overlay.generation += 1;
+    }
+}
+
+fn copy_rows(from: &Grid<u8>, to: &mut Grid<u8>, rect: PixelRect) {
+    let rect = rect.intersection(from.bounds());
+    let columns = rect.x as usize..rect.right() as usize;
+    for y in rect.y as usize..rect.bottom() as usize {
+        to.row_mut(y)[columns.clone()].copy_from_slice(&from.row(y)[columns.clone()]);
+    }
+}
+
+/// A case as it was read, before it is shown.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The document, journalled where possible.
+    pub work: Work,
+    /// What a person reads.
+    pub title: String,
+    /// `hip`, `chest`, … or empty.
+    pub kind: String,
+    /// What was opened.
+    pub path: Option<PathBuf>,
+    /// Facts of a bundled case.
+    pub facts: Option<CaseFacts>,
+    /// Recorded strokes of a bundled case.
+    pub recording: Option<Recording>,
+    /// Where it is saved by the person; absent for unsaved work.
+    pub project_folder: Option<PathBuf>,
+    /// What a person should know.
+    pub notes: Vec<String>,
+}
+
+/// The open case.
+pub struct Open {
+    /// The document; only the logic changes it.
+    pub(super) work: Work,
+    /// What a person reads.
+    pub title: String,
+    /// `hip`, `chest`, … or empty.
+    pub kind: String,
+    /// What was opened.
+    pub path: Option<PathBuf>,
+    /// The sketch layer as pixels.
+    pub sketch: LayerPixels,
+    /// The mask layer as pixels.
+    pub mask: LayerPixels,
+    /// What the network last read, to know the intervals of its points.
+    pub reading: Option<HipReading>,
+    /// Recorded strokes of a bundled case.
+    pub recording: Option<Recording>,
+    /// Where the person saves it.
+    pub project_folder: Option<PathBuf>,
+    /// The revision that was saved.
+    pub saved_revision: u64,
+}
+
+impl Open {
+    pub(super) fn new(loaded: Loaded) -> Self {
+        let image = loaded.work.history().document().image();
+        let (width, height) = (image.width(), image.height());
+        let mut open = Self {
+            title: loaded.title,
+            kind: loaded.kind,
+            path: loaded.path,
+            sketch: LayerPixels::new(Layer::Sketch, width, height),
+            mask: LayerPixels::new(Layer::Mask, width, height),
+            reading: None,
+            recording: loaded.recording,
+            project_folder: loaded.project_folder,
+            saved_revision: loaded.work.history().revision(),
+            work: loaded.work,
+        };
+        open.update_layers();
+        open
+    }
+
+    /// The document with its undo and redo.
+    pub fn history(&self) -> &History {
+        self.work.history()
+    }
+
+    /// The document as it stands.
+    pub fn document(&self) -> &Document {
+        self.history().document()
+    }
+
+    /// Moves on with every edit, undo and redo.
+    pub fn revision(&self) -> u64 {
+        self.history().revision()
+    }
+
+    pub(super) fn update_layers(&mut self) {
+        let document = self.work.history().document();
+        self.sketch.update(document);
+        self.mask.update(document);
+    }
+}
+
+fn unreadable(path: &Path, what: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Input, what.to_string()).at(path)
+}
+
+/// Reads an image.
+fn image(path: &Path) -> Result<Radiograph, Error> {
+    read(path, 0).map_err(|error| {
+        Error::new(ErrorKind::Input, error.problem.to_string())
+            .at(path)
+            .remedy(error.problem.remedy())
+    })
+}
+
+/// Opens a file, a project folder, a bundled case or the first image of a folder; the work of a task.
+///
+/// `keep` is the folder for the journals of unsaved work; without it nothing is kept.
+pub fn load(path: &Path, keep: Option<&Path>) -> Result<Loaded, Error> {
+    if path.join("project.json").is_file() {
+        return restore(path, Some(path.to_owned()));
+    }
+    if path.join("case.json").is_file() {
+        return case(path, keep);
+    }
+    let file = if path.is_dir() {
+        first_image(path)?
+    } else {
+        path.to_owned()
+    };
+    let radiograph = image(&file)?;
+    let title = file
+        .file_stem()
+        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let kind = kind_of(&radiograph);
+    let notes = radiograph.notes.clone();
+    Ok(Loaded {
+        work: keep_work(Document::new(Arc::new(radiograph)), keep),
+        title,
+        kind,
+        path: Some(file),
+        facts: None,
+        recording: None,
+        project_folder: None,
+        notes,
+    })
+}
+
+/// A kind of image where the file says so; a name or a guess from pixels is not enough.
+fn kind_of(radiograph: &Radiograph) -> String {
+    match radiograph.view_position.as_str() {
+        "VD" => "hip",
+        "PA" | "AP" => "chest",
+        _ => "",
+    }
+    .to_owned()
+}
+
+/// Opens a project as it was left; `folder` is where the person saves it, absent for unsaved work.
+pub fn restore(path: &Path, folder: Option<PathBuf>) -> Result<Loaded, Error> {
+    let (project, notes) = Project::open(path).map_err(|error| unreadable(path, error))?;
+    let title = folder.as_deref().map_or_else(
+        || "Restored work".to_owned(),
+        |folder| super::panel::file_name(folder),
+    );
+    let kind = kind_of(&project.document().original);
+    Ok(Loaded {
+        title,
+        kind,
+        path: folder.clone(),
+        facts: None,
+        recording: None,
+        project_folder: folder,
+        work: Work::Kept(Box::new(project)),
+        notes,
+    })
+}
+
+fn first_image(folder: &Path) -> Result<PathBuf, Error> {
+    let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, error))?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_file())
+        .collect();
+    files.sort();
+    let known = |path: &&PathBuf| {
+        path.extension().is_none_or(|ending| {
+            let ending = ending.to_string_lossy().to_lowercase();
+            ["dcm", "dicom", "png", "tif", "tiff", "jpg", "jpeg"].contains(&ending.as_str())
+        })
+    };
+    files.iter().find(known).cloned().ok_or_else(|| {
+        unreadable(folder, "the folder holds no image")
+            .remedy("open a DICOM, PNG, TIFF or JPEG file")
+    })
+}
+
+/// Puts a document into a journal of its own; in memory when there is no folder or the disk refuses.
+fn keep_work(document: Document, keep: Option<&Path>) -> Work {
+    let loose = |document| Work::Loose(Box::new(History::new(document)));
+    let Some(keep) = keep else {
+        return loose(document);
+    };
+    let stamp = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis());
+    match Project::create(&keep.join(format!("work-{stamp}")), document.clone()) {
+        Ok(project) => Work::Kept(Box::new(project)),
+        Err(_) => loose(document),
+    }
+}
+
+/// Facts of a bundled case.
+fn facts(folder: &Path) -> Result<CaseFacts, Error> {
+    let path = folder.join("case.json");
+    let text = std::fs::read_to_string(&path).map_err(|error| unreadable(&path, error))?;
+    serde_json::from_str(&text).map_err(|error| unreadable(&path, error))
+}
+
+/// Opens a bundled case: `image.png`, `case.json`, and where there are any `landmarks.json` and `sketch.json`.
+fn case(folder: &Path, keep: Option<&Path>) -> Result<Loaded, Error> {
+    let facts = facts(folder)?;
+    let mut radiograph = image(&folder.join("image.png"))?;
+    // A case is shown by its title; where it lies on this computer is nobody's business.
+    radiograph.source.path = None;
+    radiograph.view_position.clone_from(&facts.view_position);
+    if let Some([row_mm, column_mm]) = facts.spacing_mm.filter(|mm| mm.iter().all(|v| *v > 0.0)) {
+        radiograph.spacing = Some(Spacing {
+            row_mm,
+            column_mm,
+            source: SpacingSource::Calibrated,
+        });
+    }
+    let mut document = Document::new(Arc::new(radiograph));
+    let landmarks = folder.join("landmarks.json");
+    if let Ok(text) = std::fs::read_to_string(&landmarks) {
+        let points: HipLandmarks =
+            serde_json::from_str(&text).map_err(|error| unreadable(&landmarks, error))?;
+        document.landmarks = points.is_valid().then_some(points);
+    }
+    let sketch = folder.join("sketch.json");
+    let recording = match std::fs::read_to_string(&sketch) {
+        Ok(text) => Some(serde_json::from_str(&text).map_err(|error| unreadable(&sketch, error))?),
+        Err(_) => None,
+    };
+    Ok(Loaded {
+        work: keep_work(document, keep),
+        title: facts.title.clone(),
+        kind: facts.kind.clone(),
+        path: None,
+        facts: Some(facts),
+        recording,
+        project_folder: None,
+        notes: Vec::new(),
+    })
+}
+
+/// The bundled cases with a picture each, sorted by folder; one that cannot be read is left out.
+pub fn cards(root: &Path) -> Vec<CaseCard> {
+    let mut folders: Vec<PathBuf> = std::fs::read_dir(root)
+        .map(|entries| entries.filter_map(|e| Some(e.ok()?.path())).collect())
+        .unwrap_or_default();
+    folders.sort();
+    folders
+        .into_iter()
+        .filter_map(|folder| {
+            let facts = facts(&folder).ok()?;
+            let radiograph = image(&folder.join("image.png")).ok()?;
+            Some(CaseCard {
+                title: facts.title,
+                description: facts.description,
+                small: reduced(&radiograph, 304),
+                picture: None,
+                folder,
+            })
+        })
+        .collect()
+}
+
+/// A grey picture of at most `most` pixels a side, through the image's own window.
+pub fn reduced(radiograph: &Radiograph, most: usize) -> Grid<u8> {
+    let (width, height) = (radiograph.width(), radiograph.height());
+    let step = width.max(height).div_ceil(most.max(1)).max(1);
+    let window = radiograph.initial_window();
+    let inverted = radiograph.photometric == crate::radiograph::Photometric::Monochrome1;
+    // Four samples a cell are enough against moiré and cost the same for any film.
+    let offsets = [
+        (step / 4, step / 4),
+        (3 * step / 4, step / 4),
+        (step / 4, 3 * step / 4),
+        (3 * step / 4, 3 * step / 4),
+    ];
+    Grid::from_fn((width / step).max(1), (height / step).max(1), |x, y| {
+        let sum: f64 = offsets
+            .iter()
+            .map(|(dx, dy)| {
+                let (x, y) = (
+                    (x * step + dx).min(width - 1),
+                    (y * step + dy).min(height - 1),
+                );
+                let grey = radiograph
+                    .modality_value(x, y)
+                    .map_or(0.0, |v| window.grey(v));
+                if inverted { 1.0 - grey } else { grey }
+            })
+            .sum();
+        (sum * 255.0 / 4.0).round() as u8
+    })
+}
+
+/// Journals of unsaved work that no running program holds.
+pub fn unsaved(keep: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(keep) else {
+        return Vec::new();
+    };
+    let mut folders: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.join("project.json").is_file())
+        .filter(|path| match Project::open(path) {
+            Ok((project, _)) => {
+                let touched = project.history().can_undo() || project.history().can_redo();
+                drop(project);
+                if !touched {
+                    std::fs::remove_dir_all(path).ok();
+                }
+                touched
+            }
+            Err(_) => false,
+        })
+        .collect();
+    folders.sort();
+    folders.reverse();
+    folders
+}
+
+/// Copies a project folder beside the target and renames it, so that it is there whole or not at all.
+pub fn save_project(from: &Path, to: &Path) -> Result<Project, Error> {
+    let failed = |error: std::io::Error| {
+        Error::new(
+            ErrorKind::Failed,
+            format!("the project was not saved ({error})"),
+        )
+        .at(to)
+        .remedy("check the free space and the rights of the folder")
+    };
+    let beside = to.with_extension("saving");
+    std::fs::remove_dir_all(&beside).ok();
+    copy_folder(from, &beside).map_err(failed)?;
+    if to.join("project.json").is_file() {
+        std::fs::remove_dir_all(to).map_err(failed)?;
+    }
+    std::fs::rename(&beside, to).map_err(failed)?;
+    Project::open(to)
+        .map(|(project, _)| project)
+        .map_err(|error| unreadable(to, error))
+}
+
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            std::fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes one file; the work of a task.
+pub fn export(kind: ExportKind, document: &Document, path: &Path) -> Result<(), Error> {
+    use crate::radiograph::write::{SecondaryCapture, write_dicom, write_whole};
+    use crate::radiograph::{Pixels, export as write_image};
+    let failed = |error: &dyn std::fmt::Display| Error::new(ErrorKind::Failed, error.to_string());
+    let picture =
+        |image: &Radiograph| write_image(path, image, &image.pixels, true).map_err(|e| failed(&e));
+    match kind {
+        ExportKind::Png16 => picture(document.image()),
+        ExportKind::Dicom => {
+            let facts = SecondaryCapture {
+                description: "Radcanvas".to_owned(),
+                from_nothing: false,
+            };
+            write_dicom(path, document.image(), &facts, true).map_err(|e| failed(&e))
+        }
+        ExportKind::Mask => {
+            let image = document.image();
+            let mask = document
+                .mask()
+                .unwrap_or_else(|| Grid::filled(image.width(), image.height(), 0));
+            picture(&Radiograph::from_pixels(Pixels::U8(mask)))
+        }
+        ExportKind::Record => {
+            let Some(accepted) = document.accepted.last() else {
+                return Err(failed(&"there is no accepted result to record"));
+            };
+            let text = serde_json::to_vec_pretty(&accepted.record).map_err(|e| failed(&e))?;
+            write_whole(path, &text, true).map_err(|e| failed(&e))
+        }
+    }
+}

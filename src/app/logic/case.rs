@@ -1,0 +1,174 @@
+//! Cases and results: what comes onto the stage, what is accepted, what is left.
+//!
+//! Separate because these are the moments at which the document, the journal and the session change together.
+
+use std::sync::Arc;
+
+use super::tasks::{Accepting, Ready};
+use crate::app::App;
+use crate::app::canvas::View;
+use crate::app::files::{KeepError, Loaded, Open, Work};
+use crate::app::panel;
+use crate::app::session::{ResultId, Stage, Tray, Weight};
+use crate::document::{Accepted, Edit};
+use crate::job::{Made, Mode, Request};
+
+impl App {
+    pub(super) fn accept(&mut self, id: Option<ResultId>) {
+        let Some(id) = id.or(self.session.shown) else {
+            let text = "Choose a result in the tray first";
+            self.session.say(Weight::Note, text);
+            return;
+        };
+        let (Some(item), Some(open)) = (self.session.tray.find(id), self.session.open()) else {
+            return;
+        };
+        if self.tasks.accept.is_some() {
+            return;
+        }
+        let store = match &open.work {
+            Work::Kept(project) => Some(project.store()),
+            Work::Loose(_) => None,
+        };
+        let accepting = Accepting {
+            id,
+            base: Arc::clone(open.document().image()),
+            made: item.made.clone(),
+            whole: item.request.mode == Mode::Sketch,
+            record: record(&item.made, &item.request, item.seconds),
+            store,
+        };
+        self.tasks.accept = Some(accepting.start(self.wake()));
+    }
+
+    /// Takes a checked result into the document.
+    pub(crate) fn accepted(&mut self, ready: Ready) {
+        let Stage::Open(open) = &mut self.session.stage else {
+            return;
+        };
+        let reading = ready.reading;
+        let done = match (ready.prepared, &mut open.work) {
+            (Some(prepared), Work::Kept(project)) => project
+                .apply_prepared(prepared)
+                .map(drop)
+                .map_err(KeepError::from),
+            _ => open.work.apply(Edit::Accept(ready.accepted), false),
+        };
+        match done {
+            Ok(()) => {
+                open.update_layers();
+                if reading.is_some() {
+                    open.reading = reading;
+                }
+                self.session.tray.remove(ready.id);
+                self.session.shown = None;
+                self.session.live.new_document();
+                let text = format!(
+                    "Accepted: 0 of {} pixels outside the ring changed",
+                    panel::thousands(ready.outside)
+                );
+                self.session.say(Weight::Done, text);
+            }
+            Err(error) => self.session.say(Weight::Wrong, error.to_string()),
+        }
+    }
+
+    pub(super) fn reject(&mut self, id: Option<ResultId>) {
+        let Some(id) = id.or(self.session.shown) else {
+            return;
+        };
+        let next = self.session.tray.neighbor(id);
+        self.session.tray.remove(id);
+        if self.session.shown == Some(id) {
+            self.session.shown = next;
+        }
+    }
+
+    /// Puts a case that was read on the stage.
+    pub(crate) fn show_loaded(&mut self, loaded: Loaded) {
+        self.leave_case();
+        let session = &mut self.session;
+        if let Some(path) = loaded.path.clone().filter(|_| self.demo.is_none()) {
+            self.settings.remember(path);
+        }
+        for note in &loaded.notes {
+            session.say(Weight::Note, note.clone());
+        }
+        if let Some(facts) = &loaded.facts {
+            if let Some(mode) = facts.mode {
+                session.recipe.mode = mode;
+            }
+            session.recipe.age_years = facts.age_years;
+            session.recipe.sex = facts.sex;
+        }
+        let kind = loaded.kind.clone();
+        if !kind.is_empty()
+            && session.recipe.kind != kind
+            && let Some(model) = self.models.iter().find(|model| model.kind == kind)
+        {
+            session.recipe.choose(model);
+        }
+        session.view = View::of(loaded.work.history().document().image());
+        session.stage = Stage::Open(Box::new(Open::new(loaded)));
+        session.recipe_revision += 1;
+        let has_points = session
+            .open()
+            .is_some_and(|open| open.document().landmarks.is_some());
+        if kind == "hip" && !has_points && session.engine_ready && session.engine_error.is_none() {
+            self.find_hips();
+        }
+    }
+
+    /// Forgets what belongs to the open case; untouched journals are removed.
+    pub(crate) fn leave_case(&mut self) {
+        for job in std::mem::take(&mut self.session.jobs) {
+            self.worker.cancel(job.id);
+        }
+        if let Some((id, ..)) = self.session.live.in_flight {
+            self.worker.cancel(id);
+        }
+        self.session.live.new_document();
+        self.session.tray = Tray::default();
+        self.session.shown = None;
+        self.session.before = false;
+        self.session.probe = None;
+        let stage = std::mem::replace(&mut self.session.stage, Stage::Empty);
+        if let Stage::Open(open) = stage {
+            self.forget_untouched(*open);
+        }
+    }
+
+    pub(super) fn close_case(&mut self) {
+        self.leave_case();
+        self.tasks.load = None;
+        self.look_for_unsaved();
+    }
+}
+
+/// `record.json`: everything that reproduces a result, with the numbers that were measured.
+fn record(made: &Made, request: &Arc<Request>, seconds: f64) -> serde_json::Value {
+    // The source's pixels lie beside the record, in the project and in the export; a hash would do, bytes would not.
+    let mut frozen = (**request).clone();
+    frozen.source = None;
+    serde_json::json!({
+        "program": format!("radcanvas {}", env!("CARGO_PKG_VERSION")),
+        "request": frozen,
+        "image_number": made.image_number,
+        "changed_outside_ring": made.changed_outside_ring,
+        "changed_inside": made.changed_inside,
+        "seam": made.seam,
+        "hint_distance_px": made.hint_distance_px,
+        "hips": made.hips,
+        "seconds": seconds,
+    })
+}
+
+/// What is worth an edit when a result is accepted.
+pub(crate) fn accepted_edit(made: &Made, record: serde_json::Value) -> Arc<Accepted> {
+    Arc::new(Accepted {
+        radiograph: Arc::clone(&made.radiograph),
+        changed: made.changed.clone(),
+        landmarks: made.hips.as_ref().map(|hips| hips.landmarks),
+        record,
+    })
+}

@@ -1,0 +1,173 @@
+//! What changes a document: strokes, fills, hip points, undo.
+//!
+//! Separate so that every call that changes a document can be read in one place.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::app::canvas::{CanvasEvent, Tool};
+use crate::app::files::{KeepError, Work};
+use crate::app::session::{Stage, Staged, Weight};
+use crate::document::{Edit, History, Layer, Mark, Operation, Shape};
+use crate::geometry::{PixelRect, Point};
+use crate::landmarks::{Hip, HipLandmarks, HipPoint, Side};
+
+impl App {
+    /// Changes the document; a disk that refuses ends the journal, never the work.
+    pub(crate) fn edit(&mut self, edit: Edit, joined: bool) {
+        let Stage::Open(open) = &mut self.session.stage else {
+            return;
+        };
+        match open.work.apply(edit.clone(), joined) {
+            Ok(()) => open.update_layers(),
+            Err(KeepError::Edit(error)) => self.session.say(Weight::Wrong, error.to_string()),
+            Err(KeepError::Project(error)) => {
+                let text = format!("Edits are no longer kept on the disk: {error}");
+                let placeholder = History::new(open.document().clone());
+                let work = std::mem::replace(&mut open.work, Work::Loose(Box::new(placeholder)));
+                if let Work::Kept(project) = work {
+                    open.work = Work::Loose(Box::new(project.into_history()));
+                }
+                let again = open.work.apply(edit, joined);
+                open.update_layers();
+                self.session.say(Weight::Wrong, text);
+                if let Err(error) = again {
+                    self.session.say(Weight::Wrong, error.to_string());
+                }
+            }
+        }
+    }
+
+    pub(super) fn step(&mut self, back: bool) {
+        if let Stage::Open(open) = &mut self.session.stage {
+            match open.work.step(back) {
+                Ok(_) => open.update_layers(),
+                Err(error) => self.session.say(Weight::Wrong, error.to_string()),
+            }
+        }
+    }
+
+    pub(super) fn canvas(&mut self, layer: Layer, event: CanvasEvent) {
+        match event {
+            CanvasEvent::Mark(mark) => {
+                self.session.layer = layer;
+                self.edit(Edit::AddMark(Arc::new(mark)), false);
+            }
+            CanvasEvent::Fill { at } => self.fill(layer, at),
+            CanvasEvent::MoveLandmark {
+                side,
+                point,
+                to,
+                done,
+            } => {
+                // One drag is one step: its first move begins it, the others join.
+                let joined = self.dragging == Some((side, point));
+                self.dragging = (!done).then_some((side, point));
+                if !self.move_shown(side, point, to) {
+                    self.edit(Edit::MoveLandmark { side, point, to }, joined);
+                }
+            }
+            CanvasEvent::RestoreLandmarks(points) => {
+                self.dragging = None;
+                if let Some(item) = self.shown_item() {
+                    if let Some(hips) = &mut item.made.hips {
+                        hips.landmarks = points;
+                    }
+                } else {
+                    // The drag was one step: taking it back leaves the points as they were.
+                    self.step(true);
+                }
+            }
+            CanvasEvent::PlaceLandmarks(at) => self.place_hips(Some(at)),
+            CanvasEvent::PointerAt(at) => self.session.probe = at,
+            CanvasEvent::SplitMoved(split) => self.session.split = split.clamp(0.0, 1.0),
+            CanvasEvent::DraftChanged | CanvasEvent::Cancelled | CanvasEvent::FrameStep(_) => {}
+        }
+    }
+
+    pub(super) fn shown_item(&mut self) -> Option<&mut Staged> {
+        let id = self.session.shown.filter(|_| !self.session.before)?;
+        self.session
+            .tray
+            .items
+            .iter_mut()
+            .find(|item| item.id == id)
+    }
+
+    /// Moves a point of the result that is shown; `false` when the points are the document's.
+    pub(super) fn move_shown(&mut self, side: Side, point: HipPoint, to: Point) -> bool {
+        if let Some(item) = self.shown_item()
+            && let Some(hips) = &mut item.made.hips
+        {
+            hips.landmarks = hips.landmarks.with_point(side, point, to);
+            item.by_hand = true;
+            return true;
+        }
+        let live = self.session.live.result.as_ref();
+        // Points of a live answer belong to an image that the next edit replaces.
+        live.is_some_and(|live| live.made.hips.is_some()) && !self.session.before
+    }
+
+    pub(super) fn fill(&mut self, layer: Layer, at: Point) {
+        let Some(open) = self.session.open() else {
+            return;
+        };
+        let image = open.document().image();
+        let (x, y) = (at.x.round(), at.y.round());
+        if x < 0.0 || y < 0.0 {
+            return;
+        }
+        let seed = (x as usize, y as usize);
+        let closed = (layer == Layer::Sketch)
+            .then(|| crate::document::fill::fill_closed(&open.sketch.overlay.grid, seed))
+            .flatten();
+        let region = closed.or_else(|| {
+            let window = &self.session.view.window;
+            let span = window.width * self.session.tool_options.fill_tolerance;
+            let center = image.modality_value(seed.0, seed.1)?;
+            let limits = PixelRect::new(0, 0, image.width(), image.height());
+            crate::document::fill::flood_fill_where(seed, limits, |x, y| {
+                image
+                    .modality_value(x, y)
+                    .is_some_and(|value| (value - center).abs() <= span)
+            })
+        });
+        let Some((bounds, inside)) = region else {
+            return;
+        };
+        let operation = if self.session.tool_options.erase {
+            Operation::Erase
+        } else {
+            Operation::Paint
+        };
+        let mark = Mark {
+            layer,
+            operation,
+            shape: Shape::Region { bounds, inside },
+        };
+        self.session.layer = layer;
+        self.edit(Edit::AddMark(Arc::new(mark)), false);
+    }
+
+    /// Hip points in the middle of the image, or around a point, to be dragged.
+    pub(super) fn place_hips(&mut self, at: Option<Point>) {
+        let Some(open) = self.session.open() else {
+            return;
+        };
+        let image = open.document().image();
+        let (w, h) = (image.width() as f64, image.height() as f64);
+        let middle = at.unwrap_or(Point::new(w / 2.0, h / 2.0));
+        let hip = |sign: f64| Hip {
+            center: Point::new(middle.x + sign * w * 0.16, middle.y),
+            radius: w * 0.045,
+            rim: Point::new(middle.x + sign * w * 0.178, middle.y - w * 0.058),
+        };
+        let points = HipLandmarks {
+            left: hip(1.0),
+            right: hip(-1.0),
+            pixel_spacing_mm: image.spacing.map(|s| [s.row_mm, s.column_mm]),
+        };
+        self.session.tool = Tool::Hips;
+        self.edit(Edit::SetLandmarks(Some(points)), false);
+    }
+}

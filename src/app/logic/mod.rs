@@ -1,0 +1,213 @@
+//! The logic: carries actions out, and takes in what the worker and the tasks say. The only place that changes a
+//! document; it runs also while the window is hidden.
+
+mod case;
+mod edit;
+pub(crate) mod tasks;
+mod work;
+
+use super::App;
+use super::action::{Action, Theme};
+use super::canvas::Tool;
+use super::session::{Overlay, Weight, Workspace};
+use crate::document::Edit;
+use crate::radiograph::DisplayWindow;
+
+/// Window presets of a modality: name, (center, width).
+pub(crate) fn presets(modality: &str) -> &'static [(&'static str, (f64, f64))] {
+    match modality {
+        "CT" => &[
+            ("Soft tissue", (40.0, 400.0)),
+            ("Lung", (-600.0, 1500.0)),
+            ("Liver", (90.0, 150.0)),
+            ("Bone", (480.0, 2500.0)),
+            ("Brain", (40.0, 80.0)),
+        ],
+        _ => &[],
+    }
+}
+
+impl App {
+    /// Carries one action out.
+    pub(crate) fn carry_out(&mut self, ctx: &egui::Context, action: Action) {
+        match action {
+            Action::OpenDialog
+            | Action::Open(_)
+            | Action::OpenCase(_)
+            | Action::Restore(_)
+            | Action::Discard(_)
+            | Action::Save
+            | Action::Export(_) => self.start_task(action),
+            Action::CloseCase => self.close_case(),
+            Action::ClearRecent => self.settings.recent.clear(),
+            Action::Quit => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
+            Action::Edit(edit) => self.edit(*edit, false),
+            Action::Undo => self.step(true),
+            Action::Redo => self.step(false),
+            Action::Clear(layer) => self.edit(Edit::ClearLayer(layer), false),
+            Action::Tool(_) | Action::Size(_) | Action::SwapErase => self.use_tool(&action),
+            Action::Recipe(recipe) => {
+                self.session.recipe = *recipe;
+                self.session.recipe_revision += 1;
+            }
+            Action::Generate => self.generate(),
+            Action::NewSeed => {
+                let seed = &mut self.session.recipe.seed;
+                *seed = u64::from(crate::noise::Noise::new(*seed, 1).bits());
+                self.session.recipe_revision += 1;
+            }
+            Action::Split(split) => self.session.split = split,
+            Action::Live(on) => self.session.live.switch(on),
+            Action::FindHips => self.find_hips(),
+            Action::PlaceHips => self.place_hips(None),
+            Action::Show(id) => {
+                self.session.shown = id;
+                self.session.before = false;
+            }
+            Action::Accept(id) => self.accept(id),
+            Action::Reject(id) => self.reject(id),
+            Action::Cancel => self.cancel(),
+            Action::CancelJob(id) => self.worker.cancel(id),
+            Action::Canvas(layer, event) => self.canvas(layer, *event),
+            Action::Copy(text) => ctx.copy_text(text),
+            Action::ResetDemo => {
+                if self.demo.is_some() {
+                    self.reset_demo();
+                }
+            }
+            other => self.look(ctx, other),
+        }
+    }
+
+    /// Actions that change only how things are looked at.
+    fn look(&mut self, ctx: &egui::Context, action: Action) {
+        let session = &mut self.session;
+        match action {
+            Action::Workspace(workspace) => {
+                session.workspace = workspace;
+                if workspace == Workspace::Hips {
+                    session.tool = Tool::Hips;
+                }
+            }
+            Action::Fit => session.view.fit(),
+            Action::OneToOne => {
+                session.view.fitted = false;
+                session.view.zoom = 1.0;
+            }
+            Action::Invert => session.view.invert = !session.view.invert,
+            Action::Rotate => session.view.rotate(),
+            Action::Flip => session.view.flip(),
+            Action::ResetWindow => {
+                if let Some(window) = session
+                    .open()
+                    .map(|o| o.document().image().initial_window())
+                {
+                    session.view.window = window;
+                }
+            }
+            Action::Preset(n) => {
+                let modality = session
+                    .open()
+                    .map(|o| o.document().image().modality.clone());
+                let preset = modality.and_then(|m| presets(&m).get(n).copied());
+                if let Some((name, (center, width))) = preset {
+                    session.view.window = DisplayWindow {
+                        center,
+                        width,
+                        explanation: name.to_owned(),
+                        ..DisplayWindow::from_range(0.0, 1.0)
+                    };
+                }
+            }
+            Action::Overlays => session.overlays = !session.overlays,
+            Action::BeforeAfter => session.before = !session.before,
+            Action::Identity => {
+                session.hide_identity = !session.hide_identity;
+                self.settings.hide_identity = session.hide_identity;
+            }
+            Action::PacsButtons => self.settings.pacs_buttons = !self.settings.pacs_buttons,
+            Action::FullScreen => {
+                session.full_screen = !session.full_screen;
+                ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(session.full_screen));
+            }
+            Action::Theme(theme) => {
+                self.settings.theme = theme;
+                ctx.set_theme(match theme {
+                    Theme::Dark => egui::Theme::Dark,
+                    Theme::Light => egui::Theme::Light,
+                });
+            }
+            Action::ResetLayout => self.stage.reset(),
+            other => self.overlay(other),
+        }
+    }
+
+    /// Actions on what lies above the window.
+    fn overlay(&mut self, action: Action) {
+        let session = &mut self.session;
+        match action {
+            Action::Palette => session.overlay = Overlay::Palette(String::new(), 0),
+            Action::PaletteTyped(text, line) => session.overlay = Overlay::Palette(text, line),
+            Action::Keys => session.overlay = Overlay::Keys(None),
+            Action::Notices => {
+                session.unread = 0;
+                session.overlay = Overlay::Notices;
+            }
+            Action::ClearNotices => session.notices.clear(),
+            Action::Close => session.overlay = Overlay::None,
+            Action::Bind(id, None) => session.overlay = Overlay::Keys(Some(id)),
+            Action::Bind(id, Some(keys)) => self.bind(id, keys),
+            Action::DismissHint(hint) => {
+                self.settings.dismissed.insert(hint.to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    fn bind(&mut self, id: &'static str, keys: String) {
+        self.session.overlay = Overlay::Keys(None);
+        if let Some(other) = self.keys.conflict(id, &keys) {
+            let text = format!("{keys} is the key of “{}” already", other.title);
+            self.session.say(Weight::Wrong, text);
+            return;
+        }
+        self.settings.keys.insert(id.to_owned(), keys);
+        self.keys = super::keys::Keys::new(&self.settings.keys);
+    }
+
+    fn use_tool(&mut self, action: &Action) {
+        let session = &mut self.session;
+        let settings = &mut self.settings;
+        match action {
+            Action::Tool(tool) => session.tool = *tool,
+            Action::Size(factor) => {
+                let px = (session.tool_options.size_px * factor).clamp(0.5, 1000.0);
+                match session.tool {
+                    Tool::Pen => settings.pen_px = px,
+                    _ => settings.brush_px = px,
+                }
+            }
+            Action::SwapErase => session.tool_options.erase = !session.tool_options.erase,
+            _ => {}
+        }
+        session.tool_options.size_px = match session.tool {
+            Tool::Pen => settings.pen_px,
+            _ => settings.brush_px,
+        };
+    }
+
+    /// Esc: a stroke first, then what lies above, then the result that is shown, then a job.
+    fn cancel(&mut self) {
+        if self.stage.cancel() {
+            return;
+        }
+        if self.session.overlay != Overlay::None {
+            self.session.overlay = Overlay::None;
+        } else if let Some(job) = self.session.jobs.first() {
+            self.worker.cancel(job.id);
+        } else {
+            self.session.shown = None;
+            self.session.before = false;
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The panels: functions of borrowed state that push actions; none of them changes anything.
+
+pub(crate) mod menu;
+pub(crate) mod overlay;
+pub(crate) mod rail;
+pub(crate) mod readouts;
+pub(crate) mod recipe;
+pub(crate) mod states;
+pub(crate) mod status;
+pub(crate) mod tray;
+pub(crate) mod widgets;
+
+use std::path::Path;
+
+use super::files::CaseCard;
+use super::keys::Keys;
+use super::session::{ModelChoice, Session, Staged};
+use super::settings::Settings;
+use crate::document::Layer;
+use crate::job::{Made, Mode};
+use crate::landmarks::{HipLandmarks, Side};
+
+/// Everything a panel may look at.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    /// Tool, view, recipe, results, jobs, notices.
+    pub session: &'a Session,
+    /// Theme, keys, recent files.
+    pub settings: &'a Settings,
+    /// Commands with their keys.
+    pub keys: &'a Keys,
+    /// Models that can be chosen.
+    pub models: &'a [ModelChoice],
+    /// Bundled cases.
+    pub cases: &'a [CaseCard],
+    /// Where networks run, in words.
+    pub device: &'a str,
+    /// Whether this is the demo: no files, no settings.
+    pub demo: bool,
+}
+
+impl<'a> Shown<'a> {
+    /// The image whose numbers are shown: the chosen result, else the live answer.
+    pub(crate) fn made(&self) -> Option<&'a Made> {
+        match self.session.shown() {
+            Some(staged) => Some(&staged.made),
+            None => self.session.live.result.as_ref().map(|live| &live.made),
+        }
+    }
+
+    fn staged(&self) -> Option<&'a Staged> {
+        self.session.shown()
+    }
+
+    /// Hip points of the image that is shown; before means the document's own.
+    pub(crate) fn landmarks(&self) -> Option<HipLandmarks> {
+        let document = || {
+            self.session
+                .open()
+                .and_then(|open| open.document().landmarks)
+        };
+        if self.session.before {
+            return document();
+        }
+        self.made()
+            .and_then(|made| made.hips.as_ref())
+            .map(|hips| hips.landmarks)
+            .or_else(document)
+    }
+
+    /// 90 % interval of one angle, when the points are as the network read them.
+    pub(crate) fn interval(&self, side: Side) -> Option<[f64; 2]> {
+        let of_result = self.made().and_then(|made| made.hips.as_ref());
+        let reading = if let (Some(hips), false) = (of_result, self.session.before) {
+            if self.staged().is_some_and(|staged| staged.by_hand) {
+                return None;
+            }
+            hips
+        } else {
+            let open = self.session.open()?;
+            let reading = open.reading.as_ref()?;
+            if open.document().landmarks != Some(reading.landmarks) {
+                return None;
+            }
+            reading
+        };
+        Some(match side {
+            Side::Left => reading.left_interval_degrees,
+            Side::Right => reading.right_interval_degrees,
+        })
+    }
+
+    /// Millimetres a pixel, `[row, column]`.
+    pub(crate) fn spacing(&self) -> Option<[f64; 2]> {
+        let spacing = self.session.open()?.document().image().spacing?;
+        Some([spacing.row_mm, spacing.column_mm])
+    }
+
+    /// What the network warned of.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        self.made()
+            .and_then(|made| made.hips.as_ref())
+            .or_else(|| self.session.open().and_then(|open| open.reading.as_ref()))
+            .map(|hips| hips.warnings.clone())
+            .unwrap_or_default()
+    }
+
+    /// Why there is no angle.
+    pub(crate) fn no_angle(&self) -> String {
+        if self.session.open().is_none() {
+            "Open a hip film first".to_owned()
+        } else if self.landmarks().is_none() {
+            "There are no hip points: find them (Case menu) or place them with H".to_owned()
+        } else {
+            "Two points lie on each other".to_owned()
+        }
+    }
+
+    /// Which revision the angles belong to.
+    pub(crate) fn reading_note(&self) -> Option<String> {
+        if self.session.before || self.staged().is_some() {
+            return None;
+        }
+        let revision = self.session.open()?.revision() + self.session.recipe_revision;
+        match self.session.live.behind(revision)? {
+            0 => Some("of the live answer".to_owned()),
+            1 => Some("of the live answer, shows edit N−1".to_owned()),
+            n => Some(format!("of the live answer, shows edit N−{n}")),
+        }
+    }
+
+    /// Whether anything that is shown is synthetic.
+    pub(crate) fn is_synthetic(&self) -> bool {
+        let shown = self.made().is_some() && !self.session.before;
+        let document = self
+            .session
+            .open()
+            .is_some_and(|open| open.document().is_synthetic());
+        shown || document
+    }
+
+    /// Why nothing can be generated now.
+    pub(crate) fn obstacle(&self) -> Option<String> {
+        let session = self.session;
+        let why = if session.open().is_none() {
+            "Open a case first"
+        } else if let Some(error) = &session.engine_error {
+            return Some(sentence(&error.what));
+        } else if session.recipe.model.is_empty() {
+            "No model"
+        } else if session.recipe.mode == Mode::Sketch && !recipe::has_marks(self, Layer::Sketch) {
+            "Draw some lines first"
+        } else if session.recipe.mode != Mode::Sketch && !recipe::has_marks(self, Layer::Mask) {
+            "Paint a region first"
+        } else {
+            return None;
+        };
+        Some(why.to_owned())
+    }
+
+    /// What live mode is doing.
+    pub(crate) fn live_state(&self) -> String {
+        let Some(open) = self.session.open() else {
+            return String::new();
+        };
+        let live = &self.session.live;
+        let behind = live.behind(open.revision() + self.session.recipe_revision);
+        match (behind, live.in_flight.is_some()) {
+            (Some(0), _) => "Up to date".to_owned(),
+            (Some(n), _) => format!("Shows edit N−{n}"),
+            (None, true) => "Working".to_owned(),
+            (None, false) => "Waiting for an edit".to_owned(),
+        }
+    }
+}
+
+/// With a capital first letter.
+pub(crate) fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+/// The last part of a path.
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().map_or_else(
+        || path.display().to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    )
+}
+
+/// `118 ms`, `3.2 s`, `6 min`.
+pub(crate) fn duration(seconds: f64) -> String {
+    if seconds < 1.0 {
+        format!("{:.0} ms", seconds * 1000.0)
+    } else if seconds < 90.0 {
+        format!("{seconds:.1} s")
+    } else {
+        format!("{:.0} min", seconds / 60.0)
+    }
+}
+
+/// Digits in groups of three, with a thin space.
+pub(crate) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) {
+            text.push('\u{2009}');
+        }
+        text.push(digit);
+    }
+    text
+}

@@ -1,0 +1,345 @@
+//! What lies above the window: command palette, sheet of keys, notices, passing messages, first-start hints.
+
+use std::time::Duration;
+
+use egui::{
+    Align, Align2, Area, Button, FontId, Id, Key, Layout, Modal, Order, RichText, ScrollArea,
+    TextEdit, Ui, vec2,
+};
+
+use super::Shown;
+use super::status::notice_ui;
+use crate::app::action::Action;
+use crate::app::keys::{self, COMMANDS, Command};
+use crate::app::session::{Overlay, Weight};
+use crate::app::theme::{self, glyph, palette};
+
+/// How long a message passes by.
+const TOAST: Duration = Duration::from_secs(5);
+
+/// First-start hints: name, text; each stands beside the thing it explains.
+pub(crate) const HINTS: [(&str, &str); 5] = [
+    (
+        "draw",
+        "Draw on the left canvas what the image should follow; paint on the right what should be renewed.",
+    ),
+    (
+        "window",
+        "Drag with the right button to change brightness and contrast, in every tool.",
+    ),
+    (
+        "live",
+        "Switch Live on and the answer follows the pen. Nothing is changed until you accept it.",
+    ),
+    (
+        "ring",
+        "Pixels change only in the painted part and its ring. Everything else is counted: 0 changed.",
+    ),
+    (
+        "palette",
+        "Every command is in the palette (Ctrl+K); all keys are on one sheet (?).",
+    ),
+];
+
+/// Everything above the window.
+pub(crate) fn overlay_ui(ui: &Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
+    match &shown.session.overlay {
+        Overlay::None => toasts(ui, shown),
+        Overlay::Palette(query, chosen) => palette_ui(ui, shown, query, *chosen, actions),
+        Overlay::Keys(awaiting) => keys_ui(ui, shown, *awaiting, actions),
+        Overlay::Notices => notices_ui(ui, shown, actions),
+    }
+}
+
+/// Commands whose title holds every word typed, in the order of the table.
+pub(crate) fn matches(query: &str) -> Vec<&'static Command> {
+    let query = query.to_lowercase();
+    COMMANDS
+        .iter()
+        .filter(|command| {
+            let title = format!("{} {}", command.group, command.title).to_lowercase();
+            query.split_whitespace().all(|word| title.contains(word))
+        })
+        .collect()
+}
+
+fn palette_ui(ui: &Ui, shown: &Shown<'_>, query: &str, chosen: usize, actions: &mut Vec<Action>) {
+    let p = palette(ui.visuals());
+    let found = matches(query);
+    let modal = Modal::new(Id::unique("palette"))
+        .area(
+            Modal::default_area(Id::unique("palette")).anchor(Align2::CENTER_TOP, vec2(0.0, 96.0)),
+        )
+        .show(ui.ctx(), |ui| {
+            ui.set_width(520.0);
+            let mut text = query.to_owned();
+            let field = TextEdit::singleline(&mut text)
+                .hint_text("Type a command")
+                .desired_width(f32::INFINITY)
+                .margin(egui::Margin::symmetric(10, 8))
+                .font(FontId::proportional(15.0));
+            let (down, up, enter) = ui.input_mut(|input| {
+                (
+                    input.consume_key(egui::Modifiers::NONE, Key::ArrowDown),
+                    input.consume_key(egui::Modifiers::NONE, Key::ArrowUp),
+                    input.key_pressed(Key::Enter),
+                )
+            });
+            let response = ui.add(field).accessible_name("Command");
+            response.request_focus();
+            let mut line = chosen.min(found.len().saturating_sub(1));
+            if down {
+                line = (line + 1).min(found.len().saturating_sub(1));
+            }
+            if up {
+                line = line.saturating_sub(1);
+            }
+            if text != query {
+                line = 0;
+            }
+            if enter && let Some(command) = found.get(line) {
+                actions.push(Action::Close);
+                actions.push((command.action)());
+            } else if text != query || line != chosen {
+                actions.push(Action::PaletteTyped(text, line));
+            }
+            ui.add_space(6.0);
+            ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
+                ui.spacing_mut().item_spacing.y = 1.0;
+                for (n, command) in found.iter().enumerate() {
+                    let title = RichText::new(command.title);
+                    let button = Button::new((
+                        RichText::new(format!("{}  ", command.group)).color(p.dim),
+                        title,
+                    ))
+                    .selected(n == line)
+                    .frame_when_inactive(false)
+                    .min_size(vec2(ui.available_width(), 28.0))
+                    .shortcut_text(shown.keys.label(command.id));
+                    let response = ui.add(button);
+                    if n == line && (down || up) {
+                        response.scroll_to_me(None);
+                    }
+                    if response.clicked() {
+                        actions.push(Action::Close);
+                        actions.push((command.action)());
+                    }
+                }
+                if found.is_empty() {
+                    ui.label(RichText::new("No command of this name").color(p.dim));
+                }
+            });
+        });
+    if modal.should_close() {
+        actions.push(Action::Close);
+    }
+}
+
+fn keys_ui(ui: &Ui, shown: &Shown<'_>, awaiting: Option<&'static str>, actions: &mut Vec<Action>) {
+    let p = palette(ui.visuals());
+    if let Some(id) = awaiting
+        && let Some(pressed) = ui.input(pressed_shortcut)
+    {
+        actions.push(Action::Bind(id, Some(pressed)));
+    }
+    let modal = Modal::new(Id::unique("keys")).show(ui.ctx(), |ui| {
+        ui.set_width(720.0);
+        ui.horizontal(|ui| {
+            ui.heading("Keys");
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if ui.button("Close").clicked() {
+                    actions.push(Action::Close);
+                }
+                let text = if awaiting.is_some() {
+                    "Press the new key, or Escape"
+                } else {
+                    "Click a key to change it"
+                };
+                ui.label(RichText::new(text).color(p.dim));
+            });
+        });
+        ui.add_space(8.0);
+        ScrollArea::vertical().max_height(520.0).show(ui, |ui| {
+            ui.columns(2, |columns| {
+                for (n, group) in ["Tools", "Work", "Edit", "View", "File", "Help"]
+                    .iter()
+                    .enumerate()
+                {
+                    let column = &mut columns[usize::from(n >= 3)];
+                    key_group(column, shown, group, awaiting, actions);
+                }
+            });
+        });
+    });
+    if modal.should_close() && awaiting.is_none() {
+        actions.push(Action::Close);
+    }
+}
+
+fn key_group(
+    ui: &mut Ui,
+    shown: &Shown<'_>,
+    group: &str,
+    awaiting: Option<&'static str>,
+    actions: &mut Vec<Action>,
+) {
+    let p = palette(ui.visuals());
+    ui.label(theme::heading(group));
+    for command in COMMANDS.iter().filter(|command| command.group == group) {
+        ui.horizontal(|ui| {
+            ui.set_min_height(24.0);
+            ui.label(RichText::new(command.title).color(p.dim));
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let label = shown.keys.label(command.id);
+                let text = match (awaiting == Some(command.id), label.is_empty()) {
+                    (true, _) => "…".to_owned(),
+                    (false, true) => "–".to_owned(),
+                    (false, false) => label,
+                };
+                let button = Button::new(RichText::new(text).size(12.0))
+                    .min_size(vec2(44.0, 20.0))
+                    .small();
+                let response = ui.add(button);
+                let response =
+                    response.on_hover_text(format!("Change the key of {}", command.title));
+                if response.clicked() {
+                    actions.push(Action::Bind(command.id, None));
+                }
+            });
+        });
+    }
+    ui.add_space(10.0);
+}
+
+/// The shortcut that is pressed now, if it is a whole one.
+fn pressed_shortcut(input: &egui::InputState) -> Option<String> {
+    input.events.iter().find_map(|event| match event {
+        egui::Event::Key {
+            key,
+            pressed: true,
+            modifiers,
+            ..
+        } if *key != Key::Escape => Some(keys::write(egui::KeyboardShortcut::new(
+            egui::Modifiers {
+                alt: modifiers.alt,
+                shift: modifiers.shift,
+                command: modifiers.command,
+                ..egui::Modifiers::NONE
+            },
+            *key,
+        ))),
+        _ => None,
+    })
+}
+
+fn notices_ui(ui: &Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
+    let p = palette(ui.visuals());
+    let modal = Modal::new(Id::unique("notices")).show(ui.ctx(), |ui| {
+        ui.set_width(520.0);
+        ui.horizontal(|ui| {
+            ui.heading("Notices");
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                if ui.button("Close").clicked() {
+                    actions.push(Action::Close);
+                }
+                if !shown.session.notices.is_empty() && ui.button("Clear").clicked() {
+                    actions.push(Action::ClearNotices);
+                }
+            });
+        });
+        ui.add_space(8.0);
+        ScrollArea::vertical().max_height(420.0).show(ui, |ui| {
+            if shown.session.notices.is_empty() {
+                ui.label(RichText::new("Nothing to report.").color(p.dim));
+            }
+            for notice in shown.session.notices.iter().rev() {
+                notice_ui(ui, notice);
+                ui.add_space(4.0);
+            }
+        });
+    });
+    if modal.should_close() {
+        actions.push(Action::Close);
+    }
+}
+
+/// The newest notices for a few seconds, at the bottom; they take no clicks from what lies below.
+fn toasts(ui: &Ui, shown: &Shown<'_>) {
+    let p = palette(ui.visuals());
+    let fresh: Vec<_> = shown
+        .session
+        .notices
+        .iter()
+        .rev()
+        .filter(|notice| notice.at.elapsed() < TOAST)
+        .take(3)
+        .collect();
+    if fresh.is_empty() {
+        return;
+    }
+    if let Some(oldest) = fresh
+        .iter()
+        .map(|n| TOAST.saturating_sub(n.at.elapsed()))
+        .min()
+    {
+        ui.ctx().request_repaint_after(oldest);
+    }
+    Area::new(Id::unique("toasts"))
+        .order(Order::Foreground)
+        .interactable(false)
+        .anchor(Align2::CENTER_BOTTOM, vec2(0.0, -44.0))
+        .show(ui.ctx(), |ui| {
+            for notice in fresh.iter().rev() {
+                let border = if notice.weight == Weight::Wrong {
+                    p.wrong
+                } else {
+                    p.line
+                };
+                egui::Frame::popup(ui.style())
+                    .stroke(egui::Stroke::new(1.0, border))
+                    .inner_margin(egui::Margin::symmetric(14, 9))
+                    .show(ui, |ui| {
+                        ui.set_max_width(460.0);
+                        notice_ui(ui, notice);
+                    });
+                ui.add_space(4.0);
+            }
+        });
+}
+
+/// A first-start hint beside the thing it explains, until it is put away.
+pub(crate) fn hint_ui(
+    ui: &mut Ui,
+    shown: &Shown<'_>,
+    name: &'static str,
+    actions: &mut Vec<Action>,
+) {
+    if shown.demo || shown.settings.dismissed.contains(name) {
+        return;
+    }
+    let Some((_, text)) = HINTS.iter().find(|(hint, _)| *hint == name) else {
+        return;
+    };
+    let p = palette(ui.visuals());
+    egui::Frame::new()
+        .fill(p.selected)
+        .corner_radius(6)
+        .inner_margin(egui::Margin::symmetric(10, 6))
+        .show(ui, |ui| {
+            ui.horizontal_top(|ui| {
+                ui.label(theme::icon(glyph::INFO, 15.0).color(p.sketch));
+                let width = ui.available_width() - 28.0;
+                ui.allocate_ui(vec2(width, 0.0), |ui| {
+                    ui.set_min_width(width);
+                    ui.add(egui::Label::new(RichText::new(*text).size(12.0)).wrap());
+                });
+                let name_text = format!("Put away the hint about {name}");
+                if super::widgets::icon_button(ui, glyph::CLOSE, &name_text, "", false, 20.0)
+                    .clicked()
+                {
+                    actions.push(Action::DismissHint(name));
+                }
+            });
+        });
+    ui.add_space(4.0);
+}

@@ -1,0 +1,240 @@
+//! The recipe: what is asked for besides what is drawn.
+
+use egui::{ComboBox, DragValue, RichText, Ui};
+
+use super::Shown;
+use super::widgets::{
+    divider, icon_button, primary_button, row, section, segmented, short, slider, switch,
+};
+use crate::app::action::Action;
+use crate::app::session::Recipe;
+use crate::app::theme::{CONTROL_HEIGHT, glyph, palette};
+use crate::document::Layer;
+use crate::job::{Mode, Sex};
+
+/// Width of the column of controls, points.
+const COLUMN: f32 = 168.0;
+
+/// The whole panel.
+pub(crate) fn recipe_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
+    let mut recipe = shown.session.recipe.clone();
+    section(ui, "Recipe");
+    let modes = [
+        (
+            Mode::Sketch,
+            "Sketch",
+            "A whole image that follows the drawn lines",
+        ),
+        (
+            Mode::Inpaint,
+            "Inpaint",
+            "The painted part is renewed, the rest is kept",
+        ),
+        (
+            Mode::Outpaint,
+            "Outpaint",
+            "The painted part is kept, the rest is renewed",
+        ),
+    ];
+    if let Some(mode) = segmented(ui, "mode", recipe.mode, &modes) {
+        recipe.mode = mode;
+    }
+    ui.add_space(4.0);
+    model_row(ui, shown, &mut recipe);
+    noise_rows(ui, shown, &mut recipe, actions);
+    hint_rows(ui, &mut recipe);
+    patient_rows(ui, shown, &mut recipe);
+    if recipe.mode != Mode::Sketch {
+        ring_row(ui, shown, &mut recipe);
+    }
+    ui.add_space(8.0);
+    generate(ui, shown, actions);
+    if recipe != shown.session.recipe {
+        actions.push(Action::Recipe(Box::new(recipe)));
+    }
+    divider(ui);
+}
+
+fn model_row(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
+    row(ui, "Model", |ui, label| {
+        if shown.models.is_empty() {
+            ui.label(RichText::new("No model found").color(palette(ui.visuals()).regenerate))
+                .on_hover_text(
+                    "Generating needs a model folder (model.json and .safetensors) in \
+                     assets/models beside the program. Drawing, measuring by hand and \
+                     exporting work without one.",
+                );
+            return;
+        }
+        let current = shown
+            .models
+            .iter()
+            .find(|model| recipe.is(model))
+            .map_or("Choose…", |model| model.title.as_str());
+        let combo = ComboBox::from_id_salt("model")
+            .width(COLUMN - 8.0)
+            .truncate()
+            .selected_text(current)
+            .show_ui(ui, |ui| {
+                for model in shown.models {
+                    let on = recipe.is(model);
+                    if ui.selectable_label(on, &model.title).clicked() && !on {
+                        recipe.choose(model);
+                    }
+                }
+            });
+        combo.response.labelled_by(label);
+    });
+}
+
+fn noise_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe, actions: &mut Vec<Action>) {
+    row(ui, "Seed", |ui, label| {
+        let key = shown.keys.label("seed");
+        if icon_button(ui, glyph::SEED, "New seed", &key, false, CONTROL_HEIGHT).clicked() {
+            actions.push(Action::NewSeed);
+        }
+        ui.add_sized(
+            [COLUMN - CONTROL_HEIGHT - 8.0, CONTROL_HEIGHT],
+            DragValue::new(&mut recipe.seed)
+                .speed(1.0)
+                .range(0..=u64::from(u32::MAX)),
+        )
+        .labelled_by(label);
+    });
+    row(ui, "Images", |ui, label| {
+        slider(ui, label, &mut recipe.count, 1..=16, 0, false);
+    });
+    row(ui, "Steps", |ui, label| {
+        slider(ui, label, &mut recipe.steps, 1..=64, 0, true);
+    });
+}
+
+fn hint_rows(ui: &mut Ui, recipe: &mut Recipe) {
+    row(ui, "Control", |ui, label| {
+        slider(ui, label, &mut recipe.control.weight, 0.0..=2.0, 2, false)
+            .on_hover_text("How strongly the image follows the drawn lines");
+    });
+    row(ui, "Guidance", |ui, label| {
+        slider(ui, label, &mut recipe.guidance, 1.0..=8.0, 1, false)
+            .on_hover_text("How strongly the image shows age, sex and findings; 1 is none");
+    });
+}
+
+fn patient_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
+    row(ui, "Age", |ui, label| {
+        let known = recipe.age_years.is_some();
+        if let Some(on) = switch(ui, "Ask for an age", known) {
+            recipe.age_years = on.then_some(5.0);
+        }
+        match &mut recipe.age_years {
+            Some(age) => {
+                ui.add_sized(
+                    [COLUMN - 42.0, CONTROL_HEIGHT],
+                    DragValue::new(age)
+                        .speed(0.1)
+                        .range(0.0..=120.0)
+                        .fixed_decimals(1)
+                        .suffix(" years"),
+                )
+                .labelled_by(label);
+            }
+            None => {
+                ui.label(RichText::new("Any").color(palette(ui.visuals()).dim));
+            }
+        }
+    });
+    row(ui, "Sex", |ui, _| {
+        ui.allocate_ui(egui::vec2(COLUMN, CONTROL_HEIGHT + 2.0), |ui| {
+            let choices = [
+                (None, "Any", ""),
+                (Some(Sex::Female), "F", "Female"),
+                (Some(Sex::Male), "M", "Male"),
+            ];
+            if let Some(sex) = segmented(ui, "sex", recipe.sex, &choices) {
+                recipe.sex = sex;
+            }
+        });
+    });
+    let Some(model) = shown
+        .models
+        .iter()
+        .find(|model| recipe.is(model))
+        .filter(|model| !model.findings.is_empty())
+    else {
+        return;
+    };
+    for finding in &model.findings {
+        row(ui, &super::sentence(finding), |ui, _| {
+            ui.allocate_ui(egui::vec2(COLUMN, CONTROL_HEIGHT + 2.0), |ui| {
+                let current = recipe.findings.get(finding).copied();
+                let choices = [
+                    (None, "Any", ""),
+                    (Some(true), "Yes", ""),
+                    (Some(false), "No", ""),
+                ];
+                if let Some(wanted) = segmented(ui, finding, current, &choices) {
+                    match wanted {
+                        Some(wanted) => recipe.findings.insert(finding.clone(), wanted),
+                        None => recipe.findings.remove(finding),
+                    };
+                }
+            });
+        });
+    }
+}
+
+fn ring_row(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
+    let spacing = shown
+        .session
+        .open()
+        .and_then(|open| open.document().image().spacing);
+    row(ui, "Ring", |ui, label| {
+        let mm = spacing.map_or_else(String::new, |spacing| {
+            let mm = recipe.ring_px * f64::midpoint(spacing.row_mm, spacing.column_mm);
+            format!(" · {mm:.1} mm")
+        });
+        ui.add_sized(
+            [COLUMN, CONTROL_HEIGHT],
+            DragValue::new(&mut recipe.ring_px)
+                .speed(0.25)
+                .range(0.0..=256.0)
+                .custom_formatter(|value, _| short(value))
+                .suffix(format!(" px{mm}")),
+        )
+        .labelled_by(label)
+        .on_hover_text(
+            "How far outside the painted part pixels may change. 0 blends inward only. \
+             Beyond the ring not one pixel changes, and that is counted.",
+        );
+    });
+}
+
+fn generate(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
+    let p = palette(ui.visuals());
+    let obstacle = shown.obstacle();
+    ui.add_enabled_ui(obstacle.is_none(), |ui| {
+        let key = shown.keys.label("generate");
+        if primary_button(ui, glyph::GENERATE, "Generate", &key).clicked() {
+            actions.push(Action::Generate);
+        }
+    });
+    row(ui, "Live", |ui, _| {
+        if let Some(on) = switch(ui, "Live", shown.session.live.on) {
+            actions.push(Action::Live(on));
+        }
+        let text = match (&obstacle, shown.session.live.on) {
+            (Some(obstacle), _) => obstacle.clone(),
+            (None, true) => shown.live_state(),
+            (None, false) => "Answers while you draw".to_owned(),
+        };
+        ui.add(egui::Label::new(RichText::new(text).size(11.5).color(p.dim)).truncate());
+    });
+}
+
+/// Whether anything is painted or drawn on a layer.
+pub(crate) fn has_marks(shown: &Shown<'_>, layer: Layer) -> bool {
+    shown
+        .session
+        .open()
+        .is_some_and(|open| open.document().marks_of(layer).next().is_some())
+}

@@ -1,0 +1,116 @@
+//! What is remembered between two starts: theme, keys, recent files, layout.
+//!
+//! Separate because it outlives documents and sessions, is written by eframe's storage, and must survive bad data:
+//! an unknown version or a broken value warns and falls back to the defaults.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::action::Theme;
+
+/// Version of the written form; another one is not read.
+const VERSION: u32 = 1;
+/// Key in eframe's storage.
+const KEY: &str = "radcanvas.settings";
+/// How many recent files are kept.
+const RECENT: usize = 8;
+
+/// What is remembered between two starts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Version of the written form.
+    pub version: u32,
+    /// Light or dark.
+    pub theme: Theme,
+    /// Files opened last, newest first.
+    pub recent: Vec<PathBuf>,
+    /// Shortcuts that differ from the defaults, by command.
+    pub keys: BTreeMap<String, String>,
+    /// First-start hints that were put away.
+    pub dismissed: BTreeSet<String>,
+    /// Whether identity is hidden at the start; true unless somebody chose otherwise.
+    pub hide_identity: bool,
+    /// Left button windows instead of drawing.
+    pub pacs_buttons: bool,
+    /// Width of the sketch pen, image pixels.
+    pub pen_px: f64,
+    /// Width of the mask brush, image pixels.
+    pub brush_px: f64,
+    /// Layout of the Draw workspace, as egui_tiles wrote it.
+    pub layout: Option<serde_json::Value>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            version: VERSION,
+            theme: Theme::Dark,
+            recent: Vec::new(),
+            keys: BTreeMap::new(),
+            dismissed: BTreeSet::new(),
+            hide_identity: true,
+            pacs_buttons: false,
+            pen_px: 3.0,
+            brush_px: 24.0,
+            layout: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Reads what was written; the second value is a warning for a person when it had to fall back.
+    pub fn load(storage: Option<&dyn eframe::Storage>) -> (Self, Option<String>) {
+        storage
+            .and_then(|storage| storage.get_string(KEY))
+            .map_or_else(|| (Self::default(), None), |text| Self::parse(&text))
+    }
+
+    /// Reads the written form.
+    pub fn parse(text: &str) -> (Self, Option<String>) {
+        let fall_back = |why: String| {
+            let warning =
+                format!("Settings could not be read and are back at their defaults: {why}");
+            (Self::default(), Some(warning))
+        };
+        match serde_json::from_str::<Self>(text) {
+            Err(error) => fall_back(error.to_string()),
+            Ok(settings) if settings.version != VERSION => fall_back(format!(
+                "they are of version {}, this program writes version {VERSION}",
+                settings.version
+            )),
+            Ok(settings) => (settings.checked(), None),
+        }
+    }
+
+    /// Values that cannot be used back at their defaults.
+    fn checked(mut self) -> Self {
+        let usable = |px: f64| px.is_finite() && (0.5..=1000.0).contains(&px);
+        let default = Self::default();
+        if !usable(self.pen_px) {
+            self.pen_px = default.pen_px;
+        }
+        if !usable(self.brush_px) {
+            self.brush_px = default.brush_px;
+        }
+        self.recent.truncate(RECENT);
+        self
+    }
+
+    /// Writes the settings.
+    pub fn save(&self, storage: &mut dyn eframe::Storage) {
+        // A map with string keys and plain values always has a JSON form.
+        if let Ok(text) = serde_json::to_string(self) {
+            storage.set_string(KEY, text);
+        }
+    }
+
+    /// Puts a file at the top of the recent ones.
+    pub fn remember(&mut self, path: PathBuf) {
+        self.recent.retain(|known| *known != path);
+        self.recent.insert(0, path);
+        self.recent.truncate(RECENT);
+    }
+}

@@ -1,0 +1,381 @@
+//! The images: canvases over one shared view, docked with egui_tiles, and the construction of the hips.
+//!
+//! Separate from the panels because a canvas keeps a state of its own between frames (its draft, its textures).
+
+use egui::{RichText, Ui, WidgetText};
+use egui_tiles::{
+    Behavior, SimplificationOptions, TabState, Tabs, Tile, TileId, Tiles, Tree, UiResponse,
+};
+use serde::{Deserialize, Serialize};
+
+use super::action::Action;
+use super::canvas::{Canvas, CanvasEvent, Scene, Tool, View};
+use super::panel::{self, Shown};
+use super::theme::palette;
+use crate::document::Layer;
+use crate::job::Mode;
+use crate::landmarks::Side;
+
+/// What can be docked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Pane {
+    /// The image with hint strokes and the answer.
+    Sketch,
+    /// The image with what will be regenerated.
+    Mask,
+    /// Results that wait.
+    Results,
+}
+
+/// The canvases and how they are docked.
+pub(crate) struct StageView {
+    /// Docking of the Draw workspace.
+    pub tree: Tree<Pane>,
+    sketch: Canvas,
+    mask: Canvas,
+    hips: Canvas,
+}
+
+impl StageView {
+    /// With a remembered layout; one that cannot be read is the default again.
+    pub(crate) fn new(layout: Option<&serde_json::Value>) -> Self {
+        let tree = layout
+            .and_then(|layout| serde_json::from_value::<Tree<Pane>>(layout.clone()).ok())
+            .filter(is_whole)
+            .unwrap_or_else(default_tree);
+        Self {
+            tree,
+            sketch: Canvas::new(1),
+            mask: Canvas::new(2),
+            hips: Canvas::new(3),
+        }
+    }
+
+    /// Panels back to where they were.
+    pub(crate) fn reset(&mut self) {
+        self.tree = default_tree();
+    }
+
+    /// The layout as it is remembered.
+    pub(crate) fn layout(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(&self.tree).ok()
+    }
+
+    /// Drops what is being drawn; `false` when nothing was.
+    pub(crate) fn cancel(&mut self) -> bool {
+        let canceled = [&mut self.sketch, &mut self.mask, &mut self.hips].map(Canvas::cancel);
+        canceled.contains(&true)
+    }
+
+    /// The Draw workspace: docked canvases and the tray.
+    pub(crate) fn draw_ui(
+        &mut self,
+        ui: &mut Ui,
+        shown: &Shown<'_>,
+        view: &mut View,
+        actions: &mut Vec<Action>,
+    ) {
+        let mut behavior = Docked {
+            shown,
+            view,
+            actions,
+            sketch: &mut self.sketch,
+            mask: &mut self.mask,
+        };
+        self.tree.ui(&mut behavior, ui);
+    }
+
+    /// The Hips workspace: one large canvas with the construction.
+    pub(crate) fn hips_ui(
+        &mut self,
+        ui: &mut Ui,
+        shown: &Shown<'_>,
+        view: &mut View,
+        actions: &mut Vec<Action>,
+    ) {
+        canvas_ui(ui, &mut self.hips, Show::Hips, shown, view, actions);
+    }
+}
+
+fn default_tree() -> Tree<Pane> {
+    let mut tiles = Tiles::default();
+    let sketch = tiles.insert_pane(Pane::Sketch);
+    let mask = tiles.insert_pane(Pane::Mask);
+    let results = tiles.insert_pane(Pane::Results);
+    let images = tiles.insert_horizontal_tile(vec![sketch, mask]);
+    let root = tiles.insert_vertical_tile(vec![images, results]);
+    if let Some(Tile::Container(egui_tiles::Container::Linear(linear))) = tiles.get_mut(root) {
+        linear.shares.set_share(images, 0.785);
+        linear.shares.set_share(results, 0.215);
+    }
+    Tree::new(egui::Id::unique("draw"), root, tiles)
+}
+
+/// Whether every pane is there once: a layout of another version may have lost one.
+fn is_whole(tree: &Tree<Pane>) -> bool {
+    [Pane::Sketch, Pane::Mask, Pane::Results]
+        .iter()
+        .all(|pane| tree.tiles.find_pane(pane).is_some())
+}
+
+struct Docked<'a> {
+    shown: &'a Shown<'a>,
+    view: &'a mut View,
+    actions: &'a mut Vec<Action>,
+    sketch: &'a mut Canvas,
+    mask: &'a mut Canvas,
+}
+
+impl Behavior<Pane> for Docked<'_> {
+    fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, pane: &mut Pane) -> UiResponse {
+        match pane {
+            Pane::Sketch => {
+                canvas_ui(
+                    ui,
+                    self.sketch,
+                    Show::Sketch,
+                    self.shown,
+                    self.view,
+                    self.actions,
+                );
+            }
+            Pane::Mask => {
+                canvas_ui(
+                    ui,
+                    self.mask,
+                    Show::Mask,
+                    self.shown,
+                    self.view,
+                    self.actions,
+                );
+            }
+            Pane::Results => {
+                egui::Frame::new()
+                    .inner_margin(egui::Margin::symmetric(12, 6))
+                    .show(ui, |ui| panel::tray::tray_ui(ui, self.shown, self.actions));
+            }
+        }
+        UiResponse::None
+    }
+
+    fn tab_title_for_pane(&mut self, pane: &Pane) -> WidgetText {
+        match pane {
+            Pane::Sketch => "Sketch",
+            Pane::Mask => "Mask",
+            Pane::Results => "Results",
+        }
+        .into()
+    }
+
+    fn top_bar_right_ui(
+        &mut self,
+        tiles: &Tiles<Pane>,
+        ui: &mut Ui,
+        _tile: TileId,
+        tabs: &Tabs,
+        _offset: &mut f32,
+    ) {
+        let active = tabs.active.and_then(|id| tiles.get_pane(&id));
+        match active {
+            Some(Pane::Sketch | Pane::Mask) => {
+                ui.add_space(8.0);
+                let p = palette(ui.visuals());
+                let window = &self.view.window;
+                let text = format!("C {:.0}  W {:.0}", window.center, window.width);
+                ui.label(RichText::new(text).size(11.5).color(p.dim));
+            }
+            Some(Pane::Results) => panel::tray::buttons_ui(ui, self.shown, self.actions),
+            None => {}
+        }
+    }
+
+    fn tab_bar_height(&self, _style: &egui::Style) -> f32 {
+        30.0
+    }
+
+    fn gap_width(&self, _style: &egui::Style) -> f32 {
+        4.0
+    }
+
+    fn min_size(&self) -> f32 {
+        120.0
+    }
+
+    fn tab_bar_color(&self, visuals: &egui::Visuals) -> egui::Color32 {
+        palette(visuals).panel
+    }
+
+    fn tab_bg_color(
+        &self,
+        visuals: &egui::Visuals,
+        _tiles: &Tiles<Pane>,
+        _tile: TileId,
+        _state: &TabState,
+    ) -> egui::Color32 {
+        palette(visuals).panel
+    }
+
+    fn tab_outline_stroke(
+        &self,
+        _visuals: &egui::Visuals,
+        _tiles: &Tiles<Pane>,
+        _tile: TileId,
+        _state: &TabState,
+    ) -> egui::Stroke {
+        egui::Stroke::NONE
+    }
+
+    fn tab_bar_hline_stroke(&self, visuals: &egui::Visuals) -> egui::Stroke {
+        egui::Stroke::new(1.0, palette(visuals).line)
+    }
+
+    fn tab_title_spacing(&self, _visuals: &egui::Visuals) -> f32 {
+        12.0
+    }
+
+    fn simplification_options(&self) -> SimplificationOptions {
+        SimplificationOptions {
+            all_panes_must_have_tabs: true,
+            ..SimplificationOptions::default()
+        }
+    }
+}
+
+/// Which canvas it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Show {
+    Sketch,
+    Mask,
+    Hips,
+}
+
+fn canvas_ui(
+    ui: &mut Ui,
+    canvas: &mut Canvas,
+    show: Show,
+    shown: &Shown<'_>,
+    view: &mut View,
+    actions: &mut Vec<Action>,
+) {
+    let session = shown.session;
+    let Some(open) = session.open() else {
+        return;
+    };
+    let layer = match show {
+        Show::Mask => Layer::Mask,
+        Show::Sketch | Show::Hips => Layer::Sketch,
+    };
+    let after = match show {
+        Show::Mask => None,
+        Show::Sketch | Show::Hips => shown.made().map(|made| &made.radiograph),
+    };
+    let corners = corner_texts(shown, view, show);
+    let landmarks = if show == Show::Mask {
+        None
+    } else {
+        shown.landmarks()
+    };
+    let interval = |side| shown.interval(side);
+    let intervals = interval(Side::Left).zip(interval(Side::Right));
+    let painting = session.recipe.mode != Mode::Sketch;
+    let scene = Scene {
+        image: open.document().image(),
+        after,
+        split: if session.before { 1.0 } else { session.split },
+        layer,
+        hint: (show == Show::Sketch).then_some(&open.sketch.overlay),
+        mask: (show == Show::Mask).then_some(&open.mask.overlay),
+        regenerate_inside: session.recipe.mode != Mode::Outpaint,
+        ring_px: if painting {
+            session.recipe.ring_px
+        } else {
+            0.0
+        },
+        denoised_px: 0.0,
+        landmarks: landmarks.as_ref(),
+        intervals: intervals.map(|(left, right)| [left, right]),
+        show_hips: show == Show::Hips || session.tool == Tool::Hips,
+        tool: if show == Show::Hips && session.tool.is_stroke() {
+            Tool::Hips
+        } else {
+            session.tool
+        },
+        tool_options: &session.tool_options,
+        corner_texts: &corners,
+        synthetic: match show {
+            Show::Mask => open.document().is_synthetic(),
+            Show::Sketch | Show::Hips => shown.is_synthetic(),
+        },
+        overlays: session.overlays,
+        pacs_buttons: shown.settings.pacs_buttons,
+        stack: false,
+        title: match show {
+            Show::Sketch => "Sketch canvas",
+            Show::Mask => "Mask canvas",
+            Show::Hips => "Hips canvas",
+        },
+    };
+    let mut events: Vec<CanvasEvent> = Vec::new();
+    canvas.ui(ui, &scene, view, &mut events);
+    for event in events {
+        actions.push(Action::Canvas(layer, Box::new(event)));
+    }
+}
+
+/// Corners as in any viewer: who, what, how it is looked at, how large it is.
+fn corner_texts(shown: &Shown<'_>, view: &View, show: Show) -> [Vec<String>; 4] {
+    let mut corners: [Vec<String>; 4] = Default::default();
+    let Some(open) = shown.session.open() else {
+        return corners;
+    };
+    let image = open.document().image();
+    let [top_left, top_right, bottom_left, bottom_right] = &mut corners;
+    if show != Show::Mask && !shown.session.hide_identity {
+        let identity = &image.identity;
+        for text in [
+            &identity.name,
+            &identity.id,
+            &identity.birth_date,
+            &identity.responsible_person,
+        ] {
+            if !text.is_empty() {
+                top_left.push(text.clone());
+            }
+        }
+    }
+    if show != Show::Mask {
+        let what = [image.modality.as_str(), image.view_position.as_str()];
+        let what: Vec<&str> = what
+            .into_iter()
+            .filter(|text| !text.is_empty() && *text != "OT")
+            .collect();
+        if !what.is_empty() {
+            top_right.push(what.join(" "));
+        }
+        if image.source.bits_stored <= 8 {
+            top_right.push("8-bit source".to_owned());
+        }
+    }
+    if show == Show::Hips {
+        bottom_left.push(format!(
+            "C {:.0}  W {:.0}",
+            view.window.center, view.window.width
+        ));
+    }
+    if show != Show::Mask {
+        let mm = image.spacing.map_or_else(
+            || "no scale".to_owned(),
+            |s| {
+                format!(
+                    "{:.0} × {:.0} mm ({})",
+                    s.column_mm * image.width() as f64,
+                    s.row_mm * image.height() as f64,
+                    s.source.label()
+                )
+            },
+        );
+        bottom_right.push(format!("{} × {}", image.width(), image.height()));
+        bottom_right.push(mm);
+    }
+    corners
+}

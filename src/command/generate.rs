@@ -1,0 +1,295 @@
+//! `generate sketch|inpaint|outpaint|sample`: images, masks and a record each; `--request` runs a manifest.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use serde_json::{Value, json};
+
+use super::terminal::Terminal;
+use super::{Common, engine_of, report, say, say_json};
+use crate::engine::LocalEngine;
+use crate::grid::Grid;
+use crate::job::record::{self, Record};
+use crate::job::{
+    Engine as _, Error, ErrorKind, Mode, ModelReference, Order, Outcome, Product, Request, Sampler,
+    Sex,
+};
+use crate::radiograph;
+
+/// What is generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ModeChoice {
+    /// A whole image from a sketch.
+    Sketch,
+    /// The painted part is renewed.
+    Inpaint,
+    /// The painted part is kept, the rest renewed.
+    Outpaint,
+    /// A whole image from attributes alone.
+    Sample,
+}
+
+/// Options of `generate`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Generate {
+    /// What to generate; not needed with `--request`.
+    mode: Option<ModeChoice>,
+    /// Name of the model, or a model folder; the first bundled one if absent.
+    #[arg(long)]
+    model: Option<String>,
+    /// The image to work on.
+    #[arg(long)]
+    image: Option<PathBuf>,
+    /// White lines on black, of the image's size.
+    #[arg(long)]
+    hint: Option<PathBuf>,
+    /// White where painted, of the image's size.
+    #[arg(long)]
+    mask: Option<PathBuf>,
+    /// Seed of the noise.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Images to make.
+    #[arg(long, default_value_t = 1)]
+    count: usize,
+    /// Denoising steps.
+    #[arg(long, default_value_t = 8)]
+    steps: usize,
+    /// `ddim` or `ddpm`.
+    #[arg(long, default_value = "ddim")]
+    sampler: String,
+    /// 0 keeps the image, 1 starts from noise.
+    #[arg(long, default_value_t = 1.0)]
+    strength: f64,
+    /// Classifier-free guidance; 1 = none.
+    #[arg(long, default_value_t = 1.5)]
+    guidance: f64,
+    /// Effect of the hint.
+    #[arg(long, default_value_t = 1.0)]
+    control_weight: f64,
+    /// How far outside the mask pixels may change.
+    #[arg(long, default_value_t = 12.0)]
+    ring_px: f64,
+    /// `hip`, `chest`, …
+    #[arg(long, default_value = "")]
+    kind: String,
+    /// Age in years.
+    #[arg(long)]
+    age: Option<f64>,
+    /// `M`, `F` or `O`.
+    #[arg(long)]
+    sex: Option<String>,
+    /// A finding that is present; `no-NAME` = absent. May be repeated.
+    #[arg(long)]
+    finding: Vec<String>,
+    /// Width and height of an image made from nothing.
+    #[arg(long, num_args = 2, value_names = ["WIDTH", "HEIGHT"])]
+    size: Option<Vec<usize>>,
+    /// A manifest: one request a line (JSON).
+    #[arg(long)]
+    request: Option<PathBuf>,
+    /// Only every n-th request from the i-th on, as `i/n`, i from 0.
+    #[arg(long)]
+    shard: Option<String>,
+    /// Folder for images, masks and records.
+    #[arg(long)]
+    out: PathBuf,
+    /// Replace what is there.
+    #[arg(long)]
+    force: bool,
+    /// Folder of model folders to use before the bundled ones.
+    #[arg(long)]
+    models: Option<PathBuf>,
+}
+
+/// Generates; a request that fails is reported, the others are done.
+pub(super) fn run(options: &Generate, common: &Common) -> Result<ExitCode, Error> {
+    let mut engine = engine_of(options.models.as_deref());
+    let requests = match &options.request {
+        Some(manifest) => manifest_requests(manifest, options.shard.as_deref())?,
+        None => vec![(0, single_request(options)?)],
+    };
+    let several = options.request.is_some();
+    let mut rows = Vec::new();
+    let mut failures = Vec::new();
+    for (number, request) in requests {
+        let folder = if several {
+            options.out.join(format!("{number:06}"))
+        } else {
+            options.out.clone()
+        };
+        match one(&request, &folder, options, common, &mut engine) {
+            Ok(mut made) => rows.append(&mut made),
+            Err(error) if !several => return Err(error),
+            Err(error) => {
+                let error = Error::new(error.kind, format!("request {number}: {error}"));
+                report(&error);
+                failures.push(error.to_string());
+            }
+        }
+    }
+    if common.json {
+        say_json(&json!({ "outcomes": rows, "failed": failures }));
+    } else {
+        for row in &rows {
+            let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+            say(&format!(
+                "{}  seed {}  {} pixels changed outside the ring  {:.2} s",
+                text("image"),
+                row["seed"],
+                row["changed_outside_ring"],
+                row["seconds"].as_f64().unwrap_or_default()
+            ));
+        }
+    }
+    Ok(if failures.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    })
+}
+
+/// The requests of a manifest with their line numbers, those of the shard only.
+fn manifest_requests(path: &Path, shard: Option<&str>) -> Result<Vec<(usize, Request)>, Error> {
+    let (index, shards) = match shard {
+        None => (0, 1),
+        Some(text) => text
+            .split_once('/')
+            .and_then(|(i, n)| Some((i.parse::<usize>().ok()?, n.parse::<usize>().ok()?)))
+            .filter(|(i, n)| i < n)
+            .ok_or_else(|| {
+                Error::new(ErrorKind::Usage, format!("{text} is no shard"))
+                    .remedy("give i/n with i from 0 to n − 1")
+            })?,
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| {
+        Error::new(
+            ErrorKind::Input,
+            format!("the manifest cannot be read ({e})"),
+        )
+        .at(path)
+    })?;
+    let mut requests = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        if line.trim().is_empty() || number % shards != index {
+            continue;
+        }
+        let request = serde_json::from_str(line).map_err(|e| {
+            let what = format!("line {} of the manifest is no request ({e})", number + 1);
+            Error::new(ErrorKind::Input, what).at(path)
+        })?;
+        requests.push((number, request));
+    }
+    Ok(requests)
+}
+
+fn single_request(options: &Generate) -> Result<Request, Error> {
+    let usage = |what: String| Error::new(ErrorKind::Usage, what);
+    let mode = match options.mode {
+        Some(ModeChoice::Sketch) => Mode::Sketch,
+        Some(ModeChoice::Inpaint) => Mode::Inpaint,
+        Some(ModeChoice::Outpaint) => Mode::Outpaint,
+        Some(ModeChoice::Sample) => Mode::Sample,
+        None => {
+            return Err(usage("neither a mode nor --request is given".to_owned())
+                .remedy("say sketch, inpaint, outpaint or sample"));
+        }
+    };
+    let mut request = Request::new(mode, ModelReference::default());
+    request.model.name = options.model.clone().unwrap_or_default();
+    if let Some(path) = &options.image {
+        request.source = Some(Arc::new(radiograph::read(path, 0)?));
+    }
+    request.hint = options.hint.as_deref().map(raster).transpose()?;
+    request.mask = options.mask.as_deref().map(raster).transpose()?;
+    request.seed = options.seed;
+    request.count = options.count;
+    request.steps = options.steps;
+    request.sampler = match options.sampler.as_str() {
+        "ddim" => Sampler::Ddim,
+        "ddpm" => Sampler::Ddpm,
+        other => {
+            return Err(usage(format!("{other} is no sampler")).remedy("use ddim or ddpm"));
+        }
+    };
+    request.strength = options.strength;
+    request.guidance = options.guidance;
+    request.control.weight = options.control_weight;
+    request.ring.px = options.ring_px;
+    request.attributes.kind.clone_from(&options.kind);
+    request.attributes.age_years = options.age;
+    request.attributes.sex = match options.sex.as_deref() {
+        None => None,
+        Some("M" | "m") => Some(Sex::Male),
+        Some("F" | "f") => Some(Sex::Female),
+        Some("O" | "o") => Some(Sex::Other),
+        Some(other) => return Err(usage(format!("{other} is no sex")).remedy("use M, F or O")),
+    };
+    for finding in &options.finding {
+        let (name, present) = match finding.strip_prefix("no-") {
+            Some(name) => (name, false),
+            None => (finding.as_str(), true),
+        };
+        request.attributes.findings.insert(name.to_owned(), present);
+    }
+    if let Some([width, height]) = options.size.as_deref() {
+        request.size = Some([*width, *height]);
+    }
+    if mode == Mode::Sketch && request.hint.is_none() {
+        return Err(usage("a sketch needs --hint".to_owned()).remedy("give white lines on black"));
+    }
+    Ok(request)
+}
+
+/// A raster of lines or a mask: anything brighter than mid-grey is set.
+fn raster(path: &Path) -> Result<Grid<u8>, Error> {
+    let image = radiograph::read(path, 0)?;
+    let grey = image.grey(&image.initial_window());
+    Ok(grey.map(|v| if *v > 0.5 { 255 } else { 0 }))
+}
+
+fn one(
+    request: &Request,
+    folder: &Path,
+    options: &Generate,
+    common: &Common,
+    engine: &mut LocalEngine,
+) -> Result<Vec<Value>, Error> {
+    if let Some(done) = record::finished(folder, request)
+        && !options.force
+    {
+        return Ok(done);
+    }
+    let terminal = Terminal::new(common);
+    let product = engine.carry_out(&Order::Generate(request.clone()), &mut |p| {
+        terminal.show(&p)
+    });
+    terminal.finish();
+    match product? {
+        Product::Outcome(outcome) => write_outcome(&outcome, folder, options.force),
+        _ => Err(Error::new(
+            ErrorKind::Failed,
+            "the engine answered something else",
+        )),
+    }
+}
+
+/// Writes every image with its mask and record; returns the rows of the answer.
+fn write_outcome(outcome: &Outcome, folder: &Path, force: bool) -> Result<Vec<Value>, Error> {
+    outcome
+        .images
+        .iter()
+        .map(|made| {
+            let record = Record::of(outcome, made);
+            let paths = record::write(folder, &record, made, force)?;
+            Ok(json!({
+                "image": paths.image, "mask": paths.mask, "record": paths.record,
+                "seed": outcome.request.seed, "image_number": made.image_number,
+                "changed_outside_ring": made.changed_outside_ring,
+                "seconds": outcome.seconds / outcome.images.len() as f64,
+            }))
+        })
+        .collect()
+}

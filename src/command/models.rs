@@ -1,0 +1,104 @@
+//! `models`: what is there, and whether it loads and matches its hashes.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+use super::{Common, say, say_json};
+use crate::job::{Error, ErrorKind};
+use crate::network::folder::{self, ModelError, ModelFolder};
+
+/// Models: what is there, and whether it loads.
+#[derive(Debug, Subcommand)]
+pub enum Models {
+    /// The model folders in a folder.
+    List {
+        /// Where to look.
+        #[arg(default_value = "assets/models")]
+        folder: PathBuf,
+    },
+    /// Reads one model folder whole: hashes, types, names and shapes.
+    Check {
+        /// The model folder.
+        folder: PathBuf,
+    },
+}
+
+/// Runs the command.
+pub fn run(what: &Models, common: &Common) -> Result<ExitCode, Error> {
+    match what {
+        Models::List { folder } => list(folder, common),
+        Models::Check { folder } => check(folder, common),
+    }
+}
+
+fn list(path: &Path, common: &Common) -> Result<ExitCode, Error> {
+    if !path.is_dir() {
+        return Err(Error::new(ErrorKind::Input, "there is no such folder").at(path));
+    }
+    let found = folder::list(path);
+    let broken = found.iter().any(|(_, opened)| opened.is_err());
+    report(&found, common);
+    Ok(ExitCode::from(u8::from(broken)))
+}
+
+fn check(path: &Path, common: &Common) -> Result<ExitCode, Error> {
+    let checked = folder::check(path);
+    let error = checked.as_ref().err().map(ToString::to_string);
+    report(&[(path.to_owned(), checked)], common);
+    match error {
+        None => Ok(ExitCode::SUCCESS),
+        Some(what) => Err(Error::new(ErrorKind::Model, what)),
+    }
+}
+
+fn report(found: &[(PathBuf, Result<ModelFolder, ModelError>)], common: &Common) {
+    let rows: Vec<Value> = found
+        .iter()
+        .map(|(path, opened)| row(path, opened))
+        .collect();
+    if common.json {
+        say_json(&Value::Array(rows));
+        return;
+    }
+    for (path, opened) in found {
+        match opened {
+            Ok(folder) => say(&format!(
+                "{}: {}, {}, {}×{} px",
+                folder.card.name,
+                folder.card.task.name(),
+                folder.card.domain,
+                folder.card.native_size[0],
+                folder.card.native_size[1]
+            )),
+            Err(error) => say(&format!("{}: {error}", path.display())),
+        }
+    }
+}
+
+fn row(path: &Path, opened: &Result<ModelFolder, ModelError>) -> Value {
+    match opened {
+        Ok(folder) => json!({
+            "name": folder.card.name,
+            "path": path,
+            "task": folder.card.task.name(),
+            "domain": folder.card.domain,
+            "native_size": folder.card.native_size,
+            "hash": folder.hash(),
+            "ok": true,
+            "error": null,
+        }),
+        Err(error) => json!({
+            "name": path.file_name().map(|name| name.to_string_lossy()),
+            "path": path,
+            "task": null,
+            "domain": null,
+            "native_size": null,
+            "hash": null,
+            "ok": false,
+            "error": error.to_string(),
+        }),
+    }
+}

@@ -1,0 +1,209 @@
+//! DICOM files to radiographs.
+//!
+//! Separate because a DICOM file is a small world of its own; nothing outside this folder knows a tag. The parser is
+//! our own (a file is untrusted, and real files break the rules); code streams go to decoders of other projects.
+
+mod codec;
+mod dataset;
+mod file;
+mod frames;
+mod layout;
+mod lut;
+mod palette;
+mod samples;
+mod spacing;
+mod values;
+
+use super::error::ReadProblem;
+use super::{FileKind, Identity, Photometric, Radiograph, Source, SyntheticMark, luminance};
+use frames::FrameBytes;
+use palette::Palette;
+use values::{Kind, View};
+
+pub(super) use codec::{Color, Words, decode_jpeg};
+pub(super) use file::{DicomFile, looks_like_dicom, parse};
+pub(super) use layout::Layout;
+
+/// Decodes one frame.
+pub(super) fn read_frame(
+    file: &DicomFile,
+    layout: &Layout,
+    frame: usize,
+) -> Result<Radiograph, ReadProblem> {
+    if frame >= layout.frames {
+        return Err(ReadProblem::NoFrame {
+            frame,
+            frames: layout.frames,
+        });
+    }
+    let view = View {
+        bytes: &file.bytes,
+        elements: &file.elements,
+    };
+    let mut notes = file.notes.clone();
+    if let Some(broken) = &file.elements.broken {
+        notes.push(format!("the file is cut short: {broken}"));
+    }
+    let photometric = polarity(layout, &mut notes)?;
+    let palette = if layout.photometric == "PALETTE COLOR" {
+        notes.push("palette color was reduced to luminance (Rec. 601)".to_owned());
+        Some(Palette::of(view, layout.signed)?)
+    } else {
+        None
+    };
+    let pixels = match frames::frame_bytes(file, layout, frame)? {
+        FrameBytes::Native(bytes, skipped) => {
+            let big = file.syntax == file::GE_PRIVATE
+                || file
+                    .elements
+                    .find(layout.carrier.tag())
+                    .is_some_and(|element| element.encoding.big);
+            samples::native(&bytes, skipped, layout, big, palette.as_ref())?
+        }
+        FrameBytes::Encoded(stream) if file.syntax == file::DEFLATED_FRAME => {
+            let bytes = file::inflate(&stream)?;
+            let needed = layout.native_samples() as u64 * u64::from(layout.allocated);
+            if (bytes.len() as u64) < needed.div_ceil(8) {
+                return Err(ReadProblem::Damaged(format!(
+                    "the deflated frame {frame} has {} bytes, {} are needed",
+                    bytes.len(),
+                    needed.div_ceil(8)
+                )));
+            }
+            let bytes = &bytes[..needed.div_ceil(8) as usize];
+            samples::native(bytes, 0, layout, false, palette.as_ref())?
+        }
+        FrameBytes::Encoded(stream) => {
+            let coded = codec::decode(&stream, &file.syntax, layout)?;
+            samples::coded(coded, layout, palette.as_ref())?
+        }
+    };
+    let mut radiograph = Radiograph::from_pixels(pixels);
+    radiograph.frame = frame;
+    radiograph.frames = layout.frames;
+    radiograph.photometric = photometric;
+    describe(&mut radiograph, view, file, layout, &mut notes);
+    radiograph.notes = notes;
+    Ok(radiograph)
+}
+
+/// Whether low is black, and a refusal of color spaces that are not read.
+fn polarity(layout: &Layout, notes: &mut Vec<String>) -> Result<Photometric, ReadProblem> {
+    let written = layout.photometric.as_str();
+    if layout.samples == 3 {
+        notes.push(luminance::NOTE.to_owned());
+    }
+    match (layout.samples, written) {
+        (1, "MONOCHROME1") => Ok(Photometric::Monochrome1),
+        (1, "MONOCHROME2" | "PALETTE COLOR") => Ok(Photometric::Monochrome2),
+        (3, "RGB" | "YBR_FULL" | "YBR_FULL_422" | "YBR_PARTIAL_422" | "YBR_ICT" | "YBR_RCT") => {
+            Ok(Photometric::Monochrome2)
+        }
+        (3, "YBR_PARTIAL_420") | (_, "HSV" | "ARGB" | "CMYK") => Err(ReadProblem::Unsupported(
+            format!("Photometric Interpretation (0028,0004) {written}"),
+        )),
+        (samples, other) => {
+            let taken = if samples == 1 { "MONOCHROME2" } else { "RGB" };
+            notes.push(format!(
+                "Photometric Interpretation (0028,0004) '{other}' with {samples} samples was taken as {taken}"
+            ));
+            Ok(Photometric::Monochrome2)
+        }
+    }
+}
+
+/// Everything but the pixels.
+fn describe(
+    radiograph: &mut Radiograph,
+    view: View<'_>,
+    file: &DicomFile,
+    layout: &Layout,
+    notes: &mut Vec<String>,
+) {
+    let frame = radiograph.frame;
+    let grey = layout.samples == 1 && layout.photometric != "PALETTE COLOR";
+    if grey {
+        let (transform, unit) = lut::modality(view, frame, layout.signed, notes);
+        let negative = layout.signed
+            || matches!(&transform, super::ModalityTransform::Linear { intercept, .. } if *intercept < 0.0);
+        radiograph.modality_transform = transform;
+        radiograph.modality_unit = unit;
+        radiograph.windows = lut::windows(view, frame);
+        radiograph.voi_tables = lut::voi_tables(view, frame, negative);
+        radiograph.padding = padding(view, layout.signed);
+    }
+    radiograph.modality = view
+        .some_text(0x0008_0060)
+        .unwrap_or_else(|| "OT".to_owned());
+    radiograph.spacing = spacing::spacing(view, frame, notes);
+    radiograph.view_position = view.text(0x0018_5101);
+    radiograph.source = Source {
+        path: None,
+        kind: FileKind::Dicom,
+        transfer_syntax: Some(file.syntax.clone()),
+        sop_class: view
+            .some_text(0x0008_0016)
+            .or_else(|| file.meta_class.clone()),
+        sop_instance: view.some_text(0x0008_0018),
+        study: view.some_text(0x0020_000D),
+        photometric: layout.photometric.clone(),
+        bits_stored: layout.stored,
+        signed: layout.signed || layout.carrier != layout::Carrier::Integer,
+        lossy: view.text(0x0028_2110) == "01" || lossy_syntax(&file.syntax),
+    };
+    let charsets = view.texts(0x0008_0005);
+    radiograph.identity = Identity {
+        name: view.free_text(0x0010_0010, &charsets),
+        id: view.free_text(0x0010_0020, &charsets),
+        birth_date: view.text(0x0010_0030),
+        responsible_person: view.free_text(0x0010_2297, &charsets),
+    };
+    radiograph.synthetic = synthetic_mark(view, &charsets);
+}
+
+/// Transfer syntaxes that cannot be lossless: JPEG baseline and extended.
+fn lossy_syntax(uid: &str) -> bool {
+    matches!(uid, "1.2.840.10008.1.2.4.50" | "1.2.840.10008.1.2.4.51")
+}
+
+/// Pixel Padding Value and Range Limit (C.7.5.1.1.2).
+fn padding(view: View<'_>, signed: bool) -> Option<(f64, f64)> {
+    let kind = if signed {
+        Kind::SignedShort
+    } else {
+        Kind::Short
+    };
+    // Written US for signed pixels, or the other way round: the sign of the pixels holds.
+    let fit = |value: f64| match (signed, value) {
+        (true, v) if v > 32767.0 => v - 65536.0,
+        (false, v) if v < 0.0 => v + 65536.0,
+        (_, v) => v,
+    };
+    let value = fit(view.number(0x0028_0120, kind)?);
+    let limit = view.number(0x0028_0121, kind).map_or(value, fit);
+    Some((value.min(limit), value.max(limit)))
+}
+
+/// Synthetic Data (0008,001C), Conversion Type (0008,0064), Contributing Equipment (0018,A001).
+fn synthetic_mark(view: View<'_>, charsets: &[String]) -> Option<SyntheticMark> {
+    let mut evidence = Vec::new();
+    if view.text(0x0008_001C) == "YES" {
+        evidence.push("Synthetic Data (0008,001C) is YES");
+    }
+    if view.text(0x0008_0064) == "SYN" {
+        evidence.push("Conversion Type (0008,0064) is SYN");
+    }
+    if evidence.is_empty() {
+        return None;
+    }
+    let contributions: Vec<String> = view
+        .items(0x0018_A001)
+        .iter()
+        .map(|item| view.of(item).free_text(0x0018_A003, charsets))
+        .filter(|text| !text.is_empty())
+        .collect();
+    Some(SyntheticMark {
+        evidence: evidence.join(", "),
+        contribution: contributions.join("; "),
+    })
+}

@@ -1,0 +1,346 @@
+//! Samples of a frame to stored values: byte order, bit masks, sign, color (PS3.5 section 8.1).
+//!
+//! Separate because it is the hot path of opening: one pass from the bytes of the file to the grid, by type, not by pixel.
+
+use super::codec::{Coded, Color, Words};
+use super::layout::{Carrier, Layout};
+use super::palette::Palette;
+use crate::grid::Grid;
+use crate::radiograph::error::ReadProblem;
+use crate::radiograph::luminance::{self, Sample};
+use crate::radiograph::pixels::Pixels;
+
+/// Which bits of a word are the value, and whether its top one is a sign.
+#[derive(Clone, Copy, Debug)]
+struct Bits {
+    shift: u32,
+    count: u32,
+    signed: bool,
+}
+
+impl Bits {
+    fn unsigned(self, word: u32) -> u32 {
+        word >> self.shift & (u32::MAX >> (32 - self.count))
+    }
+
+    fn extended(self, word: u32) -> i32 {
+        let up = 32 - self.count;
+        ((word >> self.shift) << up) as i32 >> up
+    }
+}
+
+/// The words of an uncompressed frame.
+pub(super) fn native(
+    bytes: &[u8],
+    skipped_bits: usize,
+    layout: &Layout,
+    big: bool,
+    palette: Option<&Palette>,
+) -> Result<Pixels, ReadProblem> {
+    match layout.carrier {
+        Carrier::Float => {
+            return floats(
+                arrays(bytes).map(|b| from(b, big, f32::from_be_bytes, f32::from_le_bytes)),
+                layout,
+            );
+        }
+        Carrier::Double => {
+            let doubles =
+                arrays(bytes).map(|b| from(b, big, f64::from_be_bytes, f64::from_le_bytes));
+            return floats(doubles.map(|v| v as f32), layout);
+        }
+        Carrier::Integer => {}
+    }
+    let words = match layout.allocated {
+        1 => Words::Bytes(
+            (0..layout.area())
+                .map(|index| {
+                    let bit = skipped_bits + index;
+                    bytes.get(bit / 8).map_or(0, |byte| byte >> (bit % 8) & 1)
+                })
+                .collect(),
+        ),
+        8 => Words::Bytes(bytes.to_vec()),
+        16 if big => Words::Shorts(arrays(bytes).map(u16::from_be_bytes).collect()),
+        16 => Words::Shorts(arrays(bytes).map(u16::from_le_bytes).collect()),
+        32 => Words::Longs(
+            arrays(bytes)
+                .map(|b| from(b, big, u32::from_be_bytes, u32::from_le_bytes))
+                .collect(),
+        ),
+        _ => {
+            let longs = arrays(bytes).map(|b| from(b, big, u64::from_be_bytes, u64::from_le_bytes));
+            return if layout.signed {
+                floats(longs.map(|v| v as i64 as f32), layout)
+            } else {
+                floats(longs.map(|v| v as f32), layout)
+            };
+        }
+    };
+    let bits = Bits {
+        shift: u32::from(layout.high_bit + 1 - layout.stored),
+        count: u32::from(layout.stored),
+        signed: layout.signed,
+    };
+    let words = packed_luma(words, layout);
+    finish(
+        words,
+        bits,
+        layout,
+        layout.planar,
+        Color::AsWritten,
+        palette,
+    )
+}
+
+/// The words of a decoded code stream.
+pub(super) fn coded(
+    coded: Coded,
+    layout: &Layout,
+    palette: Option<&Palette>,
+) -> Result<Pixels, ReadProblem> {
+    if coded.samples != layout.samples {
+        return Err(ReadProblem::Damaged(format!(
+            "the code stream has {} components, Samples per Pixel (0028,0002) says {}",
+            coded.samples, layout.samples
+        )));
+    }
+    // RLE keeps the words of the file; the other codecs have no bits beside the value.
+    let whole = coded.bits == layout.allocated;
+    let bits = Bits {
+        shift: if whole {
+            u32::from(layout.high_bit + 1 - layout.stored)
+        } else {
+            0
+        },
+        count: u32::from(if whole { layout.stored } else { coded.bits }),
+        signed: layout.signed,
+    };
+    finish(
+        coded.words,
+        bits,
+        layout,
+        coded.planar,
+        coded.color,
+        palette,
+    )
+}
+
+/// Halved chroma of uncompressed YBR: only the luma is kept, as one plane.
+fn packed_luma(words: Words, layout: &Layout) -> Words {
+    let (Words::Bytes(bytes), 3) = (&words, layout.samples) else {
+        return words;
+    };
+    match layout.photometric.as_str() {
+        "YBR_FULL_422" | "YBR_PARTIAL_422" => {
+            // Two lumas, then their common chroma.
+            let row_bytes = layout.width.div_ceil(2) * 4;
+            let rows = bytes.chunks_exact(row_bytes.max(1));
+            Words::Bytes(
+                rows.flat_map(|row| {
+                    let lumas = row.chunks_exact(4).flat_map(|four| [four[0], four[1]]);
+                    lumas.take(layout.width)
+                })
+                .collect(),
+            )
+        }
+        _ => words,
+    }
+}
+
+fn arrays<const N: usize>(bytes: &[u8]) -> impl Iterator<Item = [u8; N]> + '_ {
+    bytes.as_chunks::<N>().0.iter().copied()
+}
+
+fn from<const N: usize, T>(
+    bytes: [u8; N],
+    big: bool,
+    from_big: fn([u8; N]) -> T,
+    from_little: fn([u8; N]) -> T,
+) -> T {
+    if big {
+        from_big(bytes)
+    } else {
+        from_little(bytes)
+    }
+}
+
+fn grid<T>(values: Vec<T>, layout: &Layout) -> Result<Grid<T>, ReadProblem> {
+    let count = values.len();
+    Grid::from_vec(layout.width, layout.height, values).ok_or_else(|| {
+        ReadProblem::Damaged(format!(
+            "{count} values for {} × {} pixels",
+            layout.width, layout.height
+        ))
+    })
+}
+
+fn floats(values: impl Iterator<Item = f32>, layout: &Layout) -> Result<Pixels, ReadProblem> {
+    if layout.samples != 1 {
+        return Err(ReadProblem::Unsupported(
+            "color with more than 16 bits a sample".to_owned(),
+        ));
+    }
+    Ok(Pixels::F32(grid(values.collect(), layout)?))
+}
+
+fn finish(
+    words: Words,
+    bits: Bits,
+    layout: &Layout,
+    planar: bool,
+    color: Color,
+    palette: Option<&Palette>,
+) -> Result<Pixels, ReadProblem> {
+    if let Some(palette) = palette {
+        return palette_grey(words, bits, layout, palette);
+    }
+    if layout.samples == 3 {
+        return color_grey(words, bits, layout, planar, color);
+    }
+    let plain = bits.shift == 0 && !bits.signed;
+    match words {
+        Words::Bytes(words) if plain && bits.count == 8 => Ok(Pixels::U8(grid(words, layout)?)),
+        Words::Shorts(words) if plain && bits.count == 16 => Ok(Pixels::U16(grid(words, layout)?)),
+        Words::Bytes(words) => narrow(words.iter().map(|w| u32::from(*w)), bits, layout),
+        Words::Shorts(words) => narrow(words.iter().map(|w| u32::from(*w)), bits, layout),
+        Words::Longs(words) => narrow(words.iter().copied(), bits, layout),
+    }
+}
+
+/// The smallest buffer that holds every value of so many bits.
+fn narrow(
+    words: impl Iterator<Item = u32>,
+    bits: Bits,
+    layout: &Layout,
+) -> Result<Pixels, ReadProblem> {
+    Ok(match (bits.signed, bits.count) {
+        (false, ..=8) => Pixels::U8(grid(
+            words.map(|w| bits.unsigned(w) as u8).collect(),
+            layout,
+        )?),
+        (false, ..=16) => Pixels::U16(grid(
+            words.map(|w| bits.unsigned(w) as u16).collect(),
+            layout,
+        )?),
+        (true, ..=16) => Pixels::I16(grid(
+            words.map(|w| bits.extended(w) as i16).collect(),
+            layout,
+        )?),
+        (false, _) => Pixels::F32(grid(
+            words.map(|w| bits.unsigned(w) as f32).collect(),
+            layout,
+        )?),
+        (true, _) => Pixels::F32(grid(
+            words.map(|w| bits.extended(w) as f32).collect(),
+            layout,
+        )?),
+    })
+}
+
+fn palette_grey(
+    words: Words,
+    bits: Bits,
+    layout: &Layout,
+    palette: &Palette,
+) -> Result<Pixels, ReadProblem> {
+    let indices: Vec<i64> = match words {
+        Words::Bytes(words) => words
+            .iter()
+            .map(|w| i64::from(bits.unsigned(u32::from(*w))))
+            .collect(),
+        Words::Shorts(words) => words
+            .iter()
+            .map(|w| {
+                let word = u32::from(*w);
+                if bits.signed {
+                    i64::from(bits.extended(word))
+                } else {
+                    i64::from(bits.unsigned(word))
+                }
+            })
+            .collect(),
+        Words::Longs(_) => {
+            return Err(ReadProblem::Unsupported(
+                "palette color with more than 16 bits".to_owned(),
+            ));
+        }
+    };
+    let greys = indices.iter().map(|index| palette.grey(*index));
+    Ok(if palette.deep {
+        Pixels::U16(grid(greys.collect(), layout)?)
+    } else {
+        Pixels::U8(grid(greys.map(|grey| grey as u8).collect(), layout)?)
+    })
+}
+
+fn color_grey(
+    words: Words,
+    bits: Bits,
+    layout: &Layout,
+    planar: bool,
+    color: Color,
+) -> Result<Pixels, ReadProblem> {
+    let photometric = layout.photometric.as_str();
+    let luma = match color {
+        Color::Luma => true,
+        Color::Rgb => false,
+        Color::AsWritten => matches!(
+            photometric,
+            "YBR_FULL" | "YBR_FULL_422" | "YBR_PARTIAL_422" | "YBR_PARTIAL_420"
+        ),
+    };
+    // Partial range: 16 to 235 carry black to white.
+    let partial = luma && photometric.starts_with("YBR_PARTIAL");
+    match words {
+        Words::Bytes(words) => {
+            let mut grey = one_sample(&words, layout, planar, luma);
+            if partial {
+                for value in &mut grey {
+                    *value = ((f32::from(*value) - 16.0) * 255.0 / 219.0).round() as u8;
+                }
+            }
+            Ok(Pixels::U8(grid(grey, layout)?))
+        }
+        Words::Shorts(mut words) => {
+            for word in &mut words {
+                *word = bits.unsigned(u32::from(*word)) as u16;
+            }
+            let grey = one_sample(&words, layout, planar, luma);
+            Ok(Pixels::U16(grid(grey, layout)?))
+        }
+        Words::Longs(words) => {
+            let values: Vec<f32> = words.iter().map(|w| bits.unsigned(*w) as f32).collect();
+            let area = layout.area();
+            let at = |pixel: usize, sample: usize| {
+                let index = if planar {
+                    sample * area + pixel
+                } else {
+                    pixel * 3 + sample
+                };
+                values.get(index).copied().unwrap_or(0.0)
+            };
+            let grey = (0..area).map(|pixel| {
+                if luma {
+                    at(pixel, 0)
+                } else {
+                    0.299 * at(pixel, 0) + 0.587 * at(pixel, 1) + 0.114 * at(pixel, 2)
+                }
+            });
+            Ok(Pixels::F32(grid(grey.collect(), layout)?))
+        }
+    }
+}
+
+fn one_sample<T: Sample>(words: &[T], layout: &Layout, planar: bool, luma: bool) -> Vec<T> {
+    let area = layout.area();
+    if words.len() == area {
+        return words.to_vec();
+    }
+    match (luma, planar) {
+        (true, true) => words.iter().take(area).copied().collect(),
+        (true, false) => words.iter().step_by(3).copied().collect(),
+        (false, true) => luminance::of_planes(words),
+        (false, false) => luminance::of_interleaved(words, 3),
+    }
+}

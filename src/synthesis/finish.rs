@@ -1,0 +1,149 @@
+//! From model grey to an image at native depth, with its numbers and its mark.
+//!
+//! Separate because this is where the invariants of the result live: its depth, its mark, its count of changed pixels.
+
+use std::sync::Arc;
+
+use super::composite::{Composite, compose};
+use super::plan::Plan;
+use super::readings::{Readers, read_findings, read_hips, read_saliency};
+use crate::document::mask::distance_to;
+use crate::geometry::PixelRect;
+use crate::grid::Grid;
+use crate::job::{Error, Made, Mode, Request};
+use crate::measure::edges::{edges, median_distance};
+use crate::radiograph::{DisplayWindow, Pixels, Radiograph, SyntheticMark};
+
+impl Plan {
+    /// The image at native depth, with its numbers.
+    pub(super) fn finish(
+        &self,
+        readers: &Readers,
+        request: &Request,
+        image_number: u64,
+        grey: &Grid<f32>,
+    ) -> Result<Made, Error> {
+        let patch = self.map.stored(&self.crop.grey_from_model(grey));
+        let (composite, base) = match (&self.blend, &request.source) {
+            (Some(blend), Some(source)) => {
+                let shift = PixelRect::new(
+                    blend.region.x - self.crop.region.x,
+                    blend.region.y - self.crop.region.y,
+                    blend.region.width,
+                    blend.region.height,
+                );
+                let patch = patch.crop(shift, 0.0);
+                let made = compose(&source.pixels, &patch, blend, request.seed, image_number);
+                (made, (**source).clone())
+            }
+            _ => self.whole_image(request, &patch),
+        };
+        let mut radiograph = base;
+        radiograph.pixels = composite.pixels;
+        radiograph.synthetic = Some(SyntheticMark {
+            evidence: "made by this program".to_owned(),
+            contribution: contribution(request, image_number),
+        });
+        let window = request.window.as_ref();
+        let is_hip = request.attributes.kind == "hip";
+        let hips = match &readers.hips {
+            // A missing answer is a missing number, not a failed image.
+            Some(model) if is_hip => read_hips(model, &radiograph, window).ok(),
+            _ => None,
+        };
+        let (saliency, findings) = match &readers.reader {
+            Some(model) if !request.preview => (
+                read_saliency(model, &radiograph, window)?,
+                read_findings(model, &radiograph, window)?,
+            ),
+            _ => (Vec::new(), Vec::new()),
+        };
+        Ok(Made {
+            image_number,
+            changed: composite.changed,
+            changed_outside_ring: composite.changed_outside_ring,
+            changed_inside: composite.changed_inside,
+            seam: self.blend.is_some().then_some(composite.seam),
+            hint_distance_px: self.hint_distance(request, grey),
+            hips,
+            saliency,
+            findings,
+            radiograph: Arc::new(radiograph),
+        })
+    }
+
+    /// A whole new image: of the source's depth, or 12 bits.
+    fn whole_image(&self, request: &Request, patch: &Grid<f32>) -> (Composite, Radiograph) {
+        let shift = PixelRect::new(
+            -self.crop.region.x,
+            -self.crop.region.y,
+            self.size.0,
+            self.size.1,
+        );
+        let values = patch.crop(shift, 0.0);
+        let mut base = match &request.source {
+            Some(source) => {
+                let mut base = Radiograph::from_pixels(source.pixels.like(&values));
+                base.photometric = source.photometric;
+                base.modality = source.modality.clone();
+                base.modality_transform = source.modality_transform.clone();
+                base.modality_unit = source.modality_unit.clone();
+                base.source.bits_stored = source.source.bits_stored;
+                base.windows = vec![
+                    request
+                        .window
+                        .clone()
+                        .unwrap_or_else(|| source.initial_window()),
+                ];
+                base
+            }
+            None => {
+                let twelve_bits = values.map(|v| v.round().clamp(0.0, 4095.0) as u16);
+                let mut base = Radiograph::from_pixels(Pixels::U16(twelve_bits));
+                base.source.bits_stored = 12;
+                base.windows = vec![DisplayWindow::from_range(0.0, 4095.0)];
+                base
+            }
+        };
+        base.notes
+            .push("a whole synthetic image: it shows no patient".to_owned());
+        let pixels = base.pixels.clone();
+        let composite = Composite {
+            changed: Grid::filled(self.size.0, self.size.1, 255),
+            changed_outside_ring: 0,
+            changed_inside: self.size.0 * self.size.1,
+            seam: crate::job::Seam::default(),
+            pixels,
+        };
+        (composite, base)
+    }
+
+    /// Median distance from the drawn lines to the edges of the result, image pixels.
+    fn hint_distance(&self, request: &Request, grey: &Grid<f32>) -> Option<f64> {
+        let lines = self
+            .crop
+            .lines_to_model(request.hint.as_ref()?)
+            .map(|v| *v > 0.5);
+        let found = edges(grey, 0.8).map(|edge| if *edge { 255_u8 } else { 0 });
+        Some(median_distance(&lines, &distance_to(&found))? * self.crop.scale())
+    }
+}
+
+/// What made an image, for its mark.
+fn contribution(request: &Request, image_number: u64) -> String {
+    let mode = match request.mode {
+        Mode::Sketch => "sketch to image",
+        Mode::Inpaint => "inpainting",
+        Mode::Outpaint => "outpainting",
+        Mode::Sample => "sampling",
+    };
+    let hash: String = request.model.hash.chars().take(12).collect();
+    format!(
+        "Radcanvas {}: {mode}, model {} {hash}, seed {}, image {image_number}, {} steps, guidance {}",
+        env!("CARGO_PKG_VERSION"),
+        request.model.name,
+        request.seed,
+        request.steps,
+        request.guidance,
+    )
+}

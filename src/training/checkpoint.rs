@@ -1,0 +1,92 @@
+//! Checkpoints: one safetensors file with weights, moments, averages and the step, from which a run goes on bit for bit.
+//!
+//! Separate because half a checkpoint is worse than none: it is written beside the last one and renamed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use candle_core::Tensor;
+
+use super::optimizer::AdamW;
+use crate::job::{Error, ErrorKind};
+use crate::network::folder;
+
+/// Name of the checkpoint in the output folder.
+pub const CHECKPOINT: &str = "checkpoint.safetensors";
+
+/// Where a run stands, beside its tensors. Batches and noise are pure functions of seed and step, so the step is also
+/// the position of the data and of all chance.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// Steps done.
+    pub step: usize,
+    /// Smoothed loss.
+    pub loss: f64,
+    /// Seconds spent.
+    pub seconds: f64,
+}
+
+/// Writes the checkpoint of a run; gives its path.
+pub fn save(out: &Path, optimizer: &AdamW, standing: &Standing) -> Result<PathBuf, Error> {
+    let path = out.join(CHECKPOINT);
+    let failed = |what: String| {
+        Error::new(
+            ErrorKind::Failed,
+            format!("the checkpoint cannot be written: {what}"),
+        )
+        .at(&path)
+    };
+    let state = optimizer
+        .state()
+        .map_err(|error| failed(error.to_string()))?;
+    let facts = HashMap::from([
+        ("step".to_owned(), standing.step.to_string()),
+        // Shortest text that reads back to the same number.
+        ("loss".to_owned(), format!("{:?}", standing.loss)),
+        ("seconds".to_owned(), format!("{:?}", standing.seconds)),
+    ]);
+    let content =
+        safetensors::serialize(&state, Some(facts)).map_err(|error| failed(error.to_string()))?;
+    folder::write(&path, &content).map_err(|error| failed(error.to_string()))?;
+    Ok(path)
+}
+
+/// Reads the checkpoint in `out` into the optimizer; `None` when there is none.
+pub fn restore(out: &Path, optimizer: &mut AdamW) -> Result<Option<Standing>, Error> {
+    let path = out.join(CHECKPOINT);
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let failed = |what: String| {
+        Error::new(
+            ErrorKind::Input,
+            format!("the checkpoint cannot be read: {what}"),
+        )
+        .at(&path)
+        .remedy("start without --resume, or give the recipe it was made with")
+    };
+    let content = fs::read(&path).map_err(|error| failed(error.to_string()))?;
+    let (_, header) = safetensors::SafeTensors::read_metadata(&content)
+        .map_err(|error| failed(error.to_string()))?;
+    let facts = header.metadata().clone().unwrap_or_default();
+    let number = |name: &str| {
+        facts
+            .get(name)
+            .and_then(|text| text.parse::<f64>().ok())
+            .ok_or_else(|| failed(format!("it does not say its {name}")))
+    };
+    let standing = Standing {
+        step: number("step")? as usize,
+        loss: number("loss")?,
+        seconds: number("seconds")?,
+    };
+    let tensors: BTreeMap<String, Tensor> = folder::tensors_in(&path, &content)
+        .map_err(|error| failed(error.to_string()))?
+        .into_iter()
+        .collect();
+    optimizer
+        .restore(&tensors, standing.step)
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(Some(standing))
+}

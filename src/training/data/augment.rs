@@ -1,0 +1,175 @@
+//! Small changes of pose and exposure, image and truth together.
+//!
+//! Separate because here image space changes: everything that has coordinates passes the same transform. No elastic
+//! deformation: it would change angles.
+
+use rayon::prelude::*;
+
+use super::{Example, Facts};
+use crate::geometry::{Affine, Point};
+use crate::grid::Grid;
+use crate::landmarks::HipLandmarks;
+use crate::noise::Noise;
+
+/// How much is changed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Amount {
+    /// Largest rotation in degrees.
+    pub rotation: f64,
+    /// Largest relative change of scale.
+    pub scale: f64,
+    /// Largest shift as a share of the side.
+    pub shift: f64,
+    /// Chance of a mirror image (hips only: sides are swapped with it).
+    pub mirror: f64,
+    /// Strength of changes of gamma, window and noise, 0–1.
+    pub exposure: f64,
+}
+
+impl Amount {
+    /// Nothing changes.
+    pub const NONE: Self = Self {
+        rotation: 0.0,
+        scale: 0.0,
+        shift: 0.0,
+        mirror: 0.0,
+        exposure: 0.0,
+    };
+    /// For networks that shall not care.
+    pub const STRONG: Self = Self {
+        rotation: 10.0,
+        scale: 0.1,
+        shift: 0.06,
+        mirror: 0.5,
+        exposure: 1.0,
+    };
+    /// For networks that shall paint what they saw.
+    pub const GENTLE: Self = Self {
+        rotation: 4.0,
+        scale: 0.05,
+        shift: 0.03,
+        mirror: 0.0,
+        exposure: 0.3,
+    };
+}
+
+/// One example as a network sees it.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Grey in −1…1.
+    pub image: Grid<f32>,
+    /// Its facts, in its own pixels.
+    pub facts: Facts,
+}
+
+/// Views of several examples at once; each draws from the stream of its own number.
+pub fn views(examples: &[(&Example, u64)], seed: u64, amount: &Amount) -> Vec<View> {
+    examples
+        .par_iter()
+        .map(|(example, stream)| view(example, &mut Noise::new(seed, *stream), amount))
+        .collect()
+}
+
+/// One random view of an example.
+pub fn view(example: &Example, noise: &mut Noise, amount: &Amount) -> View {
+    let size = example.image.width() as f64;
+    let center = Point::new(
+        (size - 1.0) / 2.0,
+        (example.image.height() as f64 - 1.0) / 2.0,
+    );
+    let around = |a: f64| (-a, a);
+    let mut draw = |a: f64| {
+        let (low, high) = around(a);
+        noise.range(low, high)
+    };
+    let angle = draw(amount.rotation).to_radians();
+    let scale = 1.0 + draw(amount.scale);
+    let shift = Point::new(draw(amount.shift) * size, draw(amount.shift) * size);
+    let [gamma, low, high] = [draw(0.2), draw(0.06), draw(0.06)].map(|v| v * amount.exposure);
+    let grain = draw(0.5).abs() * 0.02 * amount.exposure;
+    let mirror = example.facts.landmarks.is_some() && noise.chance(amount.mirror);
+    let flip = if mirror { -1.0 } else { 1.0 };
+    let scaled = Affine::scale_then_shift(
+        Point::new(flip * scale, scale),
+        Point::new(
+            center.x * (1.0 - flip * scale) + shift.x,
+            center.y * (1.0 - scale) + shift.y,
+        ),
+    );
+    let view_from_image = Affine::rotation(angle, center).after(&scaled);
+    let still = *amount == Amount::NONE;
+    let image = if still {
+        example.image.map(|v| f32::from(*v) / 127.5 - 1.0)
+    } else {
+        let exponent = (1.0 + gamma) as f32;
+        let (low, span) = (low as f32, (1.0 + high - low) as f32);
+        let mut image = resampled(&example.image, &view_from_image);
+        for value in image.cells_mut() {
+            let grey = ((*value - low) / span).clamp(0.0, 1.0).powf(exponent);
+            *value = 2.0 * grey - 1.0;
+        }
+        if grain > 0.004 {
+            for value in image.cells_mut() {
+                // A sum of three uniforms: near enough to normal for grain, and cheap.
+                let bits = noise.bits();
+                let sum = (bits & 1023) + ((bits >> 10) & 1023) + ((bits >> 20) & 1023);
+                let normal = (sum as f32 - 1534.5) / 511.5;
+                *value = (*value + 2.0 * grain as f32 * normal).clamp(-1.0, 1.0);
+            }
+        }
+        image
+    };
+    let mut facts = example.facts.clone();
+    if !still {
+        transform(&mut facts, &view_from_image, mirror);
+    }
+    View { image, facts }
+}
+
+fn transform(facts: &mut Facts, view_from_image: &Affine, mirror: bool) {
+    facts.landmarks = facts.landmarks.map(|landmarks| {
+        let mapped = landmarks.mapped(view_from_image);
+        if mirror {
+            HipLandmarks {
+                left: mapped.right,
+                right: mapped.left,
+                pixel_spacing_mm: None,
+            }
+        } else {
+            mapped
+        }
+    });
+    for (points, _) in &mut facts.outlines {
+        for point in points {
+            *point = view_from_image.apply(*point);
+        }
+    }
+    facts.spacing_mm = facts.spacing_mm.map(|mm| mm / view_from_image.scale());
+}
+
+/// Grey in 0–1 by bilinear interpolation; outside is black.
+fn resampled(image: &Grid<u8>, view_from_image: &Affine) -> Grid<f32> {
+    let Some(image_from_view) = view_from_image.inverse() else {
+        return image.map(|v| f32::from(*v) / 255.0);
+    };
+    let (width, height) = image.size();
+    let [a, b, c, d, e, f] = image_from_view.coefficients;
+    let cells = image.cells();
+    let at = |x: i64, y: i64| -> f32 {
+        if x >= 0 && y >= 0 && (x as usize) < width && (y as usize) < height {
+            f32::from(cells[y as usize * width + x as usize])
+        } else {
+            0.0
+        }
+    };
+    Grid::from_fn(width, height, |x, y| {
+        let (x, y) = (x as f64, y as f64);
+        let (u, v) = (a * x + b * y + c, d * x + e * y + f);
+        let (left, top) = (u.floor(), v.floor());
+        let (p, q) = ((u - left) as f32, (v - top) as f32);
+        let (left, top) = (left as i64, top as i64);
+        let upper = at(left, top) * (1.0 - p) + at(left + 1, top) * p;
+        let lower = at(left, top + 1) * (1.0 - p) + at(left + 1, top + 1) * p;
+        (upper * (1.0 - q) + lower * q) / 255.0
+    })
+}

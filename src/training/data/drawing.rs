@@ -1,0 +1,185 @@
+//! Sketches as a hand would draw them, and masks as a hand would paint them.
+//!
+//! Separate because a network that only ever saw perfect outlines obeys nothing else: lines are dropped, shaken, of
+//! changing width, and sometimes come from edges of the image instead of the truth. Rastered by the document's own
+//! code, so that training and drawing agree on every pixel.
+
+use super::augment::View;
+use crate::document::raster::draw;
+use crate::document::{Layer, Mark, Operation, Shape, StrokePoint};
+use crate::geometry::Point;
+use crate::grid::Grid;
+use crate::noise::Noise;
+
+/// A sketch of a view: white lines on black, 0–1, of its size.
+pub fn sketch_of(view: &View, noise: &mut Noise) -> Grid<f32> {
+    let (width, height) = view.image.size();
+    let mut raster = Grid::filled(width, height, 0_u8);
+    // Sizes are given at 256 pixels a side.
+    let unit = width as f64 / 256.0;
+    let dropped = noise.range(0.0, 0.6);
+    let shake = noise.range(0.0, 2.5) * unit;
+    let pen = noise.range(1.2, 4.0) * unit;
+    for (points, closed) in &view.facts.outlines {
+        if noise.chance(dropped) {
+            continue;
+        }
+        let mut points = points.clone();
+        if *closed && let Some(first) = points.first().copied() {
+            points.push(first);
+        }
+        // Now and then only a part of a line.
+        let part = if noise.chance(0.3) {
+            noise.range(0.4, 1.0)
+        } else {
+            1.0
+        };
+        let kept = ((points.len() as f64 * part) as usize)
+            .max(2)
+            .min(points.len());
+        points.truncate(kept);
+        stroke(&mut raster, &shaken(&points, shake, noise), pen);
+    }
+    let mut sketch = raster.map(|v| f32::from(*v) / 255.0);
+    let edges = view.facts.outlines.is_empty() || noise.chance(0.2);
+    if edges {
+        let threshold = [0.10, 0.18, 0.30][noise.index(3)];
+        add_edges(&mut sketch, &view.image, threshold);
+    }
+    sketch
+}
+
+/// A line with slow random offsets: what a hand does, not what noise does.
+fn shaken(points: &[Point], amount: f64, noise: &mut Noise) -> Vec<Point> {
+    let mut wave = || {
+        let (turns, phase) = (
+            noise.range(1.0, 6.0),
+            noise.range(0.0, std::f64::consts::TAU),
+        );
+        move |share: f64| (std::f64::consts::TAU * turns * share + phase).sin()
+    };
+    let (x, y) = (wave(), wave());
+    let last = points.len().saturating_sub(1).max(1) as f64;
+    points
+        .iter()
+        .enumerate()
+        .map(|(i, p)| {
+            let share = i as f64 / last;
+            Point::new(p.x + amount * x(share), p.y + amount * y(share))
+        })
+        .collect()
+}
+
+fn stroke(raster: &mut Grid<u8>, points: &[Point], width: f64) {
+    let mark = Mark {
+        layer: Layer::Sketch,
+        operation: Operation::Paint,
+        shape: Shape::Stroke {
+            points: points
+                .iter()
+                .map(|at| StrokePoint {
+                    at: *at,
+                    pressure: 1.0,
+                })
+                .collect(),
+            width,
+            smooth: true,
+        },
+    };
+    let clip = raster.bounds();
+    draw(raster, &mark, clip);
+}
+
+/// Adds the places where the smoothed image (−1…1) changes by more than `threshold` over three pixels.
+fn add_edges(sketch: &mut Grid<f32>, image: &Grid<f32>, threshold: f32) {
+    let (width, height) = image.size();
+    let smooth = |x: usize, y: usize| {
+        let mut sum = 0.0;
+        for dy in 0..3 {
+            for dx in 0..3 {
+                sum += image[(x + dx - 1, y + dy - 1)];
+            }
+        }
+        sum / 9.0
+    };
+    if width < 8 || height < 8 {
+        return;
+    }
+    let soft = Grid::from_fn(width, height, |x, y| {
+        smooth(x.clamp(1, width - 2), y.clamp(1, height - 2))
+    });
+    let slope = Grid::from_fn(width, height, |x, y| {
+        if x < 2 || y < 2 || x + 2 >= width || y + 2 >= height {
+            return (0.0, 0.0);
+        }
+        (
+            0.5 * (soft[(x + 1, y)] - soft[(x - 1, y)]),
+            0.5 * (soft[(x, y + 1)] - soft[(x, y - 1)]),
+        )
+    });
+    let strength = slope.map(|(dx, dy): &(f32, f32)| dx.hypot(*dy));
+    for y in 2..height - 2 {
+        for x in 2..width - 2 {
+            let here = strength[(x, y)];
+            if here < 0.5 * threshold {
+                continue;
+            }
+            // Only the crest of a slope is a line.
+            let (dx, dy) = slope[(x, y)];
+            let (before, after) = if dx.abs() > dy.abs() {
+                (strength[(x - 1, y)], strength[(x + 1, y)])
+            } else {
+                (strength[(x, y - 1)], strength[(x, y + 1)])
+            };
+            if here >= before && here >= after {
+                sketch[(x, y)] = 1.0;
+            }
+        }
+    }
+}
+
+/// A random mask, 255 = renewed: a box, a hand's blob, or a half-plane.
+pub fn random_mask(width: usize, height: usize, noise: &mut Noise) -> Grid<u8> {
+    let mut mask = Grid::filled(width, height, 0_u8);
+    let (w, h) = (width as f64, height as f64);
+    let somewhere =
+        |noise: &mut Noise| Point::new(noise.range(0.1, 0.9) * w, noise.range(0.1, 0.9) * h);
+    match noise.index(10) {
+        0..=3 => {
+            let center = somewhere(noise);
+            let half = Point::new(noise.range(0.05, 0.3) * w, noise.range(0.05, 0.3) * h);
+            for y in 0..height {
+                for x in 0..width {
+                    let inside = (x as f64 - center.x).abs() <= half.x
+                        && (y as f64 - center.y).abs() <= half.y;
+                    if inside {
+                        mask[(x, y)] = 255;
+                    }
+                }
+            }
+        }
+        4..=7 => {
+            let mut at = somewhere(noise);
+            let mut points = vec![at];
+            for _ in 0..noise.index(6) {
+                let step = Point::new(noise.gauss(0.0, 0.12) * w, noise.gauss(0.0, 0.12) * h);
+                at = at + step;
+                points.push(at);
+            }
+            stroke(&mut mask, &points, noise.range(0.08, 0.3) * w);
+        }
+        _ => {
+            let at = somewhere(noise);
+            let angle = noise.range(0.0, std::f64::consts::TAU);
+            let normal = Point::new(angle.cos(), angle.sin());
+            for y in 0..height {
+                for x in 0..width {
+                    if (Point::new(x as f64, y as f64) - at).dot(normal) > 0.0 {
+                        mask[(x, y)] = 255;
+                    }
+                }
+            }
+        }
+    }
+    mask
+}

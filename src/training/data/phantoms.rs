@@ -1,0 +1,114 @@
+//! Phantoms as training images, drawn on all cores and kept on disk.
+//!
+//! Separate because a phantom takes long enough to draw that five lessons should not each draw it again.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::{Example, Facts, cache, shapes};
+use crate::grid::Grid;
+use crate::job::{Error, ErrorKind, Observe, Progress};
+use crate::phantom::Phantom;
+
+/// Kinds that can be trained on.
+pub const KINDS: [&str; 1] = ["shapes"];
+
+/// `count` images of each kind, of `size`², in an order that mixes the kinds: image `n` of every kind has the seed
+/// `seed + n`.
+pub fn examples(
+    kinds: &[String],
+    seed: u64,
+    count: usize,
+    size: usize,
+    folder: &Path,
+    observe: &mut Observe<'_>,
+) -> Result<Vec<Example>, Error> {
+    if let Some(unknown) = kinds.iter().find(|kind| !KINDS.contains(&kind.as_str())) {
+        return Err(
+            Error::new(ErrorKind::Usage, format!("no phantom is called {unknown}"))
+                .remedy(format!("give one or more of {}", KINDS.join(", "))),
+        );
+    }
+    let mut of_kinds = Vec::new();
+    for kind in kinds {
+        let name = format!("{kind}-{seed}-{count}-{size}");
+        let examples = match cache::load(folder, &name) {
+            Some(examples) if examples.len() == count => examples,
+            _ => {
+                let examples = drawn(kind, seed, count, size, observe)?;
+                cache::save(folder, &name, &examples)?;
+                examples
+            }
+        };
+        of_kinds.push(examples.into_iter());
+    }
+    let mut mixed = Vec::with_capacity(kinds.len() * count);
+    for _ in 0..count {
+        mixed.extend(of_kinds.iter_mut().filter_map(Iterator::next));
+    }
+    Ok(mixed)
+}
+
+fn drawn(
+    kind: &str,
+    seed: u64,
+    count: usize,
+    size: usize,
+    observe: &mut Observe<'_>,
+) -> Result<Vec<Example>, Error> {
+    let mut examples = Vec::with_capacity(count);
+    let numbers: Vec<u64> = (seed..seed + count as u64).collect();
+    for part in numbers.chunks(16) {
+        let progress = Progress {
+            stage: format!("drawing {kind} phantoms"),
+            step: examples.len(),
+            steps: count,
+            seconds_left: None,
+            preview: None,
+            value: None,
+        };
+        if let ControlFlow::Break(()) = observe(progress) {
+            return Err(Error::stopped());
+        }
+        let drawn: Vec<Example> = part.par_iter().map(|seed| one(kind, *seed, size)).collect();
+        examples.extend(drawn);
+    }
+    Ok(examples)
+}
+
+fn one(_kind: &str, seed: u64, size: usize) -> Example {
+    let (image, facts) = shapes::draw(seed, size);
+    Example { image, facts }
+}
+
+/// A phantom's pixels and truth as a training example.
+pub fn example_of(phantom: &Phantom) -> Example {
+    Example {
+        // 12 bits to 8, rounded.
+        image: phantom
+            .image
+            .map(|v| ((u32::from((*v).min(4095)) * 255 + 2047) / 4095) as u8),
+        facts: Facts {
+            kind: phantom.kind.clone(),
+            age_years: Some(phantom.age_years),
+            sex: match phantom.sex {
+                'F' => Some(0),
+                'M' => Some(1),
+                _ => None,
+            },
+            findings: phantom.labels.clone().into_iter().collect(),
+            landmarks: phantom.landmarks,
+            outlines: phantom
+                .outlines
+                .iter()
+                .map(|outline| (outline.points.clone(), outline.closed))
+                .collect(),
+            spacing_mm: Some(phantom.spacing_mm),
+        },
+    }
+}
+
+/// Keeps the type of grids in one place for the cache.
+pub type Image = Grid<u8>;

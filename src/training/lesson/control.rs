@@ -1,0 +1,136 @@
+//! The control branch's lesson: a copy of the denoiser's way down learns the hint, the denoiser stays as it is.
+//!
+//! Separate from [`super::diffusion`]: here nothing of the base may change, and the adapter is not used.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Result as Tensors, Tensor};
+
+use super::flow::{FlowBatch, FlowData, Holes};
+use super::{Lesson, card, scalar};
+use crate::job::Error;
+use crate::network::control::Branch;
+use crate::network::denoiser;
+use crate::network::folder::{
+    Card, Diffusion, DiffusionConfig, ModelFolder, Need, Task, load_autoencoder, load_diffusion,
+};
+use crate::network::weights::Weights;
+use crate::training::data::DataSet;
+use crate::training::recipe::Recipe;
+use crate::training::trainer::Loss;
+use crate::training::{model, tensors};
+
+struct ControlLesson {
+    out: PathBuf,
+    recipe: Recipe,
+    flow: FlowData,
+    base: Diffusion,
+    base_folder: ModelFolder,
+    config: denoiser::Config,
+    weights: Weights,
+    branch: Branch,
+}
+
+const HOLES: Holes = Holes {
+    no_sketch: 0.1,
+    no_geometry: 0.3,
+    neither: 0.0,
+    mask: 0.3,
+};
+
+/// Loads autoencoder and base and starts the branch as a copy of the base.
+pub(super) fn begin(
+    out: &Path,
+    recipe: &Recipe,
+    data: DataSet,
+) -> Result<impl Lesson + use<>, Error> {
+    let path = Recipe::beside(&recipe.autoencoder, out, "autoencoder");
+    let (autoencoder, _) = load_autoencoder(&path).map_err(|e| model(&e))?;
+    let path = Recipe::beside(&recipe.base, out, "diffusion");
+    let (base, base_folder) = load_diffusion(&path).map_err(|e| model(&e))?;
+    let config: DiffusionConfig = base_folder.configuration().map_err(|e| model(&e))?;
+    let config = config.denoiser;
+    let weights = Weights::new(recipe.seed);
+    let branch = Branch::new(&weights.builder(), &config).map_err(|e| tensors(&e))?;
+    let copied = base_folder
+        .tensors()
+        .map_err(|e| model(&e))?
+        .into_iter()
+        .filter_map(|(name, tensor)| {
+            let name = name.strip_prefix("denoiser.")?;
+            name.starts_with("down.").then(|| (name.to_owned(), tensor))
+        })
+        .collect();
+    weights.set(&copied).map_err(|e| tensors(&e))?;
+    Ok(ControlLesson {
+        out: out.to_owned(),
+        recipe: recipe.clone(),
+        flow: FlowData::new(data, autoencoder),
+        base,
+        base_folder,
+        config,
+        weights,
+        branch,
+    })
+}
+
+impl ControlLesson {
+    fn error(&self, batch: &FlowBatch) -> Tensors<Tensor> {
+        let denoiser = &self.base.denoiser;
+        let condition = denoiser.embed(&batch.conditions, &batch.moments)?;
+        let residuals = self
+            .branch
+            .forward(&batch.input, &condition, &batch.hint, 1.0)?;
+        let velocity = denoiser.forward(&batch.input, &condition, None, Some(&residuals))?;
+        let square = (velocity - &batch.target)?.sqr()?;
+        square.broadcast_mul(&batch.weight)?.mean_all()
+    }
+}
+
+impl Lesson for ControlLesson {
+    fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    fn loss(&mut self, step: usize, _done: f64) -> Result<Loss, Error> {
+        self.flow
+            .batch(&self.recipe, step, &HOLES)
+            .and_then(|batch| {
+                let total = self.error(&batch)?;
+                Ok(Loss {
+                    parts: vec![("velocity", scalar(&total)?)],
+                    total,
+                })
+            })
+            .map_err(|e| tensors(&e))
+    }
+
+    fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
+        let (out, recipe, data) = (&self.out, &self.recipe, &self.flow.data);
+        let mut card = card(
+            Task::Control,
+            "control-branch-1",
+            &self.config,
+            out,
+            recipe,
+            data,
+        );
+        card.needs = BTreeMap::from([(
+            "diffusion".to_owned(),
+            Need {
+                name: self.base_folder.card.name.clone(),
+                hash: self.base_folder.hash(),
+            },
+        )]);
+        Ok(card)
+    }
+
+    fn measure(
+        &mut self,
+        _averages: &BTreeMap<String, Tensor>,
+        _card: &mut Card,
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! The generator's lesson: denoiser and adapter together from the first step (measured: better than a frozen base).
+//!
+//! Separate from [`super::control`], which trains a branch on a denoiser that stays as it is.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Result as Tensors, Tensor};
+
+use super::flow::{FlowBatch, FlowData, Holes};
+use super::{Lesson, card, fixed, scalar};
+use crate::job::Error;
+use crate::network::condition::Names;
+use crate::network::folder::{
+    Card, Diffusion, DiffusionConfig, ModelFolder, Need, Task, load_autoencoder,
+};
+use crate::network::weights::Weights;
+use crate::training::data::DataSet;
+use crate::training::recipe::Recipe;
+use crate::training::trainer::Loss;
+use crate::training::{model, tensors};
+
+struct DiffusionLesson {
+    out: PathBuf,
+    recipe: Recipe,
+    flow: FlowData,
+    autoencoder: ModelFolder,
+    config: DiffusionConfig,
+    weights: Weights,
+    network: Diffusion,
+}
+
+const HOLES: Holes = Holes {
+    no_sketch: 0.2,
+    no_geometry: 0.3,
+    neither: 0.1,
+    mask: 0.5,
+};
+
+/// Loads the autoencoder and builds the generator and its lesson.
+pub(super) fn begin(
+    out: &Path,
+    recipe: &Recipe,
+    data: DataSet,
+) -> Result<impl Lesson + use<>, Error> {
+    let path = Recipe::beside(&recipe.autoencoder, out, "autoencoder");
+    let (autoencoder, folder) = load_autoencoder(&path).map_err(|e| model(&e))?;
+    let mut config: DiffusionConfig = recipe.network()?;
+    config.denoiser.latent = autoencoder.channels();
+    config.adapter = config.adapter.fitting(&config.denoiser);
+    let weights = Weights::new(recipe.seed);
+    let names = data.names.clone();
+    let network = Diffusion::new(&weights.builder(), &config, names).map_err(|e| tensors(&e))?;
+    Ok(DiffusionLesson {
+        out: out.to_owned(),
+        recipe: recipe.clone(),
+        flow: FlowData::new(data, autoencoder),
+        autoencoder: folder,
+        config,
+        weights,
+        network,
+    })
+}
+
+/// Mean squared velocity error of a batch, weighted.
+fn error(network: &Diffusion, batch: &FlowBatch) -> Tensors<Tensor> {
+    let condition = network.denoiser.embed(&batch.conditions, &batch.moments)?;
+    let injections = network.adapter.forward(&batch.hint)?;
+    let velocity = network
+        .denoiser
+        .forward(&batch.input, &condition, Some(&injections), None)?;
+    let square = (velocity - &batch.target)?.sqr()?;
+    square.broadcast_mul(&batch.weight)?.mean_all()
+}
+
+impl Lesson for DiffusionLesson {
+    fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    fn loss(&mut self, step: usize, _done: f64) -> Result<Loss, Error> {
+        self.flow
+            .batch(&self.recipe, step, &HOLES)
+            .and_then(|batch| {
+                let total = error(&self.network, &batch)?;
+                Ok(Loss {
+                    parts: vec![("velocity", scalar(&total)?)],
+                    total,
+                })
+            })
+            .map_err(|e| tensors(&e))
+    }
+
+    fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
+        let (out, recipe, data) = (&self.out, &self.recipe, &self.flow.data);
+        let task = Task::Diffusion;
+        let mut card = card(task, "flow-unet-1", &self.config, out, recipe, data);
+        card.names = Some(data.names.clone());
+        card.needs = BTreeMap::from([(
+            "autoencoder".to_owned(),
+            Need {
+                name: self.autoencoder.card.name.clone(),
+                hash: self.autoencoder.hash(),
+            },
+        )]);
+        Ok(card)
+    }
+
+    fn measure(
+        &mut self,
+        averages: &BTreeMap<String, Tensor>,
+        card: &mut Card,
+    ) -> Result<(), Error> {
+        let mean = Diffusion::new(&fixed(averages), &self.config, Names::default())
+            .and_then(|network| {
+                let mut sum = 0.0;
+                // Steps far beyond any run: noise and views that were never trained on.
+                for step in 0..4 {
+                    let batch = self.flow.batch(&self.recipe, (1 << 40) + step, &HOLES)?;
+                    sum += scalar(&error(&network, &batch)?)?;
+                }
+                Ok(sum / 4.0)
+            })
+            .map_err(|e| tensors(&e))?;
+        card.measured.insert("velocity_error".to_owned(), mean);
+        Ok(())
+    }
+}

@@ -1,0 +1,215 @@
+//! One batch of flow matching, shared by the denoiser's lesson and the control branch's.
+//!
+//! `z_t = (1 − t)·z + t·ε`, target `ε − z`, `t = sigmoid(N(0, 1))` (Lipman et al. 2023; Esser et al. 2024). Latents of
+//! the unmasked views are kept: an example has two fixed views, encoded when first seen.
+
+use std::collections::HashMap;
+
+use candle_core::{Device, Result as Tensors, Tensor};
+
+use crate::grid::Grid;
+use crate::network::autoencoder::{Autoencoder, latent_mask};
+use crate::network::condition::{Condition, Moment};
+use crate::network::control::hint;
+use crate::network::denoiser::assemble;
+use crate::noise::Noise;
+use crate::training::data::augment::{Amount, View, view};
+use crate::training::data::{DataSet, Example, image_tensor, indices, random_mask, sketch_of};
+use crate::training::recipe::Recipe;
+use rayon::prelude::*;
+
+/// Views kept of each example.
+const VIEWS: u64 = 2;
+
+/// A batch ready for the denoiser.
+pub(super) struct FlowBatch {
+    /// Noisy latent, mask, masked latent.
+    pub input: Tensor,
+    /// The velocity to predict.
+    pub target: Tensor,
+    /// 1 where regenerated, less outside the mask.
+    pub weight: Tensor,
+    /// Hint planes.
+    pub hint: Tensor,
+    /// What is said about each picture, holes included.
+    pub conditions: Vec<Condition>,
+    /// When on the path.
+    pub moments: Vec<Moment>,
+}
+
+/// Makes batches and keeps latents.
+pub(super) struct FlowData {
+    pub data: DataSet,
+    pub autoencoder: Autoencoder,
+    latents: HashMap<(usize, u64), Tensor>,
+}
+
+/// One sample before the networks see it.
+struct Sample {
+    key: (usize, u64),
+    view: View,
+    mask: Option<Grid<u8>>,
+    sketch: Grid<f32>,
+    geometry: bool,
+    condition: Condition,
+    t: f64,
+    noise: Vec<f32>,
+}
+
+/// How often what is left out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Holes {
+    pub no_sketch: f64,
+    pub no_geometry: f64,
+    pub neither: f64,
+    pub mask: f64,
+}
+
+impl FlowData {
+    pub fn new(data: DataSet, autoencoder: Autoencoder) -> Self {
+        Self {
+            data,
+            autoencoder,
+            latents: HashMap::new(),
+        }
+    }
+
+    /// The batch of a step.
+    pub fn batch(&mut self, recipe: &Recipe, step: usize, holes: &Holes) -> Tensors<FlowBatch> {
+        let mut noise = Noise::new(recipe.seed, step as u64);
+        let chosen = indices(&mut noise, self.data.training().len(), recipe.batch);
+        let latent = self.latent_size();
+        let samples: Vec<Sample> = chosen
+            .par_iter()
+            .enumerate()
+            .map(|(i, n)| {
+                let stream = (step as u64) << 16 | i as u64;
+                let mut noise = Noise::new(recipe.seed ^ 0x464c_4f57, stream);
+                self.sample(*n, &mut noise, holes, latent)
+            })
+            .collect();
+        self.assembled(&samples)
+    }
+
+    /// The numbers of one latent.
+    fn latent_size(&self) -> usize {
+        let cells = self.data.size / crate::network::autoencoder::FACTOR;
+        self.autoencoder.channels() * cells * cells
+    }
+
+    fn sample(&self, n: usize, noise: &mut Noise, holes: &Holes, latent: usize) -> Sample {
+        let key = (n, noise.index(VIEWS as usize) as u64);
+        let view = fixed_view(&self.data.examples[n], n, key.1);
+        let mask = noise
+            .chance(holes.mask)
+            .then(|| random_mask(self.data.size, self.data.size, noise));
+        let neither = noise.chance(holes.neither);
+        let lines = !neither && !noise.chance(holes.no_sketch);
+        let geometry = !neither && !noise.chance(holes.no_geometry);
+        let sketch = if lines {
+            sketch_of(&view, noise)
+        } else {
+            view.image.map(|_| 0.0)
+        };
+        let condition = with_holes(self.data.condition(&view.facts), geometry, noise);
+        let t = 1.0 / (1.0 + (-noise.normal()).exp());
+        Sample {
+            key,
+            view,
+            mask,
+            sketch,
+            geometry,
+            condition,
+            t,
+            noise: noise.normals(latent),
+        }
+    }
+
+    fn assembled(&mut self, samples: &[Sample]) -> Tensors<FlowBatch> {
+        let (mut inputs, mut targets, mut weights, mut hints) = (vec![], vec![], vec![], vec![]);
+        for sample in samples {
+            let z = self.latent(sample)?;
+            let e = Tensor::from_slice(&sample.noise, z.shape(), &Device::Cpu)?;
+            let noisy = ((&z * (1.0 - sample.t))? + (&e * sample.t)?)?;
+            targets.push((&e - &z)?);
+            let (_, _, h, w) = z.dims4()?;
+            let ones = Tensor::ones((1, 1, h, w), z.dtype(), z.device())?;
+            if let Some(mask) = &sample.mask {
+                let cells = latent_mask(mask)?;
+                let kept = self
+                    .autoencoder
+                    .encode(&masked(&sample.view.image, mask)?)?;
+                inputs.push(assemble(&noisy, Some((&cells, &kept)))?);
+                weights.push(((cells * 0.7)? + 0.3)?);
+            } else {
+                inputs.push(assemble(&noisy, None)?);
+                weights.push(ones);
+            }
+            let landmarks = sample.view.facts.landmarks.filter(|_| sample.geometry);
+            hints.push(hint(&sample.sketch, landmarks.as_ref())?);
+        }
+        Ok(FlowBatch {
+            input: Tensor::cat(&inputs, 0)?,
+            target: Tensor::cat(&targets, 0)?,
+            weight: Tensor::cat(&weights, 0)?,
+            hint: Tensor::cat(&hints, 0)?,
+            conditions: samples.iter().map(|s| s.condition.clone()).collect(),
+            moments: samples.iter().map(|s| Moment::plain(s.t)).collect(),
+        })
+    }
+
+    fn latent(&mut self, sample: &Sample) -> Tensors<Tensor> {
+        if let Some(z) = self.latents.get(&sample.key) {
+            return Ok(z.clone());
+        }
+        let image = image_tensor(std::slice::from_ref(&sample.view.image))?;
+        let z = self.autoencoder.encode(&image)?.detach();
+        self.latents.insert(sample.key, z.clone());
+        Ok(z)
+    }
+}
+
+/// View `number` of an example: the same at every step, so that its latent can be kept.
+fn fixed_view(example: &Example, n: usize, number: u64) -> View {
+    let amount = if number == 0 {
+        Amount::NONE
+    } else {
+        Amount::GENTLE
+    };
+    view(example, &mut Noise::new(n as u64, number), &amount)
+}
+
+/// The picture with mid-grey where it will be renewed: nothing of the truth leaks through the encoder.
+pub(super) fn masked(image: &Grid<f32>, mask: &Grid<u8>) -> Tensors<Tensor> {
+    let mut kept = image.clone();
+    for (value, painted) in kept.cells_mut().iter_mut().zip(mask.cells()) {
+        if *painted > 0 {
+            *value = 0.0;
+        }
+    }
+    image_tensor(std::slice::from_ref(&kept))
+}
+
+/// Leaves fields out: everything one time in ten, each field alone 15 %.
+fn with_holes(mut condition: Condition, geometry: bool, noise: &mut Noise) -> Condition {
+    if !geometry {
+        condition.geometry = None;
+    }
+    if noise.chance(0.1) {
+        return Condition {
+            geometry: condition.geometry,
+            ..Condition::default()
+        };
+    }
+    if noise.chance(0.15) {
+        condition.kind = None;
+    }
+    if noise.chance(0.15) {
+        condition.age_decades = None;
+    }
+    if noise.chance(0.15) {
+        condition.sex = None;
+    }
+    condition.findings.retain(|_| !noise.chance(0.15));
+    condition
+}

@@ -1,0 +1,220 @@
+//! The hips' lesson: heat maps against the truth, then error ellipses, then calibration on images held out.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Result as Tensors, Tensor};
+
+use super::calibration::{calibrate, truth};
+use super::{Lesson, card, fixed, scalar};
+use crate::grid::Grid;
+use crate::job::{Error, ErrorKind};
+use crate::landmarks::HipLandmarks;
+use crate::network::folder::{Card, Task};
+use crate::network::hips::points::{Calibration, both_maps};
+use crate::network::hips::{CELL, Config, HipNetwork, MAPS};
+use crate::network::ops;
+use crate::network::weights::Weights;
+use crate::noise::Noise;
+use crate::training::data::augment::{Amount, View, views};
+use crate::training::data::{DataSet, Example, image_tensor, indices};
+use crate::training::loss::cross_entropy;
+use crate::training::recipe::Recipe;
+use crate::training::tensors;
+use crate::training::trainer::Loss;
+
+/// Width of the spot around the truth, in map cells.
+const SPOT: f64 = 1.5;
+
+struct HipsLesson {
+    out: PathBuf,
+    recipe: Recipe,
+    data: DataSet,
+    config: Config,
+    weights: Weights,
+    network: HipNetwork,
+}
+
+/// Builds the network and its lesson from the images that have hip points.
+pub(super) fn begin(
+    out: &Path,
+    recipe: &Recipe,
+    data: DataSet,
+) -> Result<impl Lesson + use<>, Error> {
+    let with_points: Vec<Example> = data
+        .examples
+        .into_iter()
+        .filter(|example| example.facts.landmarks.is_some())
+        .collect();
+    if with_points.is_empty() {
+        return Err(
+            Error::new(ErrorKind::Input, "no image has hip points to learn from")
+                .remedy("give hip phantoms, or a folder with landmarks.json"),
+        );
+    }
+    let description = format!("{} images with hip points", with_points.len());
+    let data = DataSet::new(with_points, recipe, description)?;
+    let config: Config = recipe.network()?;
+    let weights = Weights::new(recipe.seed);
+    let network = HipNetwork::new(&weights.builder(), &config).map_err(|e| tensors(&e))?;
+    Ok(HipsLesson {
+        out: out.to_owned(),
+        recipe: recipe.clone(),
+        data,
+        config,
+        weights,
+        network,
+    })
+}
+
+/// Spots, their weights, positions in cells and log-radii in cells of a batch.
+struct Targets {
+    spots: Tensor,
+    known: Tensor,
+    at: Tensor,
+    radii: Tensor,
+    heads: Tensor,
+}
+
+fn targets(seen: &[View], cells: usize) -> Tensors<Targets> {
+    let (mut spots, mut known, mut at) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut radii, mut heads) = (Vec::new(), Vec::new());
+    for landmarks in seen.iter().filter_map(|view| view.facts.landmarks) {
+        let half = (CELL as f64 - 1.0) / 2.0;
+        for p in truth(&landmarks) {
+            let (x, y) = ((p.x - half) / CELL as f64, (p.y - half) / CELL as f64);
+            let last = (cells - 1) as f64;
+            let inside = (0.0..=last).contains(&x) && (0.0..=last).contains(&y);
+            spots.extend(spot(x, y, cells));
+            known.push(if inside { 1.0_f32 } else { 0.0 });
+            at.extend([x as f32, y as f32]);
+        }
+        for hip in [landmarks.left, landmarks.right] {
+            radii.push((hip.radius / CELL as f64).max(0.1).ln() as f32);
+            heads.push(1.0_f32);
+        }
+    }
+    let n = seen.len();
+    let device = &Device::Cpu;
+    Ok(Targets {
+        spots: Tensor::from_vec(spots, (n, 4, cells * cells), device)?,
+        known: Tensor::from_vec(known, (n, 4), device)?,
+        at: Tensor::from_vec(at, (n, 4, 2), device)?,
+        radii: Tensor::from_vec(radii, (n, 2), device)?,
+        heads: Tensor::from_vec(heads, (n, 2), device)?,
+    })
+}
+
+/// A normalized Gaussian spot.
+fn spot(x: f64, y: f64, cells: usize) -> Vec<f32> {
+    let along = |c: f64| -> Vec<f64> {
+        (0..cells)
+            .map(|i| (-0.5 * ((i as f64 - c) / SPOT).powi(2)).exp())
+            .collect()
+    };
+    let (across, down) = (along(x), along(y));
+    let sum = across.iter().sum::<f64>() * down.iter().sum::<f64>();
+    let each = down
+        .iter()
+        .flat_map(|b| across.iter().map(move |a| a * b / sum.max(1e-12)));
+    each.map(|v| v as f32).collect()
+}
+
+impl HipsLesson {
+    fn losses(&self, step: usize) -> Tensors<Loss> {
+        let mut noise = Noise::new(self.recipe.seed, step as u64);
+        let chosen = indices(&mut noise, self.data.training().len(), self.recipe.batch);
+        let examples: Vec<_> = chosen
+            .iter()
+            .enumerate()
+            .map(|(i, n)| (&self.data.examples[*n], i as u64))
+            .collect();
+        let seed = self.recipe.seed ^ ((step as u64) << 20);
+        let seen = views(&examples, seed, &Amount::STRONG);
+        let targets = targets(&seen, self.data.size / CELL)?;
+        let images: Vec<Grid<f32>> = seen.into_iter().map(|v| v.image).collect();
+        let maps = self.network.forward(&image_tensor(&images)?)?;
+        judged(&maps, &targets)
+    }
+
+    /// Maps and truth of the images held out.
+    fn held_out(&self, network: &HipNetwork) -> Tensors<Vec<(Tensor, HipLandmarks)>> {
+        let mut all = Vec::new();
+        for n in self.data.held() {
+            let example = &self.data.examples[n];
+            let seen = views(&[(example, 0)], 0, &Amount::NONE);
+            let images: Vec<Grid<f32>> = seen.into_iter().map(|v| v.image).collect();
+            if let Some(landmarks) = example.facts.landmarks {
+                all.push((both_maps(network, &image_tensor(&images)?)?, landmarks));
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Cross entropy of the maps, distance of their means, and likelihood of the radii.
+fn judged(maps: &Tensor, targets: &Targets) -> Tensors<Loss> {
+    let (b, _, h, w) = maps.dims4()?;
+    let flat = maps.reshape((b, MAPS, h * w))?;
+    let logits = flat.narrow(1, 0, 4)?.contiguous()?;
+    let entropy = cross_entropy(&logits, &targets.spots, &targets.known)?;
+    let p = ops::softmax(&logits)?;
+    let position: Vec<f32> = (0..h * w)
+        .flat_map(|i| [(i % w) as f32, (i / w) as f32])
+        .collect();
+    let position = Tensor::from_vec(position, (h * w, 2), &Device::Cpu)?;
+    let means = p
+        .reshape((b * 4, h * w))?
+        .matmul(&position)?
+        .reshape((b, 4, 2))?;
+    let distance = ((means - &targets.at)?.sqr()?.sum(2)? + 1e-4)?.sqrt()?;
+    let distance = ((distance * &targets.known)?.sum_all()? / (4 * b) as f64)?;
+    // Radii are read where their head is thought to be; the maps do not learn from them.
+    let heads = Tensor::cat(&[p.narrow(1, 0, 1)?, p.narrow(1, 2, 1)?], 1)?.detach();
+    let radius = (flat.narrow(1, 4, 2)? * &heads)?.sum(2)?;
+    let spread = (flat.narrow(1, 6, 2)? * &heads)?.sum(2)?;
+    let square = (radius - &targets.radii)?.sqr()?;
+    let likelihood = ((square * spread.neg()?.exp()?)? + &spread)?;
+    let likelihood = ((likelihood * &targets.heads)?.mean_all()? * 0.5)?;
+    Ok(Loss {
+        parts: vec![
+            ("entropy", scalar(&entropy)?),
+            ("distance_px", CELL as f64 * scalar(&distance)?),
+        ],
+        total: ((entropy + (distance * 0.05)?)? + (likelihood * 0.1)?)?,
+    })
+}
+
+impl Lesson for HipsLesson {
+    fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    fn loss(&mut self, step: usize, _done: f64) -> Result<Loss, Error> {
+        self.losses(step).map_err(|e| tensors(&e))
+    }
+
+    fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
+        let (out, recipe, data) = (&self.out, &self.recipe, &self.data);
+        let mut card = card(
+            Task::Hips,
+            "hip-hourglass-1",
+            &self.config,
+            out,
+            recipe,
+            data,
+        );
+        card.calibration = Some(Calibration::default());
+        Ok(card)
+    }
+
+    fn measure(
+        &mut self,
+        averages: &BTreeMap<String, Tensor>,
+        card: &mut Card,
+    ) -> Result<(), Error> {
+        HipNetwork::new(&fixed(averages), &self.config)
+            .and_then(|network| calibrate(&self.held_out(&network)?, card))
+            .map_err(|e| tensors(&e))
+    }
+}

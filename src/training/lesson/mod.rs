@@ -1,0 +1,108 @@
+//! Lessons: for each network its data, its loss, its card and its measurement.
+//!
+//! Separate from the loop, which is the same for all of them.
+
+mod autoencoder;
+mod calibration;
+mod control;
+mod diffusion;
+mod flow;
+mod hips;
+mod reader;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use candle_nn::VarBuilder;
+
+use super::data::DataSet;
+use super::recipe::Recipe;
+use super::trainer::Loss;
+use crate::job::{Error, TrainingPlan, TrainingTask};
+use crate::network::folder::{Card, Task};
+use crate::network::weights::Weights;
+
+/// What one network is taught.
+pub trait Lesson {
+    /// The weights that are trained.
+    fn weights(&self) -> &Weights;
+
+    /// The loss of step `step` (its batch and noise are a pure function of it); `done` is the share of the run over.
+    fn loss(&mut self, step: usize, done: f64) -> Result<Loss, Error>;
+
+    /// The card of the averaged weights, without files.
+    fn card(&mut self, averages: &BTreeMap<String, Tensor>) -> Result<Card, Error>;
+
+    /// Measures the averaged weights on the images held out, and calibrates.
+    fn measure(
+        &mut self,
+        averages: &BTreeMap<String, Tensor>,
+        card: &mut Card,
+    ) -> Result<(), Error>;
+}
+
+/// The lesson of a plan.
+pub fn begin(
+    plan: &TrainingPlan,
+    recipe: &Recipe,
+    data: DataSet,
+) -> Result<Box<dyn Lesson>, Error> {
+    Ok(match plan.task {
+        TrainingTask::Autoencoder => Box::new(autoencoder::begin(&plan.out, recipe, data)?),
+        TrainingTask::Diffusion => Box::new(diffusion::begin(&plan.out, recipe, data)?),
+        TrainingTask::Control => Box::new(control::begin(&plan.out, recipe, data)?),
+        TrainingTask::Reader => Box::new(reader::begin(&plan.out, recipe, data)?),
+        TrainingTask::Hips => Box::new(hips::begin(&plan.out, recipe, data)?),
+    })
+}
+
+/// The parts of a card that every lesson fills alike.
+fn card(
+    task: Task,
+    architecture: &str,
+    configuration: impl serde::Serialize,
+    out: &Path,
+    recipe: &Recipe,
+    data: &DataSet,
+) -> Card {
+    let name = if recipe.name.is_empty() {
+        out.file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
+    } else {
+        recipe.name.clone()
+    };
+    Card {
+        name,
+        task,
+        domain: data.description.clone(),
+        architecture: architecture.to_owned(),
+        configuration: serde_json::to_value(configuration).unwrap_or_default(),
+        native_size: [recipe.size; 2],
+        spacing_mm: None,
+        hint: "white on black".to_owned(),
+        licence: recipe.licence.clone(),
+        training: format!("trained from scratch on {}", data.description),
+        measured: BTreeMap::new(),
+        files: BTreeMap::new(),
+        latent: None,
+        calibration: None,
+        names: None,
+        needs: BTreeMap::new(),
+    }
+}
+
+/// A builder over fixed tensors: the averaged weights.
+fn fixed(averages: &BTreeMap<String, Tensor>) -> VarBuilder<'static> {
+    let tensors: HashMap<String, Tensor> = averages
+        .iter()
+        .map(|(name, tensor)| (name.clone(), tensor.clone()))
+        .collect();
+    VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu)
+}
+
+/// A scalar as f64.
+fn scalar(tensor: &Tensor) -> candle_core::Result<f64> {
+    Ok(f64::from(tensor.to_scalar::<f32>()?))
+}

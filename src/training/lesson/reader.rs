@@ -1,0 +1,214 @@
+//! The reader's lesson: kind, age, sex and findings of a picture.
+//!
+//! Separate because its labels have holes: an unknown label has weight 0, not the value 0.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use candle_core::{Device, Result as Tensors, Tensor};
+
+use super::{Lesson, card, fixed, scalar};
+use crate::grid::Grid;
+use crate::job::Error;
+use crate::network::condition::{Condition, DECADES, KINDS};
+use crate::network::folder::{Card, Task};
+use crate::network::reader::{Config, FIRST_AGE, FIRST_FINDING, LOGITS, Reader, SEX};
+use crate::network::weights::Weights;
+use crate::noise::Noise;
+use crate::training::data::augment::{Amount, View, views};
+use crate::training::data::{DataSet, image_tensor, indices};
+use crate::training::loss::{binary, cross_entropy};
+use crate::training::recipe::Recipe;
+use crate::training::tensors;
+use crate::training::trainer::Loss;
+
+struct ReaderLesson {
+    out: PathBuf,
+    recipe: Recipe,
+    data: DataSet,
+    config: Config,
+    weights: Weights,
+    network: Reader,
+}
+
+/// Builds the network and its lesson.
+pub(super) fn begin(
+    out: &Path,
+    recipe: &Recipe,
+    data: DataSet,
+) -> Result<impl Lesson + use<>, Error> {
+    let config: Config = recipe.network()?;
+    let weights = Weights::new(recipe.seed);
+    let network = Reader::new(&weights.builder(), &config).map_err(|e| tensors(&e))?;
+    Ok(ReaderLesson {
+        out: out.to_owned(),
+        recipe: recipe.clone(),
+        data,
+        config,
+        weights,
+        network,
+    })
+}
+
+/// Targets and weights of all logits but the kinds, `LOGITS` each; and the kind, if known.
+fn targets(condition: &Condition) -> ([f32; LOGITS], [f32; LOGITS], Option<usize>) {
+    let (mut target, mut weight) = ([0.0; LOGITS], [0.0; LOGITS]);
+    if let Some(age) = condition.age_decades {
+        for k in 0..DECADES {
+            // "At least k": k = 0 always holds and carries nothing.
+            target[FIRST_AGE + k] = if age >= k as f64 { 1.0 } else { 0.0 };
+            weight[FIRST_AGE + k] = 0.3;
+        }
+    }
+    if let Some(sex @ 0..2) = condition.sex {
+        target[SEX] = sex as f32;
+        weight[SEX] = 1.0;
+    }
+    for (finding, present) in &condition.findings {
+        target[FIRST_FINDING + finding] = if *present { 1.0 } else { 0.0 };
+        weight[FIRST_FINDING + finding] = 1.0;
+    }
+    (target, weight, condition.kind)
+}
+
+impl ReaderLesson {
+    fn losses(&self, step: usize) -> Tensors<Loss> {
+        let mut noise = Noise::new(self.recipe.seed, step as u64);
+        let chosen = indices(&mut noise, self.data.training().len(), self.recipe.batch);
+        let examples: Vec<_> = chosen
+            .iter()
+            .enumerate()
+            .map(|(i, n)| (&self.data.examples[*n], i as u64))
+            .collect();
+        let amount = Amount {
+            mirror: 0.0,
+            ..Amount::STRONG
+        };
+        let seen = views(&examples, self.recipe.seed ^ ((step as u64) << 20), &amount);
+        let conditions: Vec<Condition> =
+            seen.iter().map(|v| self.data.condition(&v.facts)).collect();
+        let images: Vec<Grid<f32>> = seen.into_iter().map(|View { image, .. }| image).collect();
+        let read = self.network.forward(&image_tensor(&images)?)?;
+        self.judged(&read.logits, &conditions)
+    }
+
+    fn judged(&self, logits: &Tensor, conditions: &[Condition]) -> Tensors<Loss> {
+        let batch = conditions.len();
+        let (mut target, mut weight) = (Vec::new(), Vec::new());
+        let mut kinds = vec![0.0_f32; batch * KINDS];
+        let mut known = vec![0.0_f32; batch];
+        for (i, condition) in conditions.iter().enumerate() {
+            let (t, w, kind) = targets(condition);
+            target.extend(t);
+            weight.extend(w);
+            if let Some(kind) = kind.filter(|kind| *kind < KINDS) {
+                kinds[i * KINDS + kind] = 1.0;
+                known[i] = 1.0;
+            }
+        }
+        let shape = (batch, LOGITS);
+        let target = Tensor::from_vec(target, shape, &Device::Cpu)?;
+        let weight = Tensor::from_vec(weight, shape, &Device::Cpu)?;
+        let labels = binary(logits, &target, &weight)?;
+        let kinds = Tensor::from_vec(kinds, (batch, 1, KINDS), &Device::Cpu)?;
+        let known = Tensor::from_vec(known, (batch, 1), &Device::Cpu)?;
+        let kind = cross_entropy(&logits.narrow(1, 0, KINDS)?.unsqueeze(1)?, &kinds, &known)?;
+        Ok(Loss {
+            parts: vec![("labels", scalar(&labels)?), ("kind", scalar(&kind)?)],
+            total: (labels + (kind * 0.3)?)?,
+        })
+    }
+
+    /// Logits and truth of the images held out.
+    fn held_out(&self, averages: &BTreeMap<String, Tensor>) -> Tensors<Vec<(Vec<f32>, Condition)>> {
+        let network = Reader::new(&fixed(averages), &self.config)?;
+        self.data
+            .held()
+            .map(|n| {
+                let example = &self.data.examples[n];
+                let seen = views(&[(example, 0)], 0, &Amount::NONE);
+                let images: Vec<Grid<f32>> = seen.into_iter().map(|v| v.image).collect();
+                let read = network.forward(&image_tensor(&images)?)?;
+                let logits = read.logits.flatten_all()?.to_vec1()?;
+                Ok((logits, self.data.condition(&example.facts)))
+            })
+            .collect()
+    }
+}
+
+/// Area under the ROC curve of scores with a truth each; `None` without both truths.
+fn auroc(mut scored: Vec<(f32, bool)>) -> Option<f64> {
+    scored.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let positives = scored.iter().filter(|(_, truth)| *truth).count();
+    let negatives = scored.len() - positives;
+    if positives == 0 || negatives == 0 {
+        return None;
+    }
+    let mut ranks = 0.0;
+    let mut start = 0;
+    while start < scored.len() {
+        let equal = scored[start..]
+            .iter()
+            .take_while(|s| s.0 == scored[start].0);
+        let end = start + equal.count();
+        let rank = (start + end + 1) as f64 / 2.0;
+        let hits = scored[start..end]
+            .iter()
+            .filter(|(_, truth)| *truth)
+            .count();
+        ranks += rank * hits as f64;
+        start = end;
+    }
+    let (p, n) = (positives as f64, negatives as f64);
+    Some((ranks - p * (p + 1.0) / 2.0) / (p * n))
+}
+
+impl Lesson for ReaderLesson {
+    fn weights(&self) -> &Weights {
+        &self.weights
+    }
+
+    fn loss(&mut self, step: usize, _done: f64) -> Result<Loss, Error> {
+        self.losses(step).map_err(|e| tensors(&e))
+    }
+
+    fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
+        let (out, recipe, data) = (&self.out, &self.recipe, &self.data);
+        let mut card = card(Task::Reader, "reader-1", &self.config, out, recipe, data);
+        card.names = Some(self.data.names.clone());
+        Ok(card)
+    }
+
+    fn measure(
+        &mut self,
+        averages: &BTreeMap<String, Tensor>,
+        card: &mut Card,
+    ) -> Result<(), Error> {
+        let read = self.held_out(averages).map_err(|e| tensors(&e))?;
+        for (place, name) in self.data.names.findings.iter().enumerate() {
+            let scored = read.iter().filter_map(|(logits, truth)| {
+                let (_, present) = truth.findings.iter().find(|(n, _)| *n == place)?;
+                Some((logits[FIRST_FINDING + place], *present))
+            });
+            if let Some(area) = auroc(scored.collect()) {
+                card.measured.insert(format!("held_out_auroc_{name}"), area);
+            }
+        }
+        let sexes = read
+            .iter()
+            .filter_map(|(logits, truth)| Some((logits[SEX], truth.sex? == 1)));
+        if let Some(area) = auroc(sexes.collect()) {
+            card.measured.insert("held_out_auroc_sex".to_owned(), area);
+        }
+        let right = read.iter().filter(|(logits, truth)| {
+            let best = (0..KINDS).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
+            best == truth.kind
+        });
+        if !read.is_empty() {
+            let share = right.count() as f64 / read.len() as f64;
+            card.measured
+                .insert("held_out_kind_accuracy".to_owned(), share);
+        }
+        Ok(())
+    }
+}

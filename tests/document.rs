@@ -1,1 +1,0 @@
-//! Edits, history, rasters, journal and project folders.
