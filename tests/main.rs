@@ -8,6 +8,7 @@ mod job;
 mod measure;
 mod network;
 mod phantom;
+mod phantom_chest;
 mod radiograph;
 mod synthesis;
 mod tidy;
