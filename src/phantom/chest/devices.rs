@@ -154,7 +154,7 @@ fn pacemaker(person: &Person, frame: &Frame, paths: &mut Paths, chance: &mut Noi
         Vec3::new(22.0, 19.0, 4.0),
         &Rotation::about(2, chance.range(-30.0, 30.0)),
     );
-    paths.add(Material::Titanium, &case, 0.8);
+    paths.add(Material::Titanium, &case, 0.25);
     let deep = person.cavity_middle() - 15.0;
     let line = [
         at + Vec3::new(-16.0, -14.0, 0.0),

@@ -12,7 +12,7 @@ use crate::geometry::Point;
 use crate::grid::Grid;
 use crate::noise::Noise;
 use crate::phantom::xray::shape::{self, Node};
-use crate::phantom::xray::{Material, Patch, Vec3};
+use crate::phantom::xray::{Material, Patch, Texture, Vec3};
 
 /// How often each of [`FINDINGS`] is drawn.
 const PREVALENCE: [f64; 9] = [0.14, 0.07, 0.20, 0.09, 0.16, 0.20, 0.12, 0.12, 0.14];
@@ -81,6 +81,7 @@ struct Work<'a> {
     person: &'a Person,
     frame: &'a Frame,
     trunk: &'a Trunk,
+    cloud: &'a Texture,
     found: Lesions,
 }
 
@@ -91,12 +92,14 @@ pub(super) fn placed(
     person: &Person,
     frame: &Frame,
     trunk: &Trunk,
+    cloud: &Texture,
 ) -> Lesions {
     let (w, h) = (frame.view.width, frame.view.height);
     let mut work = Work {
         person,
         frame,
         trunk,
+        cloud,
         found: Lesions {
             fluid: Grid::filled(w, h, 0.0),
             gas: Grid::filled(w, h, 0.0),
@@ -370,7 +373,8 @@ impl Work<'_> {
         let (at, side) = self.middle(request, 15.0, chance);
         let density = chance.range(0.55, 0.95);
         let balls = self.blobs(at, size * 0.2, 14, (size * 0.10, size * 0.24), chance);
-        let phase: [f64; 4] = std::array::from_fn(|_| chance.range(0.0, TAU));
+        let phase: [f64; 2] = std::array::from_fn(|_| chance.range(0.0, 200.0));
+        let cloud = self.cloud;
         let person = self.person;
         self.fill("consolidation", false, 0.18, |mm, _| {
             let here = 1 + u8::from(mm.x > 0.4 * person.spine_x(mm.y));
@@ -381,10 +385,8 @@ impl Work<'_> {
                 .iter()
                 .map(|(p, r)| (-((mm - *p).length() / r).powi(2)).exp())
                 .sum();
-            let mottle = (mm.x * 0.41 + phase[0]).sin() * (mm.y * 0.37 + phase[1]).sin()
-                + (mm.x * 0.83 + mm.y * 0.4 + phase[2]).sin()
-                    * (mm.y * 0.71 - mm.x * 0.3 + phase[3]).sin();
-            density * smooth((sum - 0.25 + 0.16 * mottle) / 1.1)
+            let mottle = f64::from(cloud.at(mm.x * 1.7 + phase[0], mm.y * 1.7 + phase[1]));
+            density * smooth((sum - 0.30 + 0.22 * mottle) / 1.1)
         });
         self.found
             .numbers
@@ -395,11 +397,12 @@ impl Work<'_> {
         let strength = chance.range(0.22, 0.5);
         let y0 = self.person.lung_height[0] * 0.52;
         let reach = self.person.thorax_width * chance.range(0.16, 0.21);
-        let phase: [f64; 2] = std::array::from_fn(|_| chance.range(0.0, TAU));
+        let phase: [f64; 2] = std::array::from_fn(|_| chance.range(0.0, 200.0));
+        let cloud = self.cloud;
         self.fill("edema", false, 0.12, |mm, _| {
             let x = (mm.x.abs() - 45.0) / reach;
             let y = (mm.y - y0 - 8.0) / 66.0;
-            let mottle = (mm.x * 0.45 + phase[0]).sin() * (mm.y * 0.5 + phase[1]).sin();
+            let mottle = f64::from(cloud.at(mm.x * 1.7 + phase[0], mm.y * 1.7 + phase[1]));
             strength * (-(x * x + y * y)).exp() * (1.0 + 0.3 * mottle)
         });
         let deep = self.person.cavity_middle();
@@ -471,7 +474,8 @@ impl Work<'_> {
             let at = Point::new(at.x, at.y.max(self.person.lung_height[0] * 0.3));
             balls.extend(self.blobs(at, 9.0, 4, (6.0, 15.0), chance));
         }
-        let phase: [f64; 2] = std::array::from_fn(|_| chance.range(0.0, TAU));
+        let phase: [f64; 2] = std::array::from_fn(|_| chance.range(0.0, 200.0));
+        let cloud = self.cloud;
         self.fill("opacities", false, 0.1, |mm, _| {
             let sum: f64 = balls
                 .iter()
@@ -481,8 +485,8 @@ impl Work<'_> {
                     if u < 9.0 { (-u).exp() } else { 0.0 }
                 })
                 .sum();
-            let mottle = (mm.x * 0.6 + phase[0]).sin() * (mm.y * 0.55 + phase[1]).sin();
-            density * smooth((sum - 0.15) / 1.2) * (1.0 + 0.3 * mottle)
+            let mottle = f64::from(cloud.at(mm.x * 1.7 + phase[0], mm.y * 1.7 + phase[1]));
+            density * smooth((sum - 0.2 + 0.14 * mottle) / 1.3)
         });
     }
 }

@@ -109,7 +109,7 @@ impl Frame {
         } else {
             chance.range(950.0, 1200.0)
         };
-        let covered = (person.thorax_width + 116.0) * chance.range(0.94, 1.12);
+        let covered = (person.thorax_width + 92.0) * chance.range(0.92, 1.12);
         let middle = size_px as f64 / 2.0 - 0.5;
         let view = View {
             width: size_px,
@@ -177,11 +177,12 @@ fn scene(seed: u64, options: &ChestOptions) -> Scene {
     let person = Person::drawn(seed, options, enlarged);
     let frame = Frame::drawn(seed, &person, options.size_px);
     let trunk = trunk::built(seed, &person, &frame);
-    let lesions = lesions::placed(seed, &asked, &person, &frame, &trunk);
+    let clouds = clouds(seed);
+    let lesions = lesions::placed(seed, &asked, &person, &frame, &trunk, &clouds[0]);
     let (w, h) = (frame.view.width, frame.view.height);
     let mut paths = Paths::new(w, h);
-    tissue(seed, &person, &frame, &trunk, &lesions, &mut paths);
-    let skeleton = skeleton::built(seed, &person, &frame, &mut paths);
+    tissue(seed, &person, &frame, &trunk, &lesions, &clouds, &mut paths);
+    let skeleton = skeleton::built(seed, &person, &frame, &trunk.body, &mut paths);
     let airway = vessels::airways(seed, &person, &frame, &mut paths);
     for (material, patch, factor) in &lesions.extra {
         paths.add(*material, patch, *factor);
@@ -200,6 +201,20 @@ fn scene(seed: u64, options: &ChestOptions) -> Scene {
     }
 }
 
+/// Two fields for haze, mottle and sheets of fat.
+fn clouds(seed: u64) -> [Texture; 2] {
+    let law = PowerLaw {
+        beta: 2.7,
+        low: 0.012,
+        high: 0.5,
+        anisotropy: 1.0,
+    };
+    power_law(&mut Noise::new(seed, 106), 7, law).map(|tile| Texture {
+        tile,
+        mm_per_texel: 1.6,
+    })
+}
+
 /// Soft tissue, fat, lung with its texture, vessels, breasts and gas.
 fn tissue(
     seed: u64,
@@ -207,19 +222,10 @@ fn tissue(
     frame: &Frame,
     trunk: &trunk::Trunk,
     lesions: &lesions::Lesions,
+    clouds: &[Texture; 2],
     paths: &mut Paths,
 ) {
-    let mut chance = Noise::new(seed, 106);
-    let law = PowerLaw {
-        beta: 2.7,
-        low: 0.012,
-        high: 0.5,
-        anisotropy: 1.0,
-    };
-    let [haze, planes] = power_law(&mut chance, 7, law).map(|tile| Texture {
-        tile,
-        mm_per_texel: 1.6,
-    });
+    let [haze, planes] = clouds;
     let vessels = vessels::vessels(seed, person, frame, trunk);
     let (w, h) = (frame.view.width, frame.view.height);
     let mut lung = Grid::filled(w, h, 0.0_f32);

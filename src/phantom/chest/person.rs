@@ -160,6 +160,14 @@ impl Person {
         self.fat + 12.0 + self.ribs[6].1 / 2.0
     }
 
+    /// Width of the inside of the chest where the lungs are widest, as seen on the film.
+    pub(super) fn inner_width(&self) -> f64 {
+        let lowest = self.lung_height[0].min(self.lung_height[1]) + 12.0;
+        (0..20)
+            .map(|k| 2.0 * self.cavity(lowest * f64::from(k) / 19.0).0)
+            .fold(0.0, f64::max)
+    }
+
     /// Half-width and depth of the inside of the chest at a height.
     pub(super) fn cavity(&self, y: f64) -> (f64, f64) {
         let lateral = |i: usize| {

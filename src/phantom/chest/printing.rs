@@ -102,10 +102,10 @@ fn look(chance: &mut Noise, bedside: bool) -> Look {
             g(2.0, chance),
             g(2.5, chance),
             g(2.5, chance),
-            g(2.2, chance),
+            g(1.8, chance),
             g(1.8, chance),
         ],
-        coarse: chance.range(0.62, 0.95) as f32,
+        coarse: chance.range(0.50, 0.82) as f32,
         saturation: 0.22,
         gate: 0.003,
         steepness: chance.range(4.0, 5.4) as f32,
@@ -181,7 +181,7 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
     });
     let look = look(&mut chance, bedside);
     let mut film = film::develop(&p, &inside, &look);
-    let dark = chance.range(0.08, 0.24) as f32;
+    let dark = chance.range(0.11, 0.30) as f32;
     let light = chance.range(0.70, 0.86) as f32;
     let shade = chance.range(0.0, 0.07) as f32;
     for (v, o) in film.cells_mut().iter_mut().zip(open.cells()) {

@@ -55,7 +55,13 @@ fn stamp(mask: &mut Grid<u8>, bone: &Hollow) {
 }
 
 /// Puts all bones into the paths.
-pub(super) fn built(seed: u64, person: &Person, frame: &Frame, paths: &mut Paths) -> Skeleton {
+pub(super) fn built(
+    seed: u64,
+    person: &Person,
+    frame: &Frame,
+    body: &Grid<f32>,
+    paths: &mut Paths,
+) -> Skeleton {
     let mut chance = Noise::new(seed, 120);
     let size = (frame.view.width, frame.view.height);
     let mut skeleton = Skeleton {
@@ -73,7 +79,7 @@ pub(super) fn built(seed: u64, person: &Person, frame: &Frame, paths: &mut Paths
         for i in 0..12 {
             rib(&mut bones, person, side, i, &mut chance, &mut skeleton);
         }
-        shoulder(&mut bones, person, side, &mut chance, &mut skeleton);
+        shoulder(&mut bones, person, side, body, &mut chance, &mut skeleton);
     }
     sternum(&mut bones, person);
     skeleton
@@ -102,7 +108,7 @@ fn rib(
         10 => 70.0,
         _ => 46.0,
     } + 3.0 * chance.normal();
-    let tall = [5.0, 5.8, 6.4, 6.8, 7.0, 7.2, 7.2, 7.0, 6.8, 6.4, 5.2, 4.4][i]
+    let tall = [5.6, 6.4, 7.0, 7.4, 7.7, 7.9, 7.9, 7.7, 7.4, 6.8, 5.6, 4.6][i]
         * if person.sex == 'F' { 0.92 } else { 1.0 };
     let lean = 0.4 * person.spine_x(top);
     let place = |degrees: f64| {
@@ -132,8 +138,8 @@ fn rib(
             )
         })
         .collect();
-    let shaft = bones.tube(&nodes, 1.1).scaled(0.52);
-    bones.put(&shaft, 0.30);
+    let shaft = bones.tube(&nodes, 1.15).scaled(0.66);
+    bones.put(&shaft, 0.62);
     stamp(&mut skeleton.ribs, &shaft);
     // The lower border is a second bright line: the edge of the groove.
     let groove: Vec<Node> = nodes
@@ -179,6 +185,7 @@ fn shoulder(
     bones: &mut Bones<'_>,
     person: &Person,
     side: usize,
+    body: &Grid<f32>,
     chance: &mut Noise,
     skeleton: &mut Skeleton,
 ) {
@@ -215,11 +222,11 @@ fn shoulder(
         .enumerate()
         .map(|(k, p)| {
             let t = k as f64 / (line.len() - 1) as f64;
-            Node::new(bones.frame.place(*p), 4.8 + 4.2 * (2.0 * t - 0.9).powi(2))
+            Node::new(bones.frame.place(*p), 5.8 + 4.2 * (2.0 * t - 0.9).powi(2))
         })
         .collect();
-    let clavicle = bones.tube(&nodes, 1.4).scaled(0.85);
-    bones.put(&clavicle, 0.45);
+    let clavicle = bones.tube(&nodes, 1.6);
+    bones.put(&clavicle, 0.6);
     stamp(&mut skeleton.clavicles, &clavicle);
     let points = nodes.iter().map(|n| bones.frame.view.project(n.at).point);
     skeleton
@@ -230,7 +237,7 @@ fn shoulder(
     // Upper arm: head and shaft.
     let down = if bedside { 0.22 } else { 0.36 };
     let head = tip + Vec3::new(sign * 22.0, 30.0, 10.0);
-    let arm: Vec<Node> = (0..10)
+    let bone: Vec<Node> = (0..10)
         .map(|k| {
             let t = f64::from(k);
             Node::new(
@@ -241,7 +248,13 @@ fn shoulder(
             )
         })
         .collect();
-    let arm = bones.tube(&arm, 2.6).scaled(0.8);
+    let flesh: Vec<Node> = bone.iter().map(|n| Node::new(n.at, 40.0)).collect();
+    let flesh = bones
+        .tube(&flesh, 0.0)
+        .outer
+        .mapped(|x, y, v| (v - body[(x, y)]).max(0.0));
+    bones.paths.add(Material::Soft, &flesh, 1.0);
+    let arm = bones.tube(&bone, 2.6).scaled(0.8);
     bones.put(&arm, 0.42);
 }
 

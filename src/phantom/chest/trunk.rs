@@ -42,7 +42,7 @@ pub(super) fn dome_y(person: &Person, side: usize, x: f64) -> f64 {
 
 /// Outline of the heart in mm around the midline, clockwise from the right upper border.
 fn heart_points(person: &Person, shape: &mut Noise) -> Vec<Vec3> {
-    let width = person.ratio * person.thorax_width;
+    let width = person.ratio * person.inner_width();
     let right = width * shape.range(0.30, 0.36);
     let left = width - right;
     let floor = f64::midpoint(person.lung_height[0], person.lung_height[1]) + 12.0;
@@ -92,12 +92,12 @@ fn mediastinum_points(person: &Person, shape: &mut Noise) -> Vec<Vec3> {
         (-20.0, -40.0),
         (-right * 0.86, 0.0),
         (-right, 40.0),
-        (-right - 1.0, 80.0),
-        (-right - 3.0, 112.0),
-        (-right, 150.0),
-        (-22.0, floor),
-        (26.0, floor),
-        (26.0, 150.0),
+        (-right + 1.0, 80.0),
+        (-right + 4.0, 108.0),
+        (-17.0, 146.0),
+        (-15.0, floor),
+        (20.0, floor),
+        (22.0, 160.0),
         (trunk + 3.0, 122.0),
         (trunk, 104.0),
         (knob * 0.9, 88.0),
@@ -129,7 +129,7 @@ fn skin(person: &Person, y: f64) -> (f64, f64) {
     let rise = ((y + 62.0) / 46.0).clamp(0.0, 1.0);
     let rise = rise * rise * (3.0 - 2.0 * rise);
     let slope = ((y + 110.0) / 60.0).clamp(0.0, 1.0) * 26.0;
-    let fall = ((y - 42.0) / 100.0).clamp(0.0, 1.0);
+    let fall = ((y - 40.0) / 150.0).clamp(0.0, 1.0);
     let fall = fall * fall * (3.0 - 2.0 * fall);
     let neck = 54.0 + slope;
     let wide = neck + (shoulder - neck) * rise;
@@ -154,9 +154,9 @@ pub(super) fn built(seed: u64, person: &Person, frame: &Frame) -> Trunk {
     let mediastinum = projected(frame, &mediastinum_points(person, &mut chance), true);
     let scale = frame.px_per_mm;
     let heart_field = shape::outline_distance(size, &heart, 36.0 * scale);
-    let center_field = shape::outline_distance(size, &mediastinum, 24.0 * scale);
+    let center_field = shape::outline_distance(size, &mediastinum, 26.0 * scale);
     let heart_deep = shape::plate(&heart_field, scale, 104.0, 36.0, 0.0).outer;
-    let center_deep = shape::plate(&center_field, scale, 0.95 * person.ribs[6].1, 20.0, 0.0).outer;
+    let center_deep = shape::plate(&center_field, scale, 0.86 * person.ribs[6].1, 24.0, 0.0).outer;
     let mut trunk = Trunk {
         body: Grid::filled(size.0, size.1, 0.0),
         fat: Grid::filled(size.0, size.1, 0.0),

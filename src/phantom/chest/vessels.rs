@@ -142,7 +142,7 @@ pub(super) fn vessels(seed: u64, person: &Person, frame: &Frame, trunk: &Trunk) 
             }
         }
     }
-    sum.mapped(|x, y, v| v.min(1.4) * (trunk.lung[(x, y)] / 3.0).clamp(0.0, 1.0))
+    sum.mapped(|x, y, v| (1.25 * v).min(1.6) * (trunk.lung[(x, y)] / 3.0).clamp(0.0, 1.0))
 }
 
 /// Hilar tissue in cm: soft swellings where the great vessels leave the heart.
@@ -166,7 +166,7 @@ pub(super) fn hila(seed: u64, person: &Person, frame: &Frame, trunk: &Trunk) -> 
                 &Rotation::about(2, -sign * chance.range(4.0, 24.0)),
             );
             let lung = &trunk.lung;
-            parts.push(blob.mapped(|x, y, v| 0.62 * v * (lung[(x, y)] / 3.0).clamp(0.0, 1.0)));
+            parts.push(blob.mapped(|x, y, v| 0.95 * v * (lung[(x, y)] / 3.0).clamp(0.0, 1.0)));
         }
     }
     parts
@@ -209,7 +209,7 @@ pub(super) fn airways(seed: u64, person: &Person, frame: &Frame, paths: &mut Pat
                 .collect();
         gas = gas.union(&shape::tube(&frame.view, &nodes, 0.0).outer, 0.3);
     }
-    paths.add(Material::Soft, &gas, -0.95);
+    paths.add(Material::Soft, &gas, -1.35);
     nodes
         .iter()
         .map(|n| frame.view.project(n.at).point)
