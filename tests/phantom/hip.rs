@@ -112,7 +112,7 @@ fn small(seed: u64) -> radcanvas::phantom::Phantom {
 #[test]
 fn truth_agrees_with_the_measure_and_the_masks() {
     for seed in 0..12 {
-        let phantom = small(seed);
+        let phantom = hip::draw(seed, &HipOptions::default());
         let points: HipLandmarks = phantom.landmarks.unwrap();
         assert!(points.is_valid());
         assert!(

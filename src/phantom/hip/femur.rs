@@ -52,6 +52,10 @@ impl Frame {
     }
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one table of proportions, drawn in order"
+)]
 /// Draws one femur; `index` 0 is the patient's left.
 pub(crate) fn femur(scene: &Scene, index: usize, seed: u64) -> Femur {
     let mut noise = Noise::new(seed, 30 + index as u64);

@@ -85,7 +85,7 @@ pub(crate) fn half(scene: &Scene, index: usize, seed: u64) -> Half {
     });
     let wall = r * if scene.dog.age < 1.0 { 0.065 } else { 0.10 };
     let bone = shape::plate(&distance, k, 1.1 * r, 0.5 * r, wall);
-    let bone = thickened(scene, bone, index, &form);
+    let bone = thickened(scene, &bone, index, &form);
     Half {
         lines: lines(scene, index, &arc, &form),
         growth: growth(scene, index, &arc, seed),
@@ -164,7 +164,7 @@ fn foramen(form: &Form) -> [Place; 9] {
 }
 
 /// Where the bone is deep: the body of the ilium, the acetabulum, the tuber and the branches.
-fn thickened(scene: &Scene, bone: Hollow, index: usize, form: &Form) -> Hollow {
+fn thickened(scene: &Scene, bone: &Hollow, index: usize, form: &Form) -> Hollow {
     let joint = &scene.joints[index];
     let side = joint.lateral;
     let r = joint.head_radius;
