@@ -3,6 +3,8 @@
 //! Every command reports on standard output (text, or one JSON document with `--json`), progress goes to standard
 //! error, and only to a terminal. Exit codes: 0 done, 1 some items failed, 2 usage, 3 input, 4 model, 5 stopped.
 
+mod phantom;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -61,7 +63,10 @@ pub enum DeviceChoice {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    /// Analytic radiographs with their truth.
+    Phantom(phantom::PhantomArguments),
+}
 
 /// What the window is opened with.
 #[derive(Clone, Debug, Default)]
@@ -89,8 +94,10 @@ pub fn run(open_window: impl FnOnce(WindowOptions) -> Result<(), Error>) -> Exit
     })
 }
 
-fn dispatch(command: &Command, _common: &Common) -> Result<ExitCode, Error> {
-    match *command {}
+fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Error> {
+    match command {
+        Command::Phantom(options) => phantom::run(options, common),
+    }
 }
 
 /// The exit code of the contract for a class of error.

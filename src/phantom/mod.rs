@@ -5,6 +5,7 @@
 //! of both, so that nothing but anatomy tells a finding.
 
 pub mod chest;
+pub mod hip;
 pub mod xray;
 
 use std::collections::BTreeMap;

@@ -5,6 +5,7 @@
 
 mod pixels;
 mod window;
+mod write_png;
 
 use std::path::PathBuf;
 
@@ -14,6 +15,7 @@ use crate::grid::Grid;
 
 pub use pixels::Pixels;
 pub use window::{DisplayWindow, WindowFunction};
+pub use write_png::{write_png_u8, write_png_u16};
 
 /// Where the millimetres a pixel came from, and so how far a length can be trusted (DICOM PS3.3 10.7.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

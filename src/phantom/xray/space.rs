@@ -152,6 +152,11 @@ pub struct View {
 }
 
 impl View {
+    /// `(width, height)`.
+    pub fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
     /// Where a world point falls.
     pub fn project(&self, p: Vec3) -> Projected {
         let magnification = self.source_mm / (self.source_mm - p.z).max(1.0);

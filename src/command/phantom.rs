@@ -1,0 +1,294 @@
+//! `radcanvas phantom`: analytic radiographs with their truth, as files.
+//!
+//! Films are made on all threads and written in order of their seeds; names and bytes depend on the seed only.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use rayon::prelude::*;
+use serde_json::{Value, json};
+
+use super::{Common, say, say_json};
+use crate::grid::Grid;
+use crate::job::{Error, ErrorKind};
+use crate::landmarks::Side;
+use crate::measure::norberg::norberg_degrees;
+use crate::phantom::Phantom;
+use crate::phantom::chest::{self, ChestOptions};
+use crate::phantom::hip::{self, HipOptions};
+use crate::radiograph::{write_png_u8, write_png_u16};
+
+/// What to draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Kind {
+    /// Canine pelvis, ventrodorsal.
+    Hip,
+    /// Human chest, frontal.
+    Chest,
+}
+
+/// How to store films.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// 16-bit grey PNG, 12 bits used.
+    Png,
+    /// DICOM.
+    Dicom,
+}
+
+/// Options of `phantom`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct PhantomArguments {
+    /// What to draw.
+    #[arg(value_enum)]
+    pub(super) kind: Kind,
+    /// How many films; seeds count up from the first.
+    #[arg(long, default_value_t = 1)]
+    pub(super) count: usize,
+    /// First seed.
+    #[arg(long, default_value_t = 0)]
+    pub(super) seed: u64,
+    /// Longer side, pixels.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(32..=2048))]
+    pub(super) size: u16,
+    /// File format of the films.
+    #[arg(long, value_enum, default_value_t = Format::Png)]
+    pub(super) format: Format,
+    /// Folder for films and truth; made if absent.
+    #[arg(long)]
+    pub(super) out: PathBuf,
+    /// The mix of real practice, not the flat mix for training.
+    #[arg(long)]
+    pub(super) natural: bool,
+    /// Replace what is there.
+    #[arg(long)]
+    pub(super) force: bool,
+}
+
+/// Draws, writes and reports.
+pub(super) fn run(arguments: &PhantomArguments, common: &Common) -> Result<ExitCode, Error> {
+    if arguments.format == Format::Dicom {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            "phantom: DICOM output is not available in this version; use --format png",
+        ));
+    }
+    let out = &arguments.out;
+    let manifest = out.join("manifest.csv");
+    if manifest.exists() && !arguments.force {
+        return Err(Error::new(
+            ErrorKind::Usage,
+            format!(
+                "{}: exists already; give another --out, or --force to replace it",
+                manifest.display()
+            ),
+        ));
+    }
+    std::fs::create_dir_all(out.join("masks")).map_err(|e| failed(out, &e))?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(common.threads.unwrap_or(0))
+        .build()
+        .map_err(|e| Error::new(ErrorKind::Failed, format!("phantom: no threads: {e}")))?;
+    let rows: Vec<Row> = pool.install(|| {
+        (0..arguments.count)
+            .into_par_iter()
+            .map(|i| one(arguments, arguments.seed.wrapping_add(i as u64)))
+            .collect::<Result<_, Error>>()
+    })?;
+    write_tables(out, &manifest, &rows)?;
+    if common.json {
+        say_json(&json!({ "count": rows.len(), "manifest": manifest }));
+    } else {
+        say(&format!("{} films, {}", rows.len(), manifest.display()));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the tables need of one film; the pixels are on disk by then.
+struct Row {
+    name: String,
+    size: (usize, usize),
+    phantom: Phantom,
+}
+
+fn one(arguments: &PhantomArguments, seed: u64) -> Result<Row, Error> {
+    let mut phantom = match arguments.kind {
+        Kind::Hip => hip::draw(
+            seed,
+            &HipOptions {
+                size_px: usize::from(arguments.size),
+                natural: arguments.natural,
+                ..HipOptions::default()
+            },
+        ),
+        Kind::Chest => chest::draw(
+            seed,
+            &ChestOptions {
+                size_px: usize::from(arguments.size),
+                ..ChestOptions::default()
+            },
+        ),
+    };
+    let stem = format!("{}-{seed:08}", phantom.kind);
+    let name = format!("{stem}.png");
+    let path = arguments.out.join(&name);
+    // 12 bits fill the 16 of the file, so that any viewer shows them.
+    let full = phantom.image.map(|v| (v << 4) | (v >> 8));
+    write_png_u16(&path, &full).map_err(|e| failed(&path, &e))?;
+    for (mask, pixels) in &phantom.masks {
+        let path = arguments
+            .out
+            .join("masks")
+            .join(format!("{stem}-{mask}.png"));
+        write_png_u8(&path, pixels).map_err(|e| failed(&path, &e))?;
+    }
+    let size = phantom.image.size();
+    phantom.image = Grid::default();
+    phantom.masks.clear();
+    Ok(Row {
+        name,
+        size,
+        phantom,
+    })
+}
+
+fn write_tables(out: &Path, manifest: &Path, rows: &[Row]) -> Result<(), Error> {
+    let landmarks: BTreeMap<&str, Value> = rows
+        .iter()
+        .filter_map(|row| Some((row.name.as_str(), landmark_json(&row.phantom)?)))
+        .collect();
+    write_json(&out.join("landmarks.json"), &json!(landmarks))?;
+    write_json(&out.join("boxes.json"), &boxes(rows))?;
+    let outlines: BTreeMap<&str, _> = rows
+        .iter()
+        .map(|row| (row.name.as_str(), &row.phantom.outlines))
+        .collect();
+    write_json(&out.join("outlines.json"), &json!(outlines))?;
+    write_manifest(manifest, rows)
+}
+
+/// The contract's landmark object, with the angle beside each hip.
+fn landmark_json(phantom: &Phantom) -> Option<Value> {
+    let landmarks = phantom.landmarks.as_ref()?;
+    let mut value = serde_json::to_value(landmarks).ok()?;
+    for (name, side) in [("left", Side::Left), ("right", Side::Right)] {
+        value[name]["norberg_degrees"] = json!(norberg_degrees(landmarks, side, None));
+    }
+    Some(value)
+}
+
+/// Findings as COCO: categories in alphabetical order, boxes `[x, y, width, height]`.
+fn boxes(rows: &[Row]) -> Value {
+    let mut categories: Vec<&str> = rows
+        .iter()
+        .flat_map(|row| row.phantom.findings.iter().map(|f| f.label.as_str()))
+        .collect();
+    categories.sort_unstable();
+    categories.dedup();
+    let mut annotations = Vec::new();
+    for (image, row) in rows.iter().enumerate() {
+        for finding in &row.phantom.findings {
+            let category = categories
+                .binary_search(&finding.label.as_str())
+                .unwrap_or(0);
+            let b = finding.bounds;
+            annotations.push(json!({
+                "id": annotations.len() + 1,
+                "image_id": image + 1,
+                "category_id": category + 1,
+                "bbox": [b.x, b.y, b.width, b.height],
+                "area": b.width * b.height,
+                "iscrowd": 0,
+            }));
+        }
+    }
+    let images: Vec<Value> = rows
+        .iter()
+        .enumerate()
+        .map(|(i, row)| {
+            json!({"id": i + 1, "file_name": row.name, "width": row.size.0, "height": row.size.1})
+        })
+        .collect();
+    let categories: Vec<Value> = categories
+        .iter()
+        .enumerate()
+        .map(|(i, name)| json!({"id": i + 1, "name": name}))
+        .collect();
+    json!({"images": images, "annotations": annotations, "categories": categories})
+}
+
+fn write_manifest(path: &Path, rows: &[Row]) -> Result<(), Error> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let labels: Vec<&String> = rows
+        .first()
+        .map_or_else(Vec::new, |r| r.phantom.labels.keys().collect());
+    // Not every film has every number: a lesion's size is there with the lesion.
+    let numbers: BTreeSet<&String> = rows.iter().flat_map(|r| r.phantom.numbers.keys()).collect();
+    let fixed = [
+        "file",
+        "kind",
+        "seed",
+        "view",
+        "age_years",
+        "sex",
+        "spacing_mm",
+        "width",
+        "height",
+    ];
+    let header = fixed
+        .iter()
+        .copied()
+        .chain(labels.iter().map(|s| s.as_str()))
+        .chain(numbers.iter().map(|s| s.as_str()));
+    table.write_record(header).map_err(|e| failed(path, &e))?;
+    for row in rows {
+        let p = &row.phantom;
+        let mut record = vec![
+            row.name.clone(),
+            p.kind.clone(),
+            p.seed.to_string(),
+            p.view.clone(),
+            format!("{:.2}", p.age_years),
+            p.sex.to_string(),
+            format!("{:.5}", p.spacing_mm),
+            row.size.0.to_string(),
+            row.size.1.to_string(),
+        ];
+        record.extend(
+            labels
+                .iter()
+                .map(|l| u8::from(p.labels.get(*l).copied().unwrap_or(false)).to_string()),
+        );
+        record.extend(numbers.iter().map(|n| {
+            p.numbers
+                .get(*n)
+                .map_or_else(String::new, |v| format!("{v:.4}"))
+        }));
+        table.write_record(&record).map_err(|e| failed(path, &e))?;
+    }
+    let bytes = table.into_inner().map_err(|e| failed(path, &e))?;
+    write_whole(path, &bytes)
+}
+
+fn write_json(path: &Path, value: &Value) -> Result<(), Error> {
+    write_whole(path, value.to_string().as_bytes())
+}
+
+/// Writes to a temporary file beside the target and renames it.
+fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    use std::io::Write as _;
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|e| failed(path, &e))?;
+    file.write_all(bytes).map_err(|e| failed(path, &e))?;
+    file.persist(path).map_err(|e| failed(path, &e))?;
+    Ok(())
+}
+
+fn failed(path: &Path, error: &dyn std::fmt::Display) -> Error {
+    Error::new(
+        ErrorKind::Failed,
+        format!("{}: could not be written: {error}", path.display()),
+    )
+}
