@@ -31,17 +31,30 @@ fn numbers(tensor: &Tensor) -> Vec<f32> {
 fn open_every_path(weights: &Weights) {
     for (i, (_, variable)) in weights.variables().into_iter().enumerate() {
         let noise = (random(variable.dims(), i as u64) * 0.1).unwrap();
-        variable.set(&(variable.as_tensor() + noise).unwrap()).unwrap();
+        variable
+            .set(&(variable.as_tensor() + noise).unwrap())
+            .unwrap();
     }
 }
 
 fn check_gradients(name: &str, weights: &Weights, output: &Tensor) {
-    let gradients = output.sqr().unwrap().mean_all().unwrap().backward().unwrap();
+    let gradients = output
+        .sqr()
+        .unwrap()
+        .mean_all()
+        .unwrap()
+        .backward()
+        .unwrap();
     for (weight, variable) in weights.variables() {
         let gradient = gradients.get(variable.as_tensor());
         let gradient = gradient.unwrap_or_else(|| panic!("{name}: no gradient for {weight}"));
-        let most = numbers(gradient).iter().fold(0.0_f32, |m, g| m.max(g.abs()));
-        assert!(most > 0.0 && most.is_finite(), "{name}: gradient of {weight} is {most}");
+        let most = numbers(gradient)
+            .iter()
+            .fold(0.0_f32, |m, g| m.max(g.abs()));
+        assert!(
+            most > 0.0 && most.is_finite(),
+            "{name}: gradient of {weight} is {most}"
+        );
     }
 }
 
@@ -67,7 +80,10 @@ fn conditions() -> (Vec<Condition>, Vec<Moment>) {
         step: 0.25,
         guidance: 2.0,
     };
-    (vec![known, Condition::default()], vec![moment, Moment::plain(0.8)])
+    (
+        vec![known, Condition::default()],
+        vec![moment, Moment::plain(0.8)],
+    )
 }
 
 #[test]
@@ -96,7 +112,10 @@ fn loss_reaches_every_weight() {
 fn loss_reaches_every_weight_of_the_generator() {
     let config = denoiser::Config::tiny();
     let (conditions, moments) = conditions();
-    let (z, hint) = (random(&[2, 4, 16, 16], 1), random(&[2, HINT_PLANES, 16, 16], 2));
+    let (z, hint) = (
+        random(&[2, 4, 16, 16], 1),
+        random(&[2, HINT_PLANES, 16, 16], 2),
+    );
     let input = assemble(&z, None).unwrap();
 
     let weights = Weights::new(4);
@@ -168,7 +187,10 @@ fn full_sizes_have_the_planned_number_of_weights() {
     let check = |name: &str, weights: &Weights, millions: f64| {
         let found = weights.count() as f64 / 1e6;
         let share = (found - millions).abs() / millions;
-        assert!(share < 0.06, "{name}: {found:.3} million, planned {millions}");
+        assert!(
+            share < 0.06,
+            "{name}: {found:.3} million, planned {millions}"
+        );
     };
     let weights = Weights::new(1);
     Autoencoder::new(&weights.builder(), &autoencoder::Config::default()).unwrap();
@@ -232,7 +254,11 @@ fn hints_hold_every_pixel_and_the_points() {
     assert_eq!(sum, 1.0, "nothing but the pixel");
     let pointed = control::hint(&sketch, Some(&landmarks)).unwrap();
     let values: Vec<Vec<Vec<f32>>> = pointed.squeeze(0).unwrap().to_vec3().unwrap();
-    assert!(values[64][1][5] > 0.9, "left disc at the left head: {}", values[64][1][5]);
+    assert!(
+        values[64][1][5] > 0.9,
+        "left disc at the left head: {}",
+        values[64][1][5]
+    );
     assert!(values[65][1][2] > 0.9, "right disc at the right head");
     assert_eq!(values[69][3][7], 1.0, "presence");
 }
@@ -273,10 +299,23 @@ fn saliency_has_one_finite_map_a_block() {
     let maps = reader::saliency_of(&net, &image, 0).unwrap();
     let read = net.forward(&image).unwrap();
     let head = numbers(&weights.tensors()["head.weight"].narrow(0, 0, 1).unwrap());
-    let last: Vec<Vec<f32>> = read.blocks[4].squeeze(0).unwrap().flatten_from(1).unwrap().to_vec2().unwrap();
+    let last: Vec<Vec<f32>> = read.blocks[4]
+        .squeeze(0)
+        .unwrap()
+        .flatten_from(1)
+        .unwrap()
+        .to_vec2()
+        .unwrap();
     for (i, value) in maps[4].cells().iter().enumerate() {
-        let sum: f32 = head.iter().zip(&last).map(|(w, row)| w / 6.0 * row[i]).sum();
-        assert!((value - sum.max(0.0)).abs() < 1e-5, "cell {i}: {value} {sum}");
+        let sum: f32 = head
+            .iter()
+            .zip(&last)
+            .map(|(w, row)| w / 6.0 * row[i])
+            .sum();
+        assert!(
+            (value - sum.max(0.0)).abs() < 1e-5,
+            "cell {i}: {value} {sum}"
+        );
     }
     assert_eq!(read.logits.dims(), [1, LOGITS]);
 }
@@ -295,8 +334,16 @@ fn maps_become_points() {
     let maps = Tensor::from_vec(values, (1, 8, h, w), &Device::Cpu).unwrap();
     let read = predictions(&maps, &Calibration::default()).unwrap();
     for point in &read[0].points {
-        assert!(point.at.distance(Point::new(81.5, 49.5)) < 0.01, "{:?}", point.at);
-        assert!((point.sigma() - 4.0 * 0.29).abs() < 0.05, "{}", point.sigma());
+        assert!(
+            point.at.distance(Point::new(81.5, 49.5)) < 0.01,
+            "{:?}",
+            point.at
+        );
+        assert!(
+            (point.sigma() - 4.0 * 0.29).abs() < 0.05,
+            "{}",
+            point.sigma()
+        );
     }
     assert!((read[0].radii[0] - 20.0).abs() < 1e-3);
     // The mirror image of the same maps, with sides swapped, is the same answer.
@@ -345,10 +392,20 @@ fn a_saved_model_loads_with_the_same_weights() {
     let loaded = opened.tensors().unwrap();
     assert_eq!(loaded.len(), tensors.len());
     for (name, tensor) in &tensors {
-        let half = tensor.to_dtype(DType::F16).unwrap().to_dtype(DType::F32).unwrap();
+        let half = tensor
+            .to_dtype(DType::F16)
+            .unwrap()
+            .to_dtype(DType::F32)
+            .unwrap();
         assert_eq!(numbers(&loaded[name]), numbers(&half), "{name}");
     }
-    assert_eq!(folder::list(place.path().parent().unwrap()).iter().filter(|(p, m)| p == place.path() && m.is_ok()).count(), 1);
+    assert_eq!(
+        folder::list(place.path().parent().unwrap())
+            .iter()
+            .filter(|(p, m)| p == place.path() && m.is_ok())
+            .count(),
+        1
+    );
 }
 
 #[test]
@@ -358,27 +415,41 @@ fn damaged_models_are_refused_by_name() {
     let weights = |p: &Path| p.join(folder::WEIGHTS);
     assert!(weights(Path::new("x")).ends_with("weights.safetensors"));
     let cases: [(&str, Damage, Expected); 6] = [
-        ("no card", |p| std::fs::remove_file(p.join(folder::CARD)).unwrap(), |e| {
-            matches!(e, ModelError::Missing { .. })
-        }),
-        ("no weights", |p| std::fs::remove_file(p.join(folder::WEIGHTS)).unwrap(), |e| {
-            matches!(e, ModelError::Missing { path } if path.ends_with(folder::WEIGHTS))
-        }),
-        ("one byte changed", |p| {
-            let file = p.join(folder::WEIGHTS);
-            let mut bytes = std::fs::read(&file).unwrap();
-            *bytes.last_mut().unwrap() ^= 1;
-            std::fs::write(&file, bytes).unwrap();
-        }, |e| matches!(e, ModelError::Hash { .. })),
-        ("card is not JSON", |p| std::fs::write(p.join(folder::CARD), "{").unwrap(), |e| {
-            matches!(e, ModelError::Card { .. })
-        }),
-        ("a tensor is missing", |p| rewrite(p, |t| drop(t.remove("head.bias"))), |e| {
-            matches!(e, ModelError::Tensor { tensor, .. } if tensor == "head.bias")
-        }),
-        ("a tensor too many", |p| rewrite(p, |t| drop(t.insert("extra".to_owned(), random(&[2], 1)))), |e| {
-            matches!(e, ModelError::Unknown { names, .. } if names == "extra")
-        }),
+        (
+            "no card",
+            |p| std::fs::remove_file(p.join(folder::CARD)).unwrap(),
+            |e| matches!(e, ModelError::Missing { .. }),
+        ),
+        (
+            "no weights",
+            |p| std::fs::remove_file(p.join(folder::WEIGHTS)).unwrap(),
+            |e| matches!(e, ModelError::Missing { path } if path.ends_with(folder::WEIGHTS)),
+        ),
+        (
+            "one byte changed",
+            |p| {
+                let file = p.join(folder::WEIGHTS);
+                let mut bytes = std::fs::read(&file).unwrap();
+                *bytes.last_mut().unwrap() ^= 1;
+                std::fs::write(&file, bytes).unwrap();
+            },
+            |e| matches!(e, ModelError::Hash { .. }),
+        ),
+        (
+            "card is not JSON",
+            |p| std::fs::write(p.join(folder::CARD), "{").unwrap(),
+            |e| matches!(e, ModelError::Card { .. }),
+        ),
+        (
+            "a tensor is missing",
+            |p| rewrite(p, |t| drop(t.remove("head.bias"))),
+            |e| matches!(e, ModelError::Tensor { tensor, .. } if tensor == "head.bias"),
+        ),
+        (
+            "a tensor too many",
+            |p| rewrite(p, |t| drop(t.insert("extra".to_owned(), random(&[2], 1)))),
+            |e| matches!(e, ModelError::Unknown { names, .. } if names == "extra"),
+        ),
     ];
     for (what, damage, expected) in cases {
         let place = tempfile::tempdir().unwrap();
@@ -405,7 +476,10 @@ fn cut_off_and_wrongly_typed_files_are_refused() {
     assert_eq!(folder::tensors_in(path, &whole).unwrap().len(), 1);
     for length in [0, 4, whole.len() / 2, whole.len() - 1] {
         let error = folder::tensors_in(path, &whole[..length]).unwrap_err();
-        assert!(matches!(error, ModelError::Damaged { .. }), "{length}: {error}");
+        assert!(
+            matches!(error, ModelError::Damaged { .. }),
+            "{length}: {error}"
+        );
     }
     let integers = BTreeMap::from([("a".to_owned(), Tensor::new(&[1_u32], &Device::Cpu).unwrap())]);
     let content = safetensors::serialize(&integers, None).unwrap();

@@ -48,7 +48,9 @@ fn run(plan: &TrainingPlan) -> radcanvas::job::Trained {
 
 fn lines(out: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
-    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 #[test]
@@ -64,7 +66,10 @@ fn every_network_trains_and_loads() {
         let out = place.path().join(name);
         let trained = run(&plan(task, &out, 2));
         assert_eq!(trained.steps, 2, "{name}");
-        assert!(trained.loss.is_finite() && trained.checkpoint.is_file(), "{name}");
+        assert!(
+            trained.loss.is_finite() && trained.checkpoint.is_file(),
+            "{name}"
+        );
         let model = folder::check(&out).unwrap();
         assert_eq!(model.card.name, name);
         assert_eq!(model.card.task.name(), name);
@@ -117,7 +122,10 @@ fn a_resumed_run_equals_an_unbroken_one() {
     let weights = |plan: &TrainingPlan| std::fs::read(plan.out.join(folder::WEIGHTS)).unwrap();
     assert_eq!(weights(&whole), weights(&broken), "averaged weights");
     let losses = |plan: &TrainingPlan| -> Vec<Value> {
-        lines(&plan.out).iter().map(|line| line["loss"].clone()).collect()
+        lines(&plan.out)
+            .iter()
+            .map(|line| line["loss"].clone())
+            .collect()
     };
     assert_eq!(losses(&whole), losses(&broken));
 }
@@ -162,7 +170,10 @@ fn plans_that_cannot_work_are_refused() {
     refused(&|p| p.recipe["crop"] = json!(33), ErrorKind::Usage);
     refused(&|p| p.recipe["batch"] = json!(0), ErrorKind::Usage);
     refused(&|p| p.recipe["rat"] = json!(1), ErrorKind::Usage);
-    refused(&|p| p.recipe["network"]["width"] = json!(1), ErrorKind::Model);
+    refused(
+        &|p| p.recipe["network"]["width"] = json!(1),
+        ErrorKind::Model,
+    );
     // No autoencoder beside it.
     refused(&|_| (), ErrorKind::Model);
     refused(
@@ -200,9 +211,8 @@ fn rates_warm_up_stay_and_fall() {
 
 #[test]
 fn losses_match_their_formulas() {
-    let tensor = |values: &[f32], shape: &[usize]| {
-        Tensor::from_slice(values, shape, &Device::Cpu).unwrap()
-    };
+    let tensor =
+        |values: &[f32], shape: &[usize]| Tensor::from_slice(values, shape, &Device::Cpu).unwrap();
     let value = |t: Tensor| t.to_scalar::<f32>().unwrap();
     let a = tensor(&[0.0, 1.0, 2.0, 4.0], &[1, 1, 2, 2]);
     let b = tensor(&[0.0; 4], &[1, 1, 2, 2]);
@@ -214,7 +224,10 @@ fn losses_match_their_formulas() {
     let y = tensor(&[1.0, 1.0, 0.0], &[1, 3]);
     let ones = tensor(&[1.0, 1.0, 1.0], &[1, 3]);
     let found = value(binary(&x, &y, &ones).unwrap());
-    assert!((found - std::f32::consts::LN_2 / 3.0).abs() < 1e-6, "{found}");
+    assert!(
+        (found - std::f32::consts::LN_2 / 3.0).abs() < 1e-6,
+        "{found}"
+    );
     let logits = tensor(&[0.0, 0.0, 0.0, 0.0], &[1, 1, 4]);
     let target = tensor(&[0.0, 1.0, 0.0, 0.0], &[1, 1, 4]);
     let weight = tensor(&[1.0], &[1, 1]);

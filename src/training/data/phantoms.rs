@@ -18,7 +18,7 @@ pub const KINDS: [&str; 3] = ["chest", "hip", "shapes"];
 
 /// `count` images of each kind, of `size`², in an order that mixes the kinds: image `n` of every kind has the seed
 /// `seed + n`.
-pub fn examples(
+pub(super) fn examples(
     kinds: &[String],
     seed: u64,
     count: usize,
