@@ -8,13 +8,12 @@ mod convert;
 mod generate;
 mod inspect;
 mod measure;
-pub mod models;
+mod models;
 mod norberg;
 mod phantom;
-pub mod progress;
 mod reproduce;
 mod terminal;
-pub mod train;
+mod train;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
