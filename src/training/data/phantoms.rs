@@ -10,14 +10,15 @@ use rayon::prelude::*;
 use super::{Example, Facts, cache, shapes};
 use crate::job::{Error, ErrorKind, Observe, Progress};
 use crate::phantom::Phantom;
+use crate::phantom::chest::{self, ChestOptions};
 use crate::phantom::hip::{self, HipOptions};
 
 /// Kinds that can be trained on.
-pub const KINDS: [&str; 2] = ["hip", "shapes"];
+pub const KINDS: [&str; 3] = ["chest", "hip", "shapes"];
 
 /// `count` images of each kind, of `size`², in an order that mixes the kinds: image `n` of every kind has the seed
 /// `seed + n`.
-pub fn examples(
+pub(super) fn examples(
     kinds: &[String],
     seed: u64,
     count: usize,
@@ -86,6 +87,13 @@ fn one(kind: &str, seed: u64, size: usize) -> Example {
                 ..HipOptions::default()
             };
             example_of(&hip::draw(seed, &options))
+        }
+        "chest" => {
+            let options = ChestOptions {
+                size_px: size,
+                ..ChestOptions::default()
+            };
+            example_of(&chest::draw(seed, &options))
         }
         _ => {
             let (image, facts) = shapes::draw(seed, size);
