@@ -142,6 +142,9 @@ fn keys_ui(ui: &Ui, shown: &Shown<'_>, awaiting: Option<&'static str>, actions: 
     {
         actions.push(Action::Bind(id, Some(pressed)));
     }
+    if awaiting.is_some() && ui.input(|input| input.key_pressed(Key::Escape)) {
+        actions.push(Action::Keys);
+    }
     let modal = Modal::new(Id::unique("keys")).show(ui.ctx(), |ui| {
         ui.set_width(720.0);
         ui.horizontal(|ui| {
