@@ -2,6 +2,8 @@
 
 #[cfg(feature = "window")]
 mod app;
+#[cfg(feature = "window")]
+mod app_canvas;
 mod command;
 mod document;
 mod job;
