@@ -16,7 +16,7 @@ use crate::radiograph::{self, ExportError, Values};
 pub(super) struct Convert {
     /// DICOM, PNG, TIFF or JPEG file.
     input: PathBuf,
-    /// Output: .png, .tif, .npy or .safetensors.
+    /// Output: .png, .tif, .npy, .safetensors or .dcm.
     output: PathBuf,
     /// Frame, from 0.
     #[arg(long, default_value_t = 0)]
@@ -48,14 +48,15 @@ pub(super) fn run(options: &Convert, common: &Common) -> Result<ExitCode, Error>
         ValuesChoice::Modality => Values::Modality,
         ValuesChoice::Display => Values::Display,
     };
-    let pixels = radiograph::values(&image, which);
-    radiograph::export(&options.output, &image, &pixels, options.force).map_err(|error| {
-        let kind = match error {
-            ExportError::Disk { .. } => ErrorKind::Failed,
-            _ => ErrorKind::Usage,
-        };
-        Error::new(kind, error.to_string())
-    })?;
+    let pixels = radiograph::export_step(&options.output, &image, which, options.force).map_err(
+        |error| {
+            let kind = match error {
+                ExportError::Disk { .. } => ErrorKind::Failed,
+                _ => ErrorKind::Usage,
+            };
+            Error::new(kind, error.to_string())
+        },
+    )?;
     let (low, high) = pixels.range();
     if common.json {
         say_json(&json!({

@@ -40,6 +40,7 @@ pub(super) fn run(options: &Inspect, common: &Common) -> Result<ExitCode, Error>
 }
 
 fn in_words(row: &Inspection) -> String {
+    use std::fmt::Write as _;
     let path = row.path.display();
     if let Some(error) = &row.error {
         return format!("{path}: {error}");
@@ -54,7 +55,8 @@ fn in_words(row: &Inspection) -> String {
         row.modality.as_deref().unwrap_or("OT"),
     );
     if let (Some([y, x]), Some(source)) = (row.spacing_mm, row.spacing_source) {
-        text.push_str(&format!(", {y} × {x} mm ({})", source.label()));
+        // A String takes everything.
+        write!(text, ", {y} × {x} mm ({})", source.label()).ok();
     }
     if row.synthetic == Some(true) {
         text.push_str(", synthetic");

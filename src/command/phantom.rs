@@ -2,7 +2,7 @@
 //!
 //! Films are made on all threads and written in order of their seeds; names and bytes depend on the seed only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,19 +16,22 @@ use crate::job::{Error, ErrorKind};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 use crate::phantom::Phantom;
+use crate::phantom::chest::{self, ChestOptions};
 use crate::phantom::hip::{self, HipOptions};
 use crate::radiograph::{write_png_u8, write_png_u16};
 
 /// What to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Kind {
+pub(super) enum Kind {
     /// Canine pelvis, ventrodorsal.
     Hip,
+    /// Human chest, frontal.
+    Chest,
 }
 
 /// How to store films.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub(super) enum Format {
     /// 16-bit grey PNG, 12 bits used.
     Png,
     /// DICOM.
@@ -37,35 +40,35 @@ pub enum Format {
 
 /// Options of `phantom`.
 #[derive(Clone, Debug, clap::Args)]
-pub struct PhantomArguments {
+pub(super) struct PhantomArguments {
     /// What to draw.
     #[arg(value_enum)]
-    pub kind: Kind,
+    pub(super) kind: Kind,
     /// How many films; seeds count up from the first.
     #[arg(long, default_value_t = 1)]
-    pub count: usize,
+    pub(super) count: usize,
     /// First seed.
     #[arg(long, default_value_t = 0)]
-    pub seed: u64,
+    pub(super) seed: u64,
     /// Longer side, pixels.
     #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(32..=2048))]
-    pub size: u16,
+    pub(super) size: u16,
     /// File format of the films.
     #[arg(long, value_enum, default_value_t = Format::Png)]
-    pub format: Format,
+    pub(super) format: Format,
     /// Folder for films and truth; made if absent.
     #[arg(long)]
-    pub out: PathBuf,
+    pub(super) out: PathBuf,
     /// The mix of real practice, not the flat mix for training.
     #[arg(long)]
-    pub natural: bool,
+    pub(super) natural: bool,
     /// Replace what is there.
     #[arg(long)]
-    pub force: bool,
+    pub(super) force: bool,
 }
 
 /// Draws, writes and reports.
-pub fn run(arguments: &PhantomArguments, common: &Common) -> Result<ExitCode, Error> {
+pub(super) fn run(arguments: &PhantomArguments, common: &Common) -> Result<ExitCode, Error> {
     if arguments.format == Format::Dicom {
         return Err(Error::new(
             ErrorKind::Usage,
@@ -118,6 +121,13 @@ fn one(arguments: &PhantomArguments, seed: u64) -> Result<Row, Error> {
                 size_px: usize::from(arguments.size),
                 natural: arguments.natural,
                 ..HipOptions::default()
+            },
+        ),
+        Kind::Chest => chest::draw(
+            seed,
+            &ChestOptions {
+                size_px: usize::from(arguments.size),
+                ..ChestOptions::default()
             },
         ),
     };
@@ -214,9 +224,8 @@ fn write_manifest(path: &Path, rows: &[Row]) -> Result<(), Error> {
     let labels: Vec<&String> = rows
         .first()
         .map_or_else(Vec::new, |r| r.phantom.labels.keys().collect());
-    let numbers: Vec<&String> = rows
-        .first()
-        .map_or_else(Vec::new, |r| r.phantom.numbers.keys().collect());
+    // Not every film has every number: a lesion's size is there with the lesion.
+    let numbers: BTreeSet<&String> = rows.iter().flat_map(|r| r.phantom.numbers.keys()).collect();
     let fixed = [
         "file",
         "kind",

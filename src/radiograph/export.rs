@@ -1,13 +1,14 @@
-//! One frame as PNG, TIFF, NumPy or safetensors.
+//! One frame as PNG, TIFF, `NumPy`, safetensors or DICOM.
 //!
 //! Separate from reading because a file is written whole or not at all: to a temporary file beside it, synced, renamed.
 //! The synthetic mark goes along wherever the format has a place for it.
 
-use std::io::{BufWriter, Write};
+use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use super::raster::SYNTHETIC_KEYWORD;
-use super::{ModalityTransform, Pixels, Radiograph};
+use super::write::{SecondaryCapture, WriteError, dicom_bytes, write_whole};
+use super::{ModalityTransform, Photometric, Pixels, Radiograph};
 use crate::grid::Grid;
 
 /// Which values of the grey-scale pipeline are written.
@@ -26,7 +27,7 @@ pub enum Values {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExportError {
     /// The ending is none that can be written here.
-    #[error("unsupported output {}: choose .png, .tif, .npy or .safetensors", .0.display())]
+    #[error("unsupported output {}: choose .png, .tif, .npy, .safetensors or .dcm", .0.display())]
     Format(PathBuf),
     /// PNG holds whole numbers of 0 to 65535 only.
     #[error("{} cannot hold values from {low} to {high} exactly: choose .tif or .npy", path.display())]
@@ -37,6 +38,14 @@ pub enum ExportError {
         low: i64,
         /// Largest value, rounded up.
         high: i64,
+    },
+    /// DICOM cannot hold these values.
+    #[error("{}: {what}", path.display())]
+    Dicom {
+        /// The output.
+        path: PathBuf,
+        /// What does not fit.
+        what: String,
     },
     /// There is a file already.
     #[error("{} exists: remove it or use --force", .0.display())]
@@ -83,10 +92,44 @@ fn modality_values(image: &Radiograph) -> Pixels {
     }
 }
 
-/// Writes `pixels` to `path`, in the format of its ending; mark and spacing come from `image`.
+/// The image as it stands at one step of the pipeline: what came before is no longer to be applied.
+fn at_step(image: &Radiograph, which: Values) -> Radiograph {
+    let mut step = image.clone();
+    step.pixels = values(image, which);
+    if which != Values::Stored {
+        step.modality_transform = ModalityTransform::default();
+        step.padding = None;
+        (step.source.bits_stored, step.source.signed) = step.pixels.depth();
+    }
+    if which == Values::Display {
+        step.photometric = Photometric::Monochrome2;
+        step.modality_unit.clear();
+        step.windows.clear();
+        step.voi_tables.clear();
+    }
+    step
+}
+
+/// Writes one step of an image, as [`export`] does, and returns the values written.
+///
+/// # Errors
+/// See [`export`].
+pub fn export_step(
+    path: &Path,
+    image: &Radiograph,
+    which: Values,
+    overwrite: bool,
+) -> Result<Pixels, ExportError> {
+    let step = at_step(image, which);
+    export(path, &step, &step.pixels, overwrite)?;
+    Ok(step.pixels)
+}
+
+/// Writes `pixels` to `path`, in the format of its ending; everything else comes from `image`.
 ///
 /// `.png`: 8 or 16 bits; `.tif`, `.tiff`: any depth; `.npy`: any depth, shape `[H, W]`;
-/// `.safetensors`: tensor `image`, f32, shape `[1, 1, H, W]`. `.npy` has no place for the synthetic mark.
+/// `.safetensors`: tensor `image`, f32, shape `[1, 1, H, W]`; `.dcm`: Secondary Capture of up to 16 bits.
+/// Mark and spacing go along; `.npy` has no place for them.
 ///
 /// # Errors
 /// [`ExportError`]; then nothing was left behind and an existing file is untouched.
@@ -100,66 +143,39 @@ pub fn export(
         .extension()
         .map(|e| e.to_string_lossy().to_lowercase())
         .unwrap_or_default();
-    if !matches!(
-        ending.as_str(),
-        "png" | "tif" | "tiff" | "npy" | "safetensors"
-    ) {
-        return Err(ExportError::Format(path.to_owned()));
-    }
     let disk = |reason: String| ExportError::Disk {
         path: path.to_owned(),
         reason,
     };
+    if !matches!(
+        ending.as_str(),
+        "png" | "tif" | "tiff" | "npy" | "safetensors" | "dcm"
+    ) {
+        return Err(ExportError::Format(path.to_owned()));
+    }
     if !overwrite && path.exists() {
         return Err(ExportError::Exists(path.to_owned()));
     }
-    let png = if ending == "png" {
-        Some(unsigned(path, pixels)?)
-    } else {
-        None
-    };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let temporary = temporary_in(folder).map_err(|e| disk(e.to_string()))?;
-    let mut out = BufWriter::new(temporary);
-    match (png, ending.as_str()) {
-        (Some(pixels), _) => write_png(&mut out, image, &pixels),
-        (None, "npy") => write_npy(&mut out, pixels),
-        (None, "safetensors") => write_safetensors(&mut out, image, pixels),
-        (None, _) => write_tiff(&mut out, image, pixels),
+    let mut out = Cursor::new(Vec::new());
+    match ending.as_str() {
+        "png" => write_png(&mut out, image, &unsigned(path, pixels)?).map_err(disk)?,
+        "npy" => write_npy(&mut out, pixels).map_err(disk)?,
+        "safetensors" => write_safetensors(&mut out, image, pixels).map_err(disk)?,
+        "dcm" => {
+            let mut own = image.clone();
+            own.pixels = pixels.clone();
+            let bytes = dicom_bytes(&own, &SecondaryCapture::default());
+            *out.get_mut() = bytes.map_err(|what| ExportError::Dicom {
+                path: path.to_owned(),
+                what,
+            })?;
+        }
+        _ => write_tiff(&mut out, image, pixels).map_err(disk)?,
     }
-    .map_err(disk)?;
-    let temporary = out.into_inner().map_err(|e| disk(e.to_string()))?;
-    temporary
-        .as_file()
-        .sync_all()
-        .map_err(|e| disk(e.to_string()))?;
-    if overwrite {
-        temporary.persist(path).map_err(|e| disk(e.to_string()))?;
-    } else {
-        temporary.persist_noclobber(path).map_err(|e| {
-            if e.error.kind() == std::io::ErrorKind::AlreadyExists {
-                ExportError::Exists(path.to_owned())
-            } else {
-                disk(e.to_string())
-            }
-        })?;
-    }
-    Ok(())
-}
-
-fn temporary_in(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".radcanvas-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // A result is as readable as any other new file; the umask still applies.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
+    write_whole(path, out.get_ref(), overwrite).map_err(|error| match error {
+        WriteError::Exists { path } => ExportError::Exists(path),
+        other => disk(other.to_string()),
+    })
 }
 
 /// The pixels as PNG can hold them.
@@ -237,7 +253,7 @@ fn write_tiff(
                 page.y_resolution(per_cm(spacing.row_mm));
             }
             if let Some(mark) = &image.synthetic {
-                let text = format!("{SYNTHETIC_KEYWORD}: {}", mark.contribution);
+                let text = format!("{SYNTHETIC_KEYWORD}: {}", ascii(&mark.contribution));
                 page.encoder()
                     .write_tag(tiff::tags::Tag::ImageDescription, text.as_str())
                     .map_err(said)?;
@@ -253,7 +269,20 @@ fn write_tiff(
     }
 }
 
-/// NumPy format 1.0: magic, version, header length, header padded to 64 bytes, values.
+/// TIFF text is ASCII: other characters are written as `\\u{…}`.
+fn ascii(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii() && c != '\0' {
+            plain.push(c);
+        } else {
+            plain.extend(c.escape_unicode());
+        }
+    }
+    plain
+}
+
+/// `NumPy` format 1.0: magic, version, header length, header padded to 64 bytes, values.
 fn write_npy(out: &mut impl Write, pixels: &Pixels) -> Result<(), String> {
     let name = match pixels {
         Pixels::U8(_) => "|u1",

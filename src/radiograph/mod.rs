@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::grid::Grid;
 
 pub use error::{ReadError, ReadProblem};
-pub use export::{ExportError, Values, export, values};
+pub use export::{ExportError, Values, export, export_step, values};
 pub use open::{ImageFile, InspectedWindow, Inspection, inspect, open, open_bytes, read};
 pub use pixels::Pixels;
 pub use raster::SYNTHETIC_KEYWORD;
@@ -320,11 +320,27 @@ impl Radiograph {
     }
 
     /// Grey in 0–1 through a window, polarity applied: black is 0 whatever the photometric interpretation.
+    ///
+    /// A float pixel that is no number is black.
     pub fn grey(&self, window: &DisplayWindow) -> Grid<f32> {
         let inverted = self.photometric == Photometric::Monochrome1;
-        self.pixels.to_f32().map(|stored| {
-            let grey = window.grey(self.modality_transform.apply(f64::from(*stored)));
-            (if inverted { 1.0 - grey } else { grey }) as f32
-        })
+        let shade = |stored: f64| {
+            let grey = window.grey(self.modality_transform.apply(stored));
+            let grey = if inverted { 1.0 - grey } else { grey };
+            if grey.is_nan() { 0.0 } else { grey as f32 }
+        };
+        // Integers of a large image are looked up: the formula runs once a value, not once a pixel.
+        let large = self.width() * self.height() > 1 << 16;
+        match &self.pixels {
+            Pixels::U16(grid) if large => {
+                let table: Vec<f32> = (0..=u16::MAX).map(|v| shade(f64::from(v))).collect();
+                grid.map(|v| table[usize::from(*v)])
+            }
+            Pixels::I16(grid) if large => {
+                let table: Vec<f32> = (0..=u16::MAX).map(|v| shade(f64::from(v as i16))).collect();
+                grid.map(|v| table[usize::from(*v as u16)])
+            }
+            pixels => pixels.to_f32().map(|stored| shade(f64::from(*stored))),
+        }
     }
 }

@@ -69,11 +69,19 @@ impl Pixels {
     }
 
     /// All stored values as f32; exact for every integer depth.
+    #[expect(
+        clippy::useless_conversion,
+        reason = "one expression for every depth, f32 among them"
+    )]
     pub fn to_f32(&self) -> Grid<f32> {
         each!(self, grid => grid.map(|v| f32::from(*v)))
     }
 
     /// The part inside `rect`; pixels of `rect` outside the image take the nearest pixel's value.
+    #[expect(
+        clippy::useless_conversion,
+        reason = "one expression for every depth, f32 among them"
+    )]
     pub fn crop_f32(&self, rect: PixelRect) -> Grid<f32> {
         let (width, height) = (self.width() as i64, self.height() as i64);
         each!(self, grid => Grid::from_fn(rect.width, rect.height, |x, y| {
@@ -200,6 +208,10 @@ impl Pixels {
     /// The `tail` and `1 − tail` quantiles of the finite stored values outside `padding`.
     ///
     /// At most about a million pixels on a regular lattice are read: enough for a window, quick on any film.
+    #[expect(
+        clippy::useless_conversion,
+        reason = "one expression for every depth, f32 among them"
+    )]
     pub fn quantiles(&self, tail: f64, padding: Option<(f64, f64)>) -> (f64, f64) {
         let step = ((self.width() * self.height()) as f64 / 1.0e6)
             .sqrt()

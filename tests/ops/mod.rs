@@ -1,6 +1,8 @@
 //! Network operations: closed forms in f64, gradients, the tensor library's own operations, bits.
 
 mod convolution;
+mod others;
+mod update;
 
 use candle_core::{Device, Result, Tensor, Var};
 

@@ -16,7 +16,6 @@ pub(crate) fn fill(scene: &Scene, femurs: &[Femur; 2], paths: &mut Paths, seed: 
     let girth = noise.range(0.9, 1.12);
     let skin = (0.025 + 0.05 * fatness) * d;
     let solid = |inset: f64, noise: &mut Noise| -> Patch {
-        let turn = Rotation::about(2, scene.turn);
         let part = |x: f64, y: f64, z: f64, a: f64, b: f64, c: f64, tilt: f64| {
             shape::ellipsoid(
                 &scene.view,
@@ -25,10 +24,9 @@ pub(crate) fn fill(scene: &Scene, femurs: &[Femur; 2], paths: &mut Paths, seed: 
                 &Rotation::about(2, scene.turn + tilt),
             )
         };
-        let _ = turn;
-        let mut body = part(0.0, -1.35, 0.0, 0.98 * girth, 1.35, 0.52 * girth, 0.0);
+        let mut body = part(0.0, -1.35, 0.0, 1.05 * girth, 1.5, 0.52 * girth, 0.0);
         body = body.union(
-            &part(0.0, -0.25, -0.02, 0.92 * girth, 0.92, 0.48 * girth, 0.0),
+            &part(0.0, -0.35, -0.02, 0.98 * girth, 1.05, 0.48 * girth, 0.0),
             2.0,
         );
         for (index, femur) in femurs.iter().enumerate() {
@@ -40,11 +38,12 @@ pub(crate) fn fill(scene: &Scene, femurs: &[Femur; 2], paths: &mut Paths, seed: 
                 + femur.distal * (length * 0.95)
                 + (femur.stifle - hip - femur.distal * length) * 0.6;
             let nodes = [
-                Node::new(hip + femur.distal * (-0.35 * d), 0.46 * d * own - inset),
-                Node::new(hip + femur.distal * (0.12 * length), 0.52 * d * own - inset),
-                Node::new(hip.lerp(knee, 0.4), 0.46 * d * own - inset),
+                Node::new(scene.place(side * 0.50, -0.80, 0.0), 0.34 * d * own - inset),
+                Node::new(scene.place(side * 0.56, -0.35, 0.0), 0.43 * d * own - inset),
+                Node::new(hip + femur.distal * (0.12 * length), 0.49 * d * own - inset),
+                Node::new(hip.lerp(knee, 0.4), 0.44 * d * own - inset),
                 Node::new(hip.lerp(knee, 0.75), 0.33 * d * own - inset),
-                Node::new(knee, 0.25 * d * own - inset),
+                Node::new(knee, 0.26 * d * own - inset),
                 Node::new(knee + femur.distal * (0.8 * d), 0.19 * d * own - inset),
             ];
             body = body.union(

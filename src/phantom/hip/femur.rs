@@ -20,6 +20,8 @@ pub(crate) struct Femur {
     pub(crate) lines: Patch,
     /// Patella and fabellae.
     pub(crate) small: Hollow,
+    /// Tibia and fibula.
+    pub(crate) leg: Hollow,
     /// The head alone, cm.
     pub(crate) head: Patch,
     /// Axis of neck and shaft on the fine film.
@@ -50,6 +52,10 @@ impl Frame {
     }
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one table of proportions, drawn in order"
+)]
 /// Draws one femur; `index` 0 is the patient's left.
 pub(crate) fn femur(scene: &Scene, index: usize, seed: u64) -> Femur {
     let mut noise = Noise::new(seed, 30 + index as u64);
@@ -96,6 +102,7 @@ pub(crate) fn femur(scene: &Scene, index: usize, seed: u64) -> Femur {
     let ends_shaft = shaft(scene, &frame, &shape, &mut shared);
     ends = ends.union(&ends_shaft, 0.25);
     ends = ends.union(&condyles(scene, &frame, &shape), 0.2);
+    let leg = leg(scene, &frame, &shape);
     let top = scene.view.project(frame.at(bx, by, 0.0)).point;
     let low = scene.view.project(frame.at(bx - 0.1, length, 0.0)).point;
     let along = low - top;
@@ -119,6 +126,7 @@ pub(crate) fn femur(scene: &Scene, index: usize, seed: u64) -> Femur {
     Femur {
         lines: lines(scene, &frame, &shape, side.arthritis, &mut noise),
         small: small_bones(scene, &frame, &shape, scene.limb_rotation[index]),
+        leg,
         spongy,
         head,
         axis: [
@@ -296,6 +304,49 @@ fn condyles(scene: &Scene, frame: &Frame, shape: &Shape) -> Hollow {
     one(1.0).union(&one(-1.0), 0.2)
 }
 
+/// Tibia and fibula, as far as the film shows them.
+fn leg(scene: &Scene, frame: &Frame, shape: &Shape) -> Hollow {
+    let Shape {
+        bx,
+        length,
+        half_shaft: w,
+        ..
+    } = *shape;
+    let top = length + 0.5 + 0.82 * w;
+    let nodes = |inset: f64| -> Vec<Node> {
+        [
+            (1.5, 1.5, 0.1),
+            (3.2, 1.0, 0.2),
+            (6.0, 0.82, 0.3),
+            (12.0, 0.72, 0.3),
+            (19.0, 0.75, 0.2),
+        ]
+        .map(|(y, radius, wall)| frame.node(bx, top + y * w, 0.2, (radius - inset * wall) * w))
+        .to_vec()
+    };
+    let plateau = |sign: f64| {
+        let place = |x: f64| frame.node(bx + sign * x * w, top + 0.75 * w, 0.0, 0.72 * w);
+        shape::tube(&scene.view, &[place(0.5), place(1.1)], 0.06 * frame.r)
+    };
+    let fibula = shape::tube(
+        &scene.view,
+        &[
+            frame.node(bx + 1.75 * w, top + 1.5 * w, -0.4, 0.3 * w),
+            frame.node(bx + 1.55 * w, top + 4.3 * w, -0.4, 0.17 * w),
+            frame.node(bx + 1.05 * w, top + 16.0 * w, -0.3, 0.17 * w),
+        ],
+        0.08 * w * frame.r,
+    );
+    let tibia = Hollow {
+        outer: shape::tube(&scene.view, &nodes(0.0), 0.0).outer,
+        inner: shape::tube(&scene.view, &nodes(1.0), 0.0).outer,
+    };
+    tibia
+        .union(&plateau(1.0), 0.25)
+        .union(&plateau(-1.0), 0.25)
+        .union(&fibula, 0.0)
+}
+
 fn small_bones(scene: &Scene, frame: &Frame, shape: &Shape, rotation: f64) -> Hollow {
     let Shape {
         bx,
@@ -361,7 +412,7 @@ fn lines(scene: &Scene, frame: &Frame, shape: &Shape, arthritis: f64, noise: &mu
         .scaled(1.6),
     );
     if arthritis > 0.4 {
-        let size = 0.03 + 0.025 * arthritis;
+        let size = 0.03 + 0.015 * arthritis;
         // Morgan line across the base of the neck; later a ring of osteophytes around it.
         lines = add(
             &lines,
@@ -373,7 +424,7 @@ fn lines(scene: &Scene, frame: &Frame, shape: &Shape, arthritis: f64, noise: &mu
                 ],
                 size,
             )
-            .scaled(2.2),
+            .scaled(1.3),
         );
     }
     if arthritis > 1.2 {

@@ -105,14 +105,14 @@ fn lay(scene: &Scene, bones: &Bones, paths: &mut Paths) {
             .mapped(|x, y, v| v * texture(x, y) * density);
         paths.replace(Material::Soft, Material::Cancellous, &inner);
     };
-    solid(paths, &bones.spine.bone, &grain(0.0, 11.0, 0.10));
+    solid(paths, &bones.spine.bone, &grain(0.0, 11.0, 0.15));
     paths.replace(Material::Soft, Material::Cortical, &bones.spine.lines);
     for (index, (half, femur)) in bones.halves.iter().zip(&bones.femurs).enumerate() {
         let side = scene.joints[index].lateral;
-        solid(paths, &half.bone, &grain(12.0 * side, 23.0 * side, 0.11));
+        solid(paths, &half.bone, &grain(12.0 * side, 23.0 * side, 0.17));
         paths.replace(Material::Soft, Material::Cortical, &half.lines);
         paths.replace(Material::Soft, Material::Cortical, &half.growth);
-        let texture = grain(-28.0 * side, 41.0 * side, 0.10);
+        let texture = grain(-28.0 * side, 41.0 * side, 0.16);
         let wall = femur.ends.wall();
         let wall = wall.mapped(|x, y, v| v * (0.8 + 0.2 * texture(x, y)));
         paths.replace(Material::Soft, Material::Cortical, &wall);
@@ -125,6 +125,9 @@ fn lay(scene: &Scene, bones: &Bones, paths: &mut Paths) {
         paths.replace(Material::Soft, Material::Adipose, &fatty.scaled(0.75));
         paths.replace(Material::Soft, Material::Cortical, &femur.lines);
         solid(paths, &femur.small, &grain(0.0, 5.0, 0.08));
+        paths.replace(Material::Soft, Material::Cortical, &femur.leg.wall());
+        let marrow = femur.leg.inner.clone().scaled(0.45);
+        paths.replace(Material::Soft, Material::Cancellous, &marrow);
     }
     if age < 1.0 {
         physes(scene, bones, paths);
@@ -169,7 +172,7 @@ fn exposed(scene: &Scene, p: &Grid<f32>, noise: &mut Noise, seed: u64) -> Grid<f
     };
     let intensity = detector::with_scatter(p, scatter, 0.5);
     let mut intensity = blur::area_average(&intensity, FINER);
-    let kerma = noise.range(25.0, 120.0);
+    let kerma = noise.range(12.0, 70.0);
     let pixel = scene.film.mm_per_px;
     let grain = Grain {
         quanta: 22_800.0 * kerma * pixel * pixel * noise.range(0.3, 0.65),
@@ -195,8 +198,8 @@ fn look(size: f64, noise: &mut Noise) -> Look {
         (low + (high - low) * (0.65 * f64::from(boost) + 0.35 * noise.uniform())) as f32
     };
     let gains = [
-        gain(1.0, 1.9),
-        gain(1.1, 2.2),
+        gain(1.2, 2.4),
+        gain(1.2, 2.4),
         gain(1.1, 2.1),
         gain(1.0, 1.7),
         gain(0.95, 1.4),
@@ -205,9 +208,9 @@ fn look(size: f64, noise: &mut Noise) -> Look {
         gains,
         coarse: noise.range(0.62, 0.95) as f32,
         saturation: noise.range(0.15, 0.4) as f32,
-        gate: noise.range(0.004, 0.010) as f32,
+        gate: noise.range(0.002, 0.006) as f32,
         steepness: noise.range(3.6, 5.6) as f32,
-        middle: noise.range(0.5, 0.72) as f32,
+        middle: noise.range(0.62, 0.92) as f32,
         jitter: [
             noise.range(-0.05, 0.15) as f32,
             noise.range(-0.06, 0.08) as f32,
@@ -235,8 +238,8 @@ fn mark(scene: &Scene, paths: &mut Paths, noise: &mut Noise) -> Option<Letter> {
     let letter = Letter {
         glyph: if left { 'L' } else { 'R' },
         center: Point::new(x * size, y * size),
-        height_px: (noise.range(9.0, 14.0) / scene.film.mm_per_px).max(0.03 * size),
-        stroke_px: (0.012 * size).max(1.2),
+        height_px: (noise.range(0.045, 0.065) * size).max(8.0),
+        stroke_px: (0.009 * size).max(1.3),
         degrees: if kind < 0.45 {
             noise.range(-20.0, 20.0)
         } else {

@@ -159,7 +159,7 @@ fn placed(dog: &Dog, size: usize, noise: &mut Noise) -> (Pose, f64, View) {
     let d = dog.distance;
     let height = d * noise.range(0.55, 0.75) + 25.0;
     let source_mm = noise.range(950.0, 1150.0);
-    let fraction = noise.range(0.25, 0.36);
+    let fraction = noise.range(0.29, 0.42);
     let magnification = source_mm / (source_mm - height);
     let mm_per_px = d * magnification / (fraction * size as f64);
     let at = Point::new(

@@ -4,6 +4,7 @@
 
 use super::Scene;
 use super::pelvis::add;
+use crate::geometry::Point;
 use crate::noise::Noise;
 use crate::phantom::xray::shape::{self, Hollow, Node};
 use crate::phantom::xray::{Patch, Vec3};
@@ -27,33 +28,37 @@ pub(crate) fn spine(scene: &Scene, seed: u64) -> Spine {
     let bend = noise.gauss(0.0, 0.02);
     let at = |x: f64, y: f64, z: f64| scene.place(x, y, z);
     let node = |x: f64, y: f64, z: f64, r: f64| Node::new(at(x, y, z), r * d);
-    let wall = 0.012 * d;
-    // Sacrum: a wide wing tapering caudally.
-    let mut bone = shape::tube(
+    // Sacrum: broad wings against the ilia, tapering caudally.
+    let half = [
+        (0.10, -1.055),
+        (width, -1.035),
+        (width + 0.115, -0.985),
+        (width + 0.125, -0.90),
+        (width + 0.085, -0.81),
+        (0.165, -0.72),
+        (0.115, -0.63),
+        (0.075, -0.565),
+    ];
+    let mut outline: Vec<Vec3> = half.iter().map(|&(x, y)| at(bend + x, y, -0.36)).collect();
+    outline.extend(half.iter().rev().map(|&(x, y)| at(bend - x, y, -0.36)));
+    let outline: Vec<Point> = shape::spline(&outline, true, 4)
+        .into_iter()
+        .map(|p| view.project(p).point)
+        .collect();
+    let k = scene.px_per_mm();
+    let flat = shape::outline_distance((view.width, view.height), &outline, 0.06 * d * k);
+    let mut bone = shape::plate(&flat, k, 0.085 * d, 0.05 * d, 0.008 * d);
+    let column = shape::tube(
         view,
         &[
-            node(bend, -1.03, -0.36, 0.115),
-            node(bend, -0.86, -0.37, 0.10),
-            node(bend, -0.70, -0.36, 0.078),
-            node(bend, -0.60, -0.34, 0.066),
+            node(bend, -1.0, -0.36, 0.10),
+            node(bend, -0.86, -0.37, 0.088),
+            node(bend, -0.70, -0.36, 0.07),
+            node(bend, -0.61, -0.34, 0.06),
         ],
-        wall,
+        0.010 * d,
     );
-    for side in [-1.0, 1.0] {
-        let wing = shape::tube(
-            view,
-            &[
-                node(bend + side * 0.10, -0.99, -0.33, 0.075),
-                node(bend + side * width, -0.94, -0.35, 0.085),
-                node(bend + side * (width - 0.01), -0.82, -0.37, 0.065),
-                node(bend + side * 0.13, -0.70, -0.37, 0.045),
-                node(bend + side * 0.10, -0.61, -0.36, 0.03),
-            ],
-            wall,
-        )
-        .scaled(0.75);
-        bone = bone.union(&wing, 0.2);
-    }
+    bone = bone.union(&column, 0.6);
     let mut lines = shape::tube(
         view,
         &[
@@ -63,12 +68,12 @@ pub(crate) fn spine(scene: &Scene, seed: u64) -> Spine {
         0.0,
     )
     .outer
-    .scaled(3.2);
+    .scaled(1.5);
     for side in [-1.0, 1.0] {
         for y in [-0.86, -0.73] {
             // Sacral foramina: small gaps in the wings.
             let gap = shape::tube(view, &[node(bend + side * 0.115, y, -0.4, 0.016)], 0.0);
-            bone.outer = bone.outer.without(&gap.outer.scaled(0.8));
+            bone.outer = bone.outer.without(&gap.outer.scaled(1.6));
         }
     }
     let mut midline = vec![];
@@ -93,7 +98,7 @@ fn lumbar(
 ) {
     let d = scene.dog.distance;
     let view = &scene.view;
-    let half = noise.range(0.115, 0.15);
+    let half = noise.range(0.125, 0.165);
     let length = noise.range(0.26, 0.32);
     let lean = noise.gauss(0.0, 0.03);
     let spondylosis = if scene.dog.age > 7.0 && noise.chance(0.4) {
@@ -145,7 +150,7 @@ fn lumbar(
             &[node(0.0, -0.08, -0.45, 0.012), node(0.0, 0.1, -0.47, 0.016)],
             0.0,
         );
-        *lines = add(lines, &spine.outer.scaled(3.0));
+        *lines = add(lines, &spine.outer.scaled(1.5));
         for dy in [-h, h] {
             let plate = shape::tube(
                 view,
@@ -214,7 +219,7 @@ fn tail(
                 *bone = bone.union(&process, 0.05);
             }
             let mid = shape::tube(&scene.view, &[node(0.25, 0.008), node(0.7, 0.008)], 0.0);
-            *lines = add(lines, &mid.outer.scaled(2.4));
+            *lines = add(lines, &mid.outer.scaled(1.3));
         }
         let (mx, my, mz) = step(0.5);
         midline.push(scene.place(mx, my, mz));

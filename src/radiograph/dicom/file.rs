@@ -178,18 +178,15 @@ fn encoding_at(
         }
         .to_owned()
     };
-    match (said, declared) {
-        (Some(said), Some(uid)) => {
-            if said != seen {
-                notes.push(format!(
-                    "the data set is not written as its transfer syntax {uid} says"
-                ));
-            }
-            (seen, uid)
+    if let (Some(said), Some(uid)) = (said, declared) {
+        if said != seen {
+            notes.push(format!(
+                "the data set is not written as its transfer syntax {uid} says"
+            ));
         }
-        _ => {
-            notes.push("the file does not name its transfer syntax; it was guessed".to_owned());
-            (seen, guessed())
-        }
+        (seen, uid)
+    } else {
+        notes.push("the file does not name its transfer syntax; it was guessed".to_owned());
+        (seen, guessed())
     }
 }

@@ -64,7 +64,7 @@ impl<'a> View<'a> {
             .and_then(|code| SpecificCharacterSet::from_code(code))
             .unwrap_or_default();
         let decoded = if raw.contains(&0x1B) {
-            decode_extended(raw, codec)
+            decode_extended(raw, &codec)
         } else {
             codec.decode(raw).ok()
         };
@@ -122,7 +122,7 @@ fn plain_text(raw: &[u8]) -> String {
 }
 
 /// Text that switches character sets by escape sequences (PS3.5 6.1.2.5, PS3.3 Table C.12-3).
-fn decode_extended(raw: &[u8], first: SpecificCharacterSet) -> Option<String> {
+fn decode_extended(raw: &[u8], first: &SpecificCharacterSet) -> Option<String> {
     let mut text = String::new();
     let mut parts = raw.split(|byte| *byte == 0x1B);
     text.push_str(&first.decode(parts.next()?).ok()?);

@@ -100,7 +100,7 @@ fn grid<T>(values: Vec<T>, width: usize, height: usize) -> Result<Grid<T>, ReadP
 
 /// One sample a pixel.
 fn grey<T: Sample>(values: Vec<T>, samples: usize, notes: &mut Vec<String>) -> Vec<T> {
-    if samples % 2 == 0 {
+    if samples.is_multiple_of(2) {
         notes.push("transparency was left out".to_owned());
     }
     match samples {

@@ -67,11 +67,10 @@ fn decode(bytes: &[u8], page: usize) -> Result<Radiograph, ReadProblem> {
     let color = file.colortype().map_err(refused)?;
     let bits = u16::from(color.bit_depth());
     let samples = match color {
-        ColorType::Gray(_) => 1,
+        ColorType::Gray(_) | ColorType::Palette(_) => 1,
         ColorType::GrayA(_) => 2,
         ColorType::RGB(_) => 3,
         ColorType::RGBA(_) => 4,
-        ColorType::Palette(_) => 1,
         other => {
             return Err(ReadProblem::Unsupported(format!("TIFF color {other:?}")));
         }
@@ -155,7 +154,7 @@ fn pixels(
     if samples >= 3 {
         notes.push(luminance::NOTE.to_owned());
     }
-    if samples % 2 == 0 {
+    if samples.is_multiple_of(2) {
         notes.push("transparency was left out".to_owned());
     }
     let float = |values: Vec<f32>| {

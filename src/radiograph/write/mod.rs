@@ -54,10 +54,15 @@ pub fn write_whole(path: &Path, bytes: &[u8], replace: bool) -> Result<(), Write
         _ => Path::new("."),
     };
     std::fs::create_dir_all(folder).map_err(disk)?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".radcanvas-")
-        .tempfile_in(folder)
-        .map_err(disk)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".radcanvas-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        // As readable as any other new file: the umask still applies.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder).map_err(disk)?;
     file.write_all(bytes).map_err(disk)?;
     file.as_file().sync_all().map_err(disk)?;
     let saved = if replace {

@@ -8,6 +8,7 @@ use super::forward::images_together;
 use super::geometry::{Geometry, SLACK, channels_last};
 use crate::network::ops::product::memory::{Output, with_scratch};
 use crate::network::ops::product::{Begin, DEPTH_BLOCK, Lines, Product, Repeat, multiply};
+use crate::network::ops::vector::sum;
 
 /// Steps between visits to the output of a weight gradient: 48 channels of so many pixels fit a first-level cache.
 const PIXEL_BLOCK: usize = 128;
@@ -375,12 +376,12 @@ pub(super) fn by_bias(batch: usize, outputs: usize, pixels: usize, dy: &[f32], d
     db.par_iter_mut()
         .with_min_len(1 + 65536 / (pixels * batch).max(1))
         .enumerate()
-        .for_each(|(o, sum)| {
-            *sum = (0..batch)
+        .for_each(|(o, to)| {
+            *to = (0..batch)
                 .map(|image| {
                     let from = (image * outputs + o) * pixels;
-                    crate::network::ops::product::memory::sum(&dy[from..from + pixels])
+                    sum(&dy[from..from + pixels])
                 })
-                .sum();
+                .sum::<f64>() as f32;
         });
 }

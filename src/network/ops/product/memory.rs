@@ -102,15 +102,18 @@ pub(crate) fn with_scratch<T>(length: usize, work: impl FnOnce(&mut [f32]) -> T)
 /// Largest buffer that a thread keeps, in elements (64 MiB).
 pub(crate) const MOST_KEPT: usize = 16 << 20;
 
-/// A sum in a fixed order that vectorizes: 16 partial sums, then these.
-pub(crate) fn sum(values: &[f32]) -> f32 {
-    let mut parts = [0.0_f32; 16];
-    let chunks = values.chunks_exact(16);
-    let rest: f32 = chunks.remainder().iter().sum();
-    for chunk in chunks {
-        for (part, value) in parts.iter_mut().zip(chunk) {
-            *part += value;
-        }
+/// Writes the transpose of a contiguous `rows × columns` matrix, on all threads where it is large.
+pub(crate) fn transpose(x: &[f32], rows: usize, columns: usize, out: &mut [f32]) {
+    use rayon::prelude::*;
+    const STRIPE: usize = 64;
+    if rows * columns < 1 << 16 {
+        transpose_into(x, columns, rows, columns, out);
+        return;
     }
-    parts.iter().sum::<f32>() + rest
+    out.par_chunks_mut(STRIPE * rows)
+        .enumerate()
+        .for_each(|(index, out)| {
+            let first = index * STRIPE;
+            transpose_into(&x[first..], columns, rows, out.len() / rows, out);
+        });
 }

@@ -273,6 +273,23 @@ pub(crate) fn multiply(products: &[Product<'_>], output: Output<'_>) {
     }
 }
 
+/// [`multiply`] of one product within this thread, for callers that have split their work already.
+pub(crate) fn multiply_here(product: &Product<'_>, output: Output<'_>) {
+    let kernels = kernels();
+    product.check(output.len());
+    let reading = product.reading(kernels.lanes);
+    let piece = Piece {
+        product: 0,
+        groups: 0..vectors_of(product, reading, kernels.lanes).div_ceil(VECTORS),
+        rows: 0..product.rows,
+    };
+    PANEL_BUFFER.with_borrow_mut(|panel| {
+        panel.resize(PANEL * DEPTH_BLOCK, 0.0);
+        // SAFETY: `check` has proven the addresses, and the output is borrowed for this call.
+        unsafe { run_piece(kernels, product, reading, &piece, panel, output) };
+    });
+}
+
 thread_local! {
     static PANEL_BUFFER: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
 }

@@ -51,7 +51,10 @@ pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Coded, ReadProble
         }
     }
     let mask = u32::MAX >> (32 - bits);
-    let all = parts.iter().take(samples).flat_map(|part| part.data());
+    let all = parts
+        .iter()
+        .take(samples)
+        .flat_map(jpeg2k::ImageComponent::data);
     let patterns = all.map(|value| *value as u32 & mask);
     let words = match bits {
         0..=8 => Words::Bytes(patterns.map(|v| v as u8).collect()),

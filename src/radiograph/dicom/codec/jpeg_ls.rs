@@ -1,8 +1,9 @@
 //! JPEG-LS, lossless and near-lossless (ITU-T T.87).
 //!
-//! Separate because the decoder is of another project and knows one component only.
+//! Separate because one component goes to a decoder of another project and several, which it does not know, to
+//! [`super::jpeg_ls_color`].
 
-use super::{Coded, Color, Words, jpeg};
+use super::{Coded, Color, Words, jpeg, jpeg_ls_color};
 use crate::radiograph::dicom::layout::Layout;
 use crate::radiograph::error::{ReadProblem, checked_size};
 
@@ -16,8 +17,16 @@ pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Coded, ReadProble
         )));
     }
     checked_size(header.width, header.height, header.components, 2)?;
-    let (shorts, _, _) = jpegls::decode(stream, header.width as u32, header.height as u32)
-        .map_err(|error| damaged(error.to_string()))?;
+    if !(2..=16).contains(&header.precision) {
+        return Err(damaged(format!("{} bits a sample", header.precision)));
+    }
+    let (shorts, planar) = if header.components == 1 {
+        let (shorts, _, _) = jpegls::decode(stream, header.width as u32, header.height as u32)
+            .map_err(|error| damaged(error.to_string()))?;
+        (shorts, false)
+    } else {
+        (jpeg_ls_color::decode(stream, &header)?, true)
+    };
     let words = if header.precision <= 8 {
         Words::Bytes(shorts.iter().map(|v| *v as u8).collect())
     } else {
@@ -28,7 +37,7 @@ pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Coded, ReadProble
         width: header.width,
         height: header.height,
         samples: header.components,
-        planar: false,
+        planar,
         bits: u16::from(header.precision),
         color: Color::AsWritten,
     })

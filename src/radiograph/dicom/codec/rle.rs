@@ -46,8 +46,27 @@ pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Coded, ReadProble
             .ok_or_else(|| damaged(format!("segment {index} lies outside")))?;
         unpack(packed, area).ok_or_else(|| damaged(format!("segment {index} ends early")))
     };
-    let words = match depth {
-        1 if packed_bits => {
+    let words = joined(layout, depth, area, plane)?;
+    Ok(Coded {
+        words,
+        width: layout.width,
+        height: layout.height,
+        samples: layout.samples,
+        planar: true,
+        bits: layout.allocated,
+        color: Color::AsWritten,
+    })
+}
+
+/// Byte planes to words, sample plane after sample plane.
+fn joined(
+    layout: &Layout,
+    depth: usize,
+    area: usize,
+    plane: impl Fn(usize) -> Result<Vec<u8>, ReadProblem>,
+) -> Result<Words, ReadProblem> {
+    Ok(match depth {
+        1 if layout.allocated == 1 => {
             let bytes = plane(0)?;
             let bit = |index: usize| {
                 bytes
@@ -58,7 +77,7 @@ pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Coded, ReadProble
         }
         1 => {
             let mut bytes = plane(0)?;
-            for index in 1..planes {
+            for index in 1..layout.samples {
                 bytes.extend(plane(index)?);
             }
             Words::Bytes(bytes)
@@ -89,15 +108,6 @@ pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Coded, ReadProble
                 layout.allocated
             )));
         }
-    };
-    Ok(Coded {
-        words,
-        width: layout.width,
-        height: layout.height,
-        samples: layout.samples,
-        planar: true,
-        bits: layout.allocated,
-        color: Color::AsWritten,
     })
 }
 
@@ -108,16 +118,18 @@ fn unpack(packed: &[u8], wanted: usize) -> Option<Vec<u8>> {
     while bytes.len() < wanted {
         let (&control, after) = rest.split_first()?;
         let count = usize::from(control);
-        if count < 128 {
-            let (literal, after) = after.split_at_checked(count + 1)?;
-            bytes.extend_from_slice(literal);
-            rest = after;
-        } else if count > 128 {
-            let (&value, after) = after.split_first()?;
-            bytes.resize(bytes.len() + 257 - count, value);
-            rest = after;
-        } else {
-            rest = after;
+        match count {
+            ..128 => {
+                let (literal, after) = after.split_at_checked(count + 1)?;
+                bytes.extend_from_slice(literal);
+                rest = after;
+            }
+            128 => rest = after,
+            _ => {
+                let (&value, after) = after.split_first()?;
+                bytes.resize(bytes.len() + 257 - count, value);
+                rest = after;
+            }
         }
     }
     bytes.truncate(wanted);

@@ -1,0 +1,219 @@
+//! Pointwise functions and softmax, in one vectorized pass each, with gradients.
+//!
+//! Separate from the layers that use them: they have no weights.
+
+use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
+use rayon::prelude::*;
+
+use super::tensor::{OneStorage, new_tensor, read, slice, written};
+use super::vector::{LANES, erf, exp, fold, silu as silu_of, silu_slope, vectorized};
+
+/// Elements a task.
+const PART: usize = 16 * 1024;
+
+/// `x σ(x)` of every element.
+pub fn silu(x: &Tensor) -> Result<Tensor> {
+    if x.device().is_cpu() {
+        x.contiguous()?.apply_op1(Pointwise::Silu)
+    } else {
+        x.silu()
+    }
+}
+
+/// `x Φ(x)` of every element, with the normal distribution's own Φ (not the hyperbolic approximation).
+pub fn gelu(x: &Tensor) -> Result<Tensor> {
+    if x.device().is_cpu() {
+        x.contiguous()?.apply_op1(Pointwise::Gelu)
+    } else {
+        x.gelu_erf()
+    }
+}
+
+/// Softmax over the last dimension.
+pub fn softmax(x: &Tensor) -> Result<Tensor> {
+    if x.device().is_cpu() {
+        return x.contiguous()?.apply_op1(Softmax);
+    }
+    let shifted = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?;
+    let exponential = shifted.exp()?;
+    exponential.broadcast_div(&exponential.sum_keepdim(D::Minus1)?)
+}
+
+#[derive(Clone, Copy)]
+enum Pointwise {
+    Silu,
+    Gelu,
+}
+
+vectorized! {
+    fn silu_all(x: &[f32], y: &mut [f32]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = silu_of(x);
+        }
+    }
+}
+
+vectorized! {
+    fn gelu_all(x: &[f32], y: &mut [f32]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
+        }
+    }
+}
+
+vectorized! {
+    fn silu_back(x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        for ((dx, &x), dy) in dx.iter_mut().zip(x).zip(dy) {
+            *dx = dy * silu_slope(x);
+        }
+    }
+}
+
+vectorized! {
+    fn gelu_back(x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        const DENSITY: f32 = 0.398_942_28;
+        for ((dx, &x), dy) in dx.iter_mut().zip(x).zip(dy) {
+            let below = 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
+            *dx = dy * (below + x * DENSITY * exp(-0.5 * x * x));
+        }
+    }
+}
+
+impl CustomOp1 for Pointwise {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Silu => "silu",
+            Self::Gelu => "gelu",
+        }
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<OneStorage> {
+        let x = slice(x, layout)?;
+        let f = match self {
+            Self::Silu => silu_all,
+            Self::Gelu => gelu_all,
+        };
+        let y = written(x.len(), |y| {
+            y.par_chunks_mut(PART)
+                .zip(x.par_chunks(PART))
+                .for_each(|(y, x)| f(x, y));
+        });
+        Ok((CpuStorage::F32(y), layout.shape().clone()))
+    }
+
+    fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let f = match self {
+            Self::Silu => silu_back,
+            Self::Gelu => gelu_back,
+        };
+        read([x, dy], |[xs, dy]| {
+            new_tensor(x, |dx| {
+                dx.par_chunks_mut(PART)
+                    .zip(xs.par_chunks(PART).zip(dy.par_chunks(PART)))
+                    .for_each(|(dx, (x, dy))| f(x, dy, dx));
+            })
+        })
+        .map(Some)
+    }
+}
+
+struct Softmax;
+
+vectorized! {
+    /// Writes `e^(scale·x - most)` over a row and returns its sum.
+    pub(super) fn exponentials(row: &mut [f32], scale: f32, most: f32) -> f32 {
+        let mut parts = [0.0_f32; LANES];
+        let mut chunks = row.chunks_exact_mut(LANES);
+        for chunk in &mut chunks {
+            for (part, value) in parts.iter_mut().zip(chunk) {
+                *value = exp(*value * scale - most);
+                *part += *value;
+            }
+        }
+        let mut rest = 0.0;
+        for value in chunks.into_remainder() {
+            *value = exp(*value * scale - most);
+            rest += *value;
+        }
+        fold(parts) + rest
+    }
+}
+
+vectorized! {
+    /// The largest value of a row; -∞ for none.
+    pub(super) fn largest(row: &[f32]) -> f32 {
+        let mut parts = [f32::NEG_INFINITY; LANES];
+        let chunks = row.chunks_exact(LANES);
+        let mut most = f32::NEG_INFINITY;
+        for &value in chunks.remainder() {
+            most = if value > most { value } else { most };
+        }
+        for chunk in chunks {
+            for (part, &value) in parts.iter_mut().zip(chunk) {
+                *part = if value > *part { value } else { *part };
+            }
+        }
+        for part in parts {
+            most = if part > most { part } else { most };
+        }
+        most
+    }
+}
+
+vectorized! {
+    pub(super) fn scale_all(row: &mut [f32], factor: f32) {
+        for value in row {
+            *value *= factor;
+        }
+    }
+}
+
+vectorized! {
+    fn softmax_back(y: &[f32], dy: &[f32], mean: f32, dx: &mut [f32]) {
+        for ((dx, y), dy) in dx.iter_mut().zip(y).zip(dy) {
+            *dx = y * (dy - mean);
+        }
+    }
+}
+
+fn last_of(shape: &Shape) -> usize {
+    shape.dims().last().copied().unwrap_or(1).max(1)
+}
+
+impl CustomOp1 for Softmax {
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<OneStorage> {
+        let x = slice(x, layout)?;
+        let width = last_of(layout.shape());
+        let y = written(x.len(), |y| {
+            y.par_chunks_mut(width)
+                .zip(x.par_chunks(width))
+                .with_min_len(1 + PART / 4 / width)
+                .for_each(|(y, x)| {
+                    y.copy_from_slice(x);
+                    let most = largest(x);
+                    let sum = exponentials(y, 1.0, most);
+                    scale_all(y, 1.0 / sum);
+                });
+        });
+        Ok((CpuStorage::F32(y), layout.shape().clone()))
+    }
+
+    fn bwd(&self, _x: &Tensor, y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let width = last_of(y.shape());
+        read([y, dy], |[ys, dy]| {
+            new_tensor(y, |dx| {
+                dx.par_chunks_mut(width)
+                    .zip(ys.par_chunks(width).zip(dy.par_chunks(width)))
+                    .with_min_len(1 + PART / 4 / width)
+                    .for_each(|(dx, (y, dy))| {
+                        softmax_back(y, dy, super::vector::dot(y, dy) as f32, dx);
+                    });
+            })
+        })
+        .map(Some)
+    }
+}

@@ -1,0 +1,199 @@
+//! The linear layer: one matrix product with the bias in its first step.
+//!
+//! Separate from convolutions: rows of inputs are the left matrix here, not the right one.
+
+use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
+
+use super::product::memory::{Output, transpose, with_scratch};
+use super::product::{Begin, DEPTH_BLOCK, Lines, Product, multiply};
+use super::tensor::{OneStorage, new_tensor, read, slice, wants_gradient, written};
+use super::vector::sum;
+
+/// `x weightᵀ + bias` over the last dimension: `x […,I]`, `weight [O,I]`, `bias [O]` to `[…,O]`.
+pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+    let (&[outputs, inner], Some(&last)) = (weight.dims(), x.dims().last()) else {
+        bail!("linear wants x [...,I] and weight [O,I]")
+    };
+    if last != inner || bias.is_some_and(|bias| bias.dims() != [outputs]) {
+        bail!(
+            "linear: x {:?} and weight {:?} do not fit",
+            x.dims(),
+            weight.dims()
+        )
+    }
+    if !x.device().is_cpu() {
+        let y = x.broadcast_matmul(&weight.t()?)?;
+        return match bias {
+            Some(bias) => y.broadcast_add(bias),
+            None => Ok(y),
+        };
+    }
+    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+    match bias {
+        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Linear),
+        None => x.apply_op2(&weight, Linear),
+    }
+}
+
+/// `C [rows, columns] = A [rows, depth] · B [depth, columns]`, all contiguous; writes every element of `c`.
+pub(super) fn product(
+    a: &[f32],
+    b: &[f32],
+    [rows, depth, columns]: [usize; 3],
+    begin: Begin<'_>,
+    c: &mut [f32],
+) {
+    let offsets: Vec<u32> = (0..depth).map(|k| (k * columns) as u32).collect();
+    let product = Product {
+        a,
+        a_row: depth,
+        rows,
+        b: Lines {
+            data: b,
+            offsets: &offsets,
+            starts: &[0],
+            width: columns,
+        },
+        c: 0,
+        c_row: columns,
+        begin,
+        block: DEPTH_BLOCK,
+        repeat: None,
+    };
+    multiply(&[product], Output::new(c));
+}
+
+struct Linear;
+
+impl Linear {
+    fn run(x: &[f32], weight: &[f32], bias: Option<&[f32]>, shape: &Shape) -> Result<OneStorage> {
+        let inner = shape.dims().last().copied().unwrap_or(0).max(1);
+        let (rows, outputs) = (x.len() / inner, weight.len() / inner);
+        let mut dims = shape.dims().to_vec();
+        if let Some(last) = dims.last_mut() {
+            *last = outputs;
+        }
+        let y = written(rows * outputs, |y| {
+            // One of the two sides must be turned; the order of the sums is the same either way.
+            if rows * (inner + outputs) < inner * outputs {
+                with_scratch(rows * inner, |turned| {
+                    with_scratch(rows * outputs, |result| {
+                        transpose(x, rows, inner, turned);
+                        let begin = bias.map_or(Begin::Zero, Begin::Row);
+                        product(weight, turned, [outputs, inner, rows], begin, result);
+                        transpose(result, outputs, rows, y);
+                    });
+                });
+            } else {
+                with_scratch(weight.len(), |turned| {
+                    transpose(weight, outputs, inner, turned);
+                    let begin = bias.map_or(Begin::Zero, Begin::Column);
+                    product(x, turned, [rows, inner, outputs], begin, y);
+                });
+            }
+        });
+        Ok((CpuStorage::F32(y), Shape::from(dims)))
+    }
+
+    fn gradients(
+        x: &Tensor,
+        weight: &Tensor,
+        bias: Option<&Tensor>,
+        dy: &Tensor,
+    ) -> Result<[Option<Tensor>; 3]> {
+        let (outputs, inner) = weight.dims2()?;
+        let rows = x.elem_count() / inner.max(1);
+        if rows == 0 {
+            let zero = |t: &Tensor| t.zeros_like();
+            let db = bias.map(zero).transpose()?;
+            return Ok([Some(zero(x)?), Some(zero(weight)?), db]);
+        }
+        read([x, weight, dy], |[xs, weights, dys]| {
+            let dx = wants_gradient(x)
+                .then(|| {
+                    new_tensor(x, |dx| {
+                        product(dys, weights, [rows, outputs, inner], Begin::Zero, dx);
+                    })
+                })
+                .transpose()?;
+            let mut db = None;
+            let mut dw = None;
+            if wants_gradient(weight) || bias.is_some_and(wants_gradient) {
+                with_scratch(dys.len(), |turned| -> Result<()> {
+                    transpose(dys, rows, outputs, turned);
+                    dw = Some(new_tensor(weight, |dw| {
+                        product(turned, xs, [outputs, rows, inner], Begin::Zero, dw);
+                    })?);
+                    if let Some(bias) = bias {
+                        db = Some(new_tensor(bias, |db| {
+                            for (to, row) in db.iter_mut().zip(turned.chunks_exact(rows)) {
+                                *to = sum(row) as f32;
+                            }
+                        })?);
+                    }
+                    Ok(())
+                })?;
+            }
+            Ok([dx, dw, db])
+        })
+    }
+}
+
+impl CustomOp2 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+    ) -> Result<OneStorage> {
+        let (x, weight) = (slice(x, x_layout)?, slice(weight, weight_layout)?);
+        Self::run(x, weight, None, x_layout.shape())
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        _y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let [dx, dw, _] = Self::gradients(x, weight, None, dy)?;
+        Ok((dx, dw))
+    }
+}
+
+impl CustomOp3 for Linear {
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<OneStorage> {
+        let (x, weight) = (slice(x, x_layout)?, slice(weight, weight_layout)?);
+        Self::run(x, weight, Some(slice(bias, bias_layout)?), x_layout.shape())
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [dx, dw, db] = Self::gradients(x, weight, Some(bias), dy)?;
+        Ok((dx, dw, db))
+    }
+}
