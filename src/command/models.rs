@@ -12,7 +12,7 @@ use crate::network::folder::{self, ModelError, ModelFolder};
 
 /// Models: what is there, and whether it loads.
 #[derive(Debug, Subcommand)]
-pub(super) enum Models {
+pub enum Models {
     /// The model folders in a folder.
     List {
         /// Where to look.
@@ -27,7 +27,7 @@ pub(super) enum Models {
 }
 
 /// Runs the command.
-pub(super) fn run(what: &Models, common: &Common) -> Result<ExitCode, Error> {
+pub fn run(what: &Models, common: &Common) -> Result<ExitCode, Error> {
     match what {
         Models::List { folder } => list(folder, common),
         Models::Check { folder } => check(folder, common),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::terminal::Terminal;
+use super::progress::Bar;
 use super::{Common, say, say_json};
 use crate::job::{DataSource, Error, ErrorKind, TrainingPlan, TrainingTask};
 use crate::training;
@@ -13,7 +13,7 @@ use crate::training::data::PHANTOM_KINDS;
 
 /// Train a network.
 #[derive(Debug, Args)]
-pub(super) struct Train {
+pub struct Train {
     /// Which network.
     #[arg(value_enum)]
     task: Task,
@@ -67,10 +67,11 @@ impl From<Task> for TrainingTask {
 }
 
 /// Runs the command.
-pub(super) fn run(options: &Train, common: &Common) -> Result<ExitCode, Error> {
+pub fn run(options: &Train, common: &Common) -> Result<ExitCode, Error> {
     let plan = plan(options)?;
-    let bar = Terminal::new(common);
+    let mut bar = Bar::new(common);
     let trained = training::carry_out(&plan, &mut |progress| bar.show(&progress))?;
+    bar.clear();
     if common.json {
         say_json(&serde_json::json!({
             "steps": trained.steps,

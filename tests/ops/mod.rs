@@ -2,6 +2,7 @@
 
 mod convolution;
 mod others;
+mod reference;
 mod update;
 
 use candle_core::{Device, Result, Tensor, Var};

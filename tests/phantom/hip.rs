@@ -139,6 +139,8 @@ fn truth_agrees_with_the_measure_and_the_masks() {
             }
             assert!(inside / all >= 0.85, "seed {seed} {name}: {}", inside / all);
             // The rim point lies on the border of the bone: bone and no bone within 1.5 px of it.
+            // Osteophytes grow beyond the effective rim, so that with them only the bone is asked for.
+            let grown = phantom.numbers[&format!("osteoarthritis_{name}_score")] >= 0.5;
             let mask = &phantom.masks["pelvis"];
             let (mut bone, mut none) = (false, false);
             for y in 0..mask.height() {
@@ -150,7 +152,10 @@ fn truth_agrees_with_the_measure_and_the_masks() {
                     }
                 }
             }
-            assert!(bone && none, "seed {seed} {name}: rim off the border");
+            assert!(
+                bone && (none || grown),
+                "seed {seed} {name}: rim off the border"
+            );
         }
     }
 }

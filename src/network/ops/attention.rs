@@ -9,7 +9,8 @@ use candle_core::{CpuStorage, CustomOp3, Layout, Result, Tensor, bail};
 use rayon::prelude::*;
 
 use super::activation::{exponentials, largest, scale_all, softmax};
-use super::product::memory::{Output, transpose_into, with_scratch};
+use super::product::memory::{Output, with_scratch};
+use super::product::transpose::transpose_into;
 use super::product::{Begin, DEPTH_BLOCK, Lines, Product, multiply_here};
 use super::tensor::{OneStorage, new_tensor, read, slice, written};
 use super::vector::{dot, exp, vectorized};

@@ -4,7 +4,8 @@
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
-use super::product::memory::{Output, transpose, with_scratch};
+use super::product::memory::{Output, with_scratch};
+use super::product::transpose::transpose;
 use super::product::{Begin, DEPTH_BLOCK, Lines, Product, multiply};
 use super::tensor::{OneStorage, new_tensor, read, slice, wants_gradient, written};
 use super::vector::sum;

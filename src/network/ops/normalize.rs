@@ -126,17 +126,17 @@ fn statistics(values: &[f32], epsilon: f64) -> (f32, f32) {
 }
 
 vectorized! {
-    fn affine(x: &[f32], factor: f32, shift: f32, y: &mut [f32]) {
+    fn affine(x: &[f32], mean: f32, factor: f32, shift: f32, y: &mut [f32]) {
         for (y, x) in y.iter_mut().zip(x) {
-            *y = x * factor + shift;
+            *y = (x - mean) * factor + shift;
         }
     }
 }
 
 vectorized! {
-    fn affine_silu(x: &[f32], factor: f32, shift: f32, y: &mut [f32]) {
+    fn affine_silu(x: &[f32], mean: f32, factor: f32, shift: f32, y: &mut [f32]) {
         for (y, x) in y.iter_mut().zip(x) {
-            *y = silu_of(x * factor + shift);
+            *y = silu_of((x - mean) * factor + shift);
         }
     }
 }
@@ -147,7 +147,7 @@ vectorized! {
         let (mut total, mut moment) = (0.0, 0.0);
         for ((x, dy), dz) in x.chunks(SUM_BLOCK).zip(dy.chunks(SUM_BLOCK)).zip(dz.chunks_mut(SUM_BLOCK)) {
             for ((dz, x), dy) in dz.iter_mut().zip(x).zip(dy) {
-                *dz = dy * silu_slope(x * factor + shift);
+                *dz = dy * silu_slope((x - mean) * factor + shift);
             }
             let (a, b) = sums(x, dz, mean);
             total += f64::from(a);
@@ -246,11 +246,11 @@ impl Groups {
                 for (c, (y, x)) in planes.enumerate() {
                     let at = self.scale_index(image, group * self.width() + c);
                     let factor = gamma[at] * deviation;
-                    let shift = beta[at] - mean * factor;
+                    let shift = beta[at];
                     if self.silu {
-                        affine_silu(x, factor, shift, y);
+                        affine_silu(x, mean, factor, shift, y);
                     } else {
-                        affine(x, factor, shift, y);
+                        affine(x, mean, factor, shift, y);
                     }
                 }
             });
@@ -280,7 +280,7 @@ impl Groups {
                 for (c, found) in channels.iter_mut().enumerate() {
                     let at = self.scale_index(image, group * width + c);
                     let factor = gamma[at] * deviation;
-                    let shift = beta[at] - mean * factor;
+                    let shift = beta[at];
                     let part = c * plane..(c + 1) * plane;
                     let (x, dy) = (&x[part.clone()], &dy[part.clone()]);
                     let (slope, with_x) = if self.silu {

@@ -63,7 +63,11 @@ pub(crate) fn half(scene: &Scene, index: usize, seed: u64) -> Half {
     let place = |&(x, y, z): &(f64, f64, f64)| scene.place(side * x, y, z);
     let arc = joint.silhouette(&scene.pose, &scene.view, 28);
     let (lateral, medial) = borders(&form);
-    let mut line = shape::spline(&lateral.iter().map(place).collect::<Vec<_>>(), false, 5);
+    let mut lateral: Vec<Vec3> = lateral.iter().map(place).collect();
+    // The border comes to the rim from above, so that its corner is never a sliver.
+    let above = Vec3::new(-0.012 * side, -0.055, 0.0) * scene.dog.distance;
+    lateral.push(arc[0] + scene.pose.world_from_pelvis.apply(above));
+    let mut line = shape::spline(&lateral, false, 5);
     line.extend(&arc);
     line.extend(shape::spline(
         &medial.iter().map(place).collect::<Vec<_>>(),
@@ -119,7 +123,6 @@ fn borders(form: &Form) -> (Vec<Place>, Vec<Place>) {
         (outer + 0.005, -0.55, -0.11),
         (outer, -0.40, -0.06),
         (outer + 0.025, -0.27, -0.02),
-        (outer + 0.06, -0.18, 0.0),
     ];
     let medial = vec![
         (0.455, 0.155, -0.01),

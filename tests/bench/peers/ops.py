@@ -79,7 +79,8 @@ def peer(name, seconds):
     for index, gradient in enumerate(backward()):
         scale = values(tuple(gradient.shape), 9).double()
         figures[f"gradient {index}"] = float((gradient.double() * scale).sum())
-    figures["backward"] = fastest(seconds, backward)
+    ones = torch.ones_like(y)
+    figures["backward"] = fastest(seconds, lambda: torch.autograd.grad(y, leaves, ones, retain_graph=True))
     return figures
 
 

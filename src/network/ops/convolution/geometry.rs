@@ -5,7 +5,7 @@
 use candle_core::{Result, bail};
 use rayon::prelude::*;
 
-use crate::network::ops::product::memory::transpose_into;
+use crate::network::ops::product::transpose::transpose_into;
 
 /// Stride, padding, dilation and groups of a convolution, the same along both axes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

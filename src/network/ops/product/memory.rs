@@ -55,34 +55,6 @@ pub(crate) fn filled(length: usize, fill: impl FnOnce(&mut [f32])) -> Vec<f32> {
     buffer
 }
 
-/// Writes the transpose of a `rows × columns` matrix whose rows lie `row` apart: `out[c · rows + r]`.
-pub(crate) fn transpose_into(x: &[f32], row: usize, rows: usize, columns: usize, out: &mut [f32]) {
-    const SIDE: usize = 16;
-    for r in (0..rows).step_by(SIDE) {
-        for c in (0..columns).step_by(SIDE) {
-            if r + SIDE <= rows && c + SIDE <= columns {
-                let mut block = [[0.0_f32; SIDE]; SIDE];
-                for (i, line) in block.iter_mut().enumerate() {
-                    let from = (r + i) * row + c;
-                    line.copy_from_slice(&x[from..from + SIDE]);
-                }
-                for j in 0..SIDE {
-                    let to = (c + j) * rows + r;
-                    for (value, line) in out[to..to + SIDE].iter_mut().zip(&block) {
-                        *value = line[j];
-                    }
-                }
-            } else {
-                for i in r..(r + SIDE).min(rows) {
-                    for j in c..(c + SIDE).min(columns) {
-                        out[j * rows + i] = x[i * row + j];
-                    }
-                }
-            }
-        }
-    }
-}
-
 /// Runs `work` with a buffer of `length` elements of unknown content that stays with the thread for the next call.
 pub(crate) fn with_scratch<T>(length: usize, work: impl FnOnce(&mut [f32]) -> T) -> T {
     thread_local! {
@@ -101,19 +73,3 @@ pub(crate) fn with_scratch<T>(length: usize, work: impl FnOnce(&mut [f32]) -> T)
 
 /// Largest buffer that a thread keeps, in elements (64 MiB).
 pub(crate) const MOST_KEPT: usize = 16 << 20;
-
-/// Writes the transpose of a contiguous `rows × columns` matrix, on all threads where it is large.
-pub(crate) fn transpose(x: &[f32], rows: usize, columns: usize, out: &mut [f32]) {
-    use rayon::prelude::*;
-    const STRIPE: usize = 64;
-    if rows * columns < 1 << 16 {
-        transpose_into(x, columns, rows, columns, out);
-        return;
-    }
-    out.par_chunks_mut(STRIPE * rows)
-        .enumerate()
-        .for_each(|(index, out)| {
-            let first = index * STRIPE;
-            transpose_into(&x[first..], columns, rows, out.len() / rows, out);
-        });
-}

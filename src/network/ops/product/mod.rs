@@ -12,6 +12,7 @@
 
 pub(crate) mod kernel;
 pub(crate) mod memory;
+pub(crate) mod transpose;
 
 use std::cell::RefCell;
 use std::sync::OnceLock;
