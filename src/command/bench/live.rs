@@ -24,10 +24,22 @@ pub(super) fn figures(repeat: usize, models: Option<&Path>) -> Result<Vec<Figure
     let mut figures = Vec::new();
     let repeat = repeat.clamp(1, 1000);
     let kinds: [(&str, Mode, usize, bool, f64); 5] = [
-        ("sketch, 1 step, preview decoder", Mode::Sketch, 1, true, 1.0),
+        (
+            "sketch, 1 step, preview decoder",
+            Mode::Sketch,
+            1,
+            true,
+            1.0,
+        ),
         ("sketch, 4 steps", Mode::Sketch, 4, false, 1.0),
         ("sketch, 16 guided steps", Mode::Sketch, 16, false, 2.0),
-        ("inpaint, 2 steps, preview decoder", Mode::Inpaint, 2, true, 1.0),
+        (
+            "inpaint, 2 steps, preview decoder",
+            Mode::Inpaint,
+            2,
+            true,
+            1.0,
+        ),
         ("inpaint, 8 steps", Mode::Inpaint, 8, false, 1.5),
     ];
     for (name, mode, steps, preview, guidance) in kinds {
@@ -41,16 +53,27 @@ pub(super) fn figures(repeat: usize, models: Option<&Path>) -> Result<Vec<Figure
             request.preview = preview;
             request.guidance = guidance;
             let asked = Instant::now();
-            engine.carry_out(&Order::Generate(request), &mut |_| ControlFlow::Continue(()))?;
+            engine.carry_out(
+                &Order::Generate(request),
+                &mut |_| ControlFlow::Continue(()),
+            )?;
             if run > 0 {
                 times.push(started.elapsed().as_secs_f64());
                 generating.push(asked.elapsed().as_secs_f64());
             }
         }
         push(&mut figures, &format!("pen up to image: {name}"), times);
-        push(&mut figures, &format!("of it the engine: {name}"), generating);
+        push(
+            &mut figures,
+            &format!("of it the engine: {name}"),
+            generating,
+        );
     }
-    figures.push(("cancel, longest".to_owned(), cancel(&mut engine, &document)?, "s".to_owned()));
+    figures.push((
+        "cancel, longest".to_owned(),
+        cancel(&mut engine, &document)?,
+        "s".to_owned(),
+    ));
     Ok(figures)
 }
 
@@ -80,8 +103,16 @@ fn drawn() -> Result<Document, Error> {
             .collect()
     };
     let marks = [
-        (Layer::Sketch, circle(0.62 * size, 0.45 * size, 0.05 * size), 2.0),
-        (Layer::Mask, circle(0.62 * size, 0.45 * size, 0.04 * size), 0.08 * size),
+        (
+            Layer::Sketch,
+            circle(0.62 * size, 0.45 * size, 0.05 * size),
+            2.0,
+        ),
+        (
+            Layer::Mask,
+            circle(0.62 * size, 0.45 * size, 0.04 * size),
+            0.08 * size,
+        ),
     ];
     for (layer, points, width) in marks {
         let mark = Mark {
