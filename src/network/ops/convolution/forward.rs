@@ -4,7 +4,7 @@
 
 use super::geometry::{Geometry, Phases, SLACK};
 use crate::network::ops::product::memory::{MOST_KEPT, Output, with_scratch};
-use crate::network::ops::product::{Begin, DEPTH_BLOCK, Lines, Product, multiply};
+use crate::network::ops::product::{Begin, DEPTH_BLOCK, Lines, MATRIX_BLOCK, Product, multiply};
 
 /// Images whose padded copies fit a buffer together; at least one.
 pub(super) fn images_together(batch: usize, each: usize) -> usize {
@@ -13,7 +13,9 @@ pub(super) fn images_together(batch: usize, each: usize) -> usize {
 
 /// Steps between visits to the output: whole channels, about [`DEPTH_BLOCK`].
 fn depth_block(taps: usize) -> usize {
-    if taps >= DEPTH_BLOCK {
+    if taps == 1 {
+        MATRIX_BLOCK
+    } else if taps >= DEPTH_BLOCK {
         DEPTH_BLOCK
     } else {
         DEPTH_BLOCK / taps * taps

@@ -7,11 +7,16 @@ use rayon::prelude::*;
 use super::forward::images_together;
 use super::geometry::{Geometry, SLACK, channels_last};
 use crate::network::ops::product::memory::{Output, with_scratch};
-use crate::network::ops::product::{Begin, DEPTH_BLOCK, Lines, Product, Repeat, multiply};
+use crate::network::ops::product::transpose::{transpose, transpose_into};
+use crate::network::ops::product::{
+    Begin, DEPTH_BLOCK, Lines, MATRIX_BLOCK, Product, Repeat, multiply,
+};
 use crate::network::ops::vector::sum;
 
 /// Steps between visits to the output of a weight gradient: 48 channels of so many pixels fit a first-level cache.
 const PIXEL_BLOCK: usize = 128;
+/// Channels whose weights are turned together.
+const CHANNELS_TOGETHER: usize = 16;
 
 /// The taps of one remainder of the input position modulo the stride, along one axis.
 struct Axis {
@@ -190,17 +195,36 @@ impl Phase<'_> {
         if depth == 0 {
             return;
         }
+        if taps == 1 {
+            let rows = turned.chunks_exact_mut(inner * outputs);
+            for (to, from) in rows.zip(weight.chunks_exact(inner * outputs)) {
+                transpose(from, outputs, inner, to);
+            }
+            return;
+        }
+        // Neighboring channels together: they share the cache lines of the weights.
         turned
-            .par_chunks_mut(depth)
-            .with_min_len(1 + 8192 / depth)
+            .par_chunks_mut(depth * CHANNELS_TOGETHER)
             .enumerate()
-            .for_each(|(channel, row)| {
-                let (group, c) = (channel / inner, channel % inner);
-                for (o, to) in row.chunks_exact_mut(here.len()).enumerate() {
-                    let from = ((group * outputs + o) * inner + c) * taps;
-                    let kernel = &weight[from..from + taps];
-                    for (to, &tap) in to.iter_mut().zip(&here) {
-                        *to = kernel[tap];
+            .for_each(|(index, rows)| {
+                let first = index * CHANNELS_TOGETHER;
+                for o in 0..outputs {
+                    for (row, channel) in rows.chunks_exact_mut(depth).zip(first..) {
+                        let (group, c) = (channel / inner, channel % inner);
+                        let from = ((group * outputs + o) * inner + c) * taps;
+                        let kernel = &weight[from..from + taps];
+                        let to = &mut row[o * here.len()..(o + 1) * here.len()];
+                        // All nine taps of the usual kernel: a copy of known length.
+                        if let (Ok(to), Ok(kernel)) = (
+                            <&mut [f32; 9]>::try_from(&mut *to),
+                            <&[f32; 9]>::try_from(kernel),
+                        ) {
+                            *to = *kernel;
+                            continue;
+                        }
+                        for (to, &tap) in to.iter_mut().zip(&here) {
+                            *to = kernel[tap];
+                        }
                     }
                 }
             });
@@ -259,7 +283,7 @@ impl Phase<'_> {
                         Some(bias) => Begin::Row(&bias[row..row + rows]),
                         None => Begin::Zero,
                     },
-                    block: DEPTH_BLOCK,
+                    block: if plain { MATRIX_BLOCK } else { DEPTH_BLOCK },
                     repeat: None,
                 });
             }
@@ -363,11 +387,7 @@ fn taps_last(g: &Geometry, sums: &[f32], dw: &mut [f32]) {
         .zip(sums.par_chunks(taps * inner))
         .with_min_len(1 + 8192 / (taps * inner))
         .for_each(|(to, from)| {
-            for (c, to) in to.chunks_exact_mut(taps).enumerate() {
-                for (tap, to) in to.iter_mut().enumerate() {
-                    *to = from[tap * inner + c];
-                }
-            }
+            transpose_into(from, inner, taps, inner, to);
         });
 }
 

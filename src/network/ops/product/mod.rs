@@ -25,6 +25,8 @@ use rayon::prelude::*;
 const PANEL: usize = VECTORS * MOST_LANES;
 /// Most steps of a sum between two visits to the output: what a first-level cache holds of `B`.
 pub(crate) const DEPTH_BLOCK: usize = 288;
+/// The same where a panel of `B` shares nothing between its steps, as in a plain matrix.
+pub(crate) const MATRIX_BLOCK: usize = 192;
 /// Fewest multiply-adds worth a task of their own.
 const LEAST_WORK: usize = 1 << 18;
 
