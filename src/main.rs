@@ -8,7 +8,7 @@ use radcanvas::command::{self, WindowOptions};
 use radcanvas::job::Error;
 
 fn main() -> ExitCode {
-    command::run(open_window)
+    command::run(open_window, canvas_figures)
 }
 
 #[cfg(not(feature = "window"))]
@@ -16,6 +16,17 @@ fn open_window(_options: WindowOptions) -> Result<(), Error> {
     use radcanvas::job::ErrorKind;
     Err(Error::new(ErrorKind::Usage, "this build has no window")
         .remedy("give a command; --help lists them"))
+}
+
+#[cfg(not(feature = "window"))]
+fn canvas_figures() -> Result<Vec<command::bench::Figure>, Error> {
+    open_window(WindowOptions::default()).map(|()| Vec::new())
+}
+
+#[cfg(feature = "window")]
+#[expect(clippy::unnecessary_wraps, reason = "a build without a window refuses")]
+fn canvas_figures() -> Result<Vec<command::bench::Figure>, Error> {
+    Ok(radcanvas::app::canvas::bench::figures())
 }
 
 #[cfg(feature = "window")]

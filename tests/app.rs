@@ -511,3 +511,54 @@ fn the_recipe_becomes_the_request() {
     assert_eq!(request.attributes.findings.get("effusion"), Some(&true));
     assert_eq!(request.steps, 3);
 }
+
+/// A renderer, or `None` where there is no graphics device; `RADCANVAS_REQUIRE_GPU=1` makes that a failure.
+fn renderer() -> Option<egui_kittest::wgpu::WgpuTestRenderer> {
+    let made = std::panic::catch_unwind(egui_kittest::wgpu::WgpuTestRenderer::new);
+    if made.is_err() {
+        let required = std::env::var("RADCANVAS_REQUIRE_GPU").is_ok_and(|value| value == "1");
+        assert!(!required, "a graphics device is required here");
+        println!("skipped: no graphics device");
+    }
+    made.ok()
+}
+
+#[test]
+fn the_film_stands_on_the_screen_in_its_own_grey() {
+    let Some(renderer) = renderer() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let start = Start {
+        files: vec![film(folder.path())],
+        ..Start::default()
+    };
+    let mut harness = Harness::builder()
+        .with_size(vec2(1200.0, 800.0))
+        .with_max_steps(64)
+        .renderer(renderer)
+        .build_eframe(|cc| {
+            let engine = || Ok(Box::new(Fake::default()) as Box<dyn Engine>);
+            App::new(
+                &cc.egui_ctx,
+                start,
+                Worker::inline(engine),
+                cc.storage,
+                cc.wgpu_render_state.as_ref(),
+            )
+        });
+    until(&mut harness, "open", |app| app.session().open().is_some());
+    let canvas = harness.get_by_label("Sketch canvas").rect();
+    let picture = harness.render().unwrap();
+    let grey = |share: f32| {
+        let x = canvas.left() + canvas.width() * share;
+        picture.get_pixel(x as u32, canvas.center().y as u32).0[0]
+    };
+    let (left, middle, right) = (grey(0.1), grey(0.5), grey(0.9));
+    assert!(
+        left + 40 < middle && middle + 40 < right,
+        "{left} {middle} {right}"
+    );
+    let panel = picture.get_pixel(1190, 400).0;
+    assert_eq!(&panel[..3], &[0x16, 0x19, 0x1C], "the dark panel");
+}

@@ -11,6 +11,7 @@ mod measure;
 mod network;
 mod ops;
 mod phantom;
+mod phantom_chest;
 mod radiograph;
 mod synthesis;
 mod tidy;

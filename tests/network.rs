@@ -1,1 +1,488 @@
-//! Networks and their operations.
+//! Networks: gradients reach every weight, fresh control changes nothing, sizes, model folders.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use radcanvas::geometry::Point;
+use radcanvas::grid::Grid;
+use radcanvas::landmarks::{Hip, HipLandmarks};
+use radcanvas::network::autoencoder::{self, Autoencoder, latent_mask};
+use radcanvas::network::condition::{Condition, Moment, Names};
+use radcanvas::network::control::{self, Adapter, AdapterConfig, Branch, HINT_PLANES};
+use radcanvas::network::denoiser::{self, Denoiser, assemble};
+use radcanvas::network::folder::{self, Card, ModelError, Task};
+use radcanvas::network::hips::points::{Calibration, joined_prediction, mirrored, predictions};
+use radcanvas::network::hips::{self, HipNetwork};
+use radcanvas::network::reader::{self, LOGITS, Reader, saliency};
+use radcanvas::network::weights::Weights;
+use radcanvas::noise::Noise;
+
+fn random(shape: &[usize], seed: u64) -> Tensor {
+    let values = Noise::new(seed, 7).normals(shape.iter().product());
+    Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+}
+
+fn numbers(tensor: &Tensor) -> Vec<f32> {
+    tensor.flatten_all().unwrap().to_vec1().unwrap()
+}
+
+/// Zero-started layers are moved first, so that no path is closed.
+fn open_every_path(weights: &Weights) {
+    for (i, (_, variable)) in weights.variables().into_iter().enumerate() {
+        let noise = (random(variable.dims(), i as u64) * 0.1).unwrap();
+        variable
+            .set(&(variable.as_tensor() + noise).unwrap())
+            .unwrap();
+    }
+}
+
+fn check_gradients(name: &str, weights: &Weights, output: &Tensor) {
+    let gradients = output
+        .sqr()
+        .unwrap()
+        .mean_all()
+        .unwrap()
+        .backward()
+        .unwrap();
+    for (weight, variable) in weights.variables() {
+        let gradient = gradients.get(variable.as_tensor());
+        let gradient = gradient.unwrap_or_else(|| panic!("{name}: no gradient for {weight}"));
+        let most = numbers(gradient)
+            .iter()
+            .fold(0.0_f32, |m, g| m.max(g.abs()));
+        assert!(
+            most > 0.0 && most.is_finite(),
+            "{name}: gradient of {weight} is {most}"
+        );
+    }
+}
+
+fn conditions() -> (Vec<Condition>, Vec<Moment>) {
+    let hip = |x: f64| Hip {
+        center: Point::new(x, 0.5),
+        radius: 0.08,
+        rim: Point::new(x, 0.4),
+    };
+    let known = Condition {
+        kind: Some(1),
+        age_decades: Some(3.4),
+        sex: Some(0),
+        findings: vec![(2, true), (5, false)],
+        geometry: Some(HipLandmarks {
+            left: hip(0.7),
+            right: hip(0.3),
+            pixel_spacing_mm: None,
+        }),
+    };
+    let moment = Moment {
+        t: 0.3,
+        step: 0.25,
+        guidance: 2.0,
+    };
+    (
+        vec![known, Condition::default()],
+        vec![moment, Moment::plain(0.8)],
+    )
+}
+
+#[test]
+fn loss_reaches_every_weight() {
+    let image = random(&[2, 1, 64, 64], 1);
+    let weights = Weights::new(1);
+    let config = autoencoder::Config::tiny();
+    let net = Autoencoder::new(&weights.builder(), &config).unwrap();
+    open_every_path(&weights);
+    let z = net.encode(&image).unwrap();
+    let both = (net.decode(&z).unwrap() + net.decode_preview(&z).unwrap()).unwrap();
+    check_gradients("autoencoder", &weights, &both);
+
+    let weights = Weights::new(2);
+    let net = Reader::new(&weights.builder(), &reader::Config::tiny()).unwrap();
+    open_every_path(&weights);
+    check_gradients("reader", &weights, &net.forward(&image).unwrap().logits);
+
+    let weights = Weights::new(3);
+    let net = HipNetwork::new(&weights.builder(), &hips::Config::tiny()).unwrap();
+    open_every_path(&weights);
+    check_gradients("hips", &weights, &net.forward(&image).unwrap());
+}
+
+#[test]
+fn loss_reaches_every_weight_of_the_generator() {
+    let config = denoiser::Config::tiny();
+    let (conditions, moments) = conditions();
+    let (z, hint) = (
+        random(&[2, 4, 16, 16], 1),
+        random(&[2, HINT_PLANES, 16, 16], 2),
+    );
+    let input = assemble(&z, None).unwrap();
+
+    let weights = Weights::new(4);
+    let vb = weights.builder();
+    let net = Denoiser::new(&vb.pp("denoiser"), &config).unwrap();
+    let adapter = AdapterConfig::tiny().fitting(&config);
+    let adapter = Adapter::new(&vb.pp("adapter"), &adapter).unwrap();
+    open_every_path(&weights);
+    let c = net.embed(&conditions, &moments).unwrap();
+    let injections = adapter.forward(&hint).unwrap();
+    let v = net.forward(&input, &c, Some(&injections), None).unwrap();
+    check_gradients("generator", &weights, &v);
+
+    let branch_weights = Weights::new(5);
+    let branch = Branch::new(&branch_weights.builder(), &config).unwrap();
+    open_every_path(&branch_weights);
+    let residuals = branch.forward(&input, &c, &hint, 1.0).unwrap();
+    let v = net.forward(&input, &c, None, Some(&residuals)).unwrap();
+    check_gradients("branch", &branch_weights, &v);
+}
+
+#[test]
+fn fresh_control_changes_nothing() {
+    let config = denoiser::Config::tiny();
+    let weights = Weights::new(6);
+    let net = Denoiser::new(&weights.builder(), &config).unwrap();
+    open_every_path(&weights);
+    let (conditions, moments) = conditions();
+    let c = net.embed(&conditions, &moments).unwrap();
+    let hint = random(&[2, HINT_PLANES, 16, 16], 2);
+    let input = assemble(&random(&[2, 4, 16, 16], 1), None).unwrap();
+    let plain = numbers(&net.forward(&input, &c, None, None).unwrap());
+    let fresh = Weights::new(7);
+    let adapter = AdapterConfig::tiny().fitting(&config);
+    let adapter = Adapter::new(&fresh.builder(), &adapter).unwrap();
+    let injections = adapter.forward(&hint).unwrap();
+    let adapted = net.forward(&input, &c, Some(&injections), None).unwrap();
+    assert_eq!(plain, numbers(&adapted), "adapter");
+    let fresh = Weights::new(8);
+    let branch = Branch::new(&fresh.builder(), &config).unwrap();
+    let residuals = branch.forward(&input, &c, &hint, 1.0).unwrap();
+    let branched = net.forward(&input, &c, None, Some(&residuals)).unwrap();
+    assert_eq!(plain, numbers(&branched), "branch");
+    open_every_path(&fresh);
+    let residuals = branch.forward(&input, &c, &hint, 1.0).unwrap();
+    let branched = net.forward(&input, &c, None, Some(&residuals)).unwrap();
+    assert_ne!(plain, numbers(&branched), "a moved branch");
+    let residuals = branch.forward(&input, &c, &hint, 0.0).unwrap();
+    let branched = net.forward(&input, &c, None, Some(&residuals)).unwrap();
+    assert_eq!(plain, numbers(&branched), "a branch of weight 0");
+}
+
+#[test]
+fn fresh_step_and_guidance_embeddings_change_nothing() {
+    let net = Denoiser::new(&Weights::new(9).builder(), &denoiser::Config::tiny()).unwrap();
+    let condition = [Condition::default()];
+    let moment = Moment {
+        t: 0.4,
+        step: 0.5,
+        guidance: 3.0,
+    };
+    let with = net.embed(&condition, &[moment]).unwrap();
+    let without = net.embed(&condition, &[Moment::plain(0.4)]).unwrap();
+    assert_eq!(numbers(&with), numbers(&without));
+}
+
+#[test]
+fn full_sizes_have_the_planned_number_of_weights() {
+    let check = |name: &str, weights: &Weights, millions: f64| {
+        let found = weights.count() as f64 / 1e6;
+        let share = (found - millions).abs() / millions;
+        assert!(
+            share < 0.06,
+            "{name}: {found:.3} million, planned {millions}"
+        );
+    };
+    let weights = Weights::new(1);
+    Autoencoder::new(&weights.builder(), &autoencoder::Config::default()).unwrap();
+    check("autoencoder", &weights, 0.73 + 1.87 + 0.15);
+    let weights = Weights::new(1);
+    HipNetwork::new(&weights.builder(), &hips::Config::default()).unwrap();
+    check("hips", &weights, 1.84);
+    let weights = Weights::new(1);
+    Reader::new(&weights.builder(), &reader::Config::default()).unwrap();
+    check("reader", &weights, 1.70);
+    let weights = Weights::new(1);
+    Adapter::new(&weights.builder(), &AdapterConfig::default()).unwrap();
+    check("adapter", &weights, 1.25);
+    let weights = Weights::new(1);
+    Denoiser::new(&weights.builder(), &denoiser::Config::default()).unwrap();
+    check("denoiser", &weights, 12.49);
+}
+
+#[test]
+fn the_true_velocity_leads_to_the_picture_in_one_step() {
+    let (z, e) = (random(&[1, 4, 4, 4], 1), random(&[1, 4, 4, 4], 2));
+    let t = 0.7;
+    let noisy = ((&z * (1.0 - t)).unwrap() + (&e * t).unwrap()).unwrap();
+    let back = (noisy - ((&e - &z).unwrap() * t).unwrap()).unwrap();
+    for (a, b) in numbers(&back).iter().zip(numbers(&z)) {
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+}
+
+#[test]
+fn weights_depend_on_seed_and_name_alone() {
+    let config = reader::Config::tiny();
+    let [a, b, c] = [1, 1, 2].map(|seed| {
+        let weights = Weights::new(seed);
+        Reader::new(&weights.builder(), &config).unwrap();
+        numbers(&weights.tensors()["block3.entry.weight"])
+    });
+    assert_eq!(a, b);
+    assert_ne!(a, c);
+}
+
+#[test]
+fn hints_hold_every_pixel_and_the_points() {
+    let sketch = Grid::from_fn(64, 32, |x, y| if x == 13 && y == 9 { 1.0 } else { 0.0 });
+    let hip = |x: f64| Hip {
+        center: Point::new(x, 12.0),
+        radius: 6.0,
+        rim: Point::new(x, 4.0),
+    };
+    let landmarks = HipLandmarks {
+        left: hip(44.0),
+        right: hip(20.0),
+        pixel_spacing_mm: None,
+    };
+    let plain = control::hint(&sketch, None).unwrap();
+    assert_eq!(plain.dims(), [1, HINT_PLANES, 4, 8]);
+    let values: Vec<Vec<Vec<f32>>> = plain.squeeze(0).unwrap().to_vec3().unwrap();
+    // Pixel (13, 9) is pixel (5, 1) of cell (1, 1).
+    assert_eq!(values[8 + 5][1][1], 1.0);
+    let sum: f32 = values.iter().flatten().flatten().sum();
+    assert_eq!(sum, 1.0, "nothing but the pixel");
+    let pointed = control::hint(&sketch, Some(&landmarks)).unwrap();
+    let values: Vec<Vec<Vec<f32>>> = pointed.squeeze(0).unwrap().to_vec3().unwrap();
+    assert!(
+        values[64][1][5] > 0.9,
+        "left disc at the left head: {}",
+        values[64][1][5]
+    );
+    assert!(values[65][1][2] > 0.9, "right disc at the right head");
+    assert_eq!(values[69][3][7], 1.0, "presence");
+}
+
+#[test]
+fn latent_masks_grow_by_one_cell() {
+    let mut painted = Grid::filled(64, 64, 0_u8);
+    painted[(24, 31)] = 255;
+    let mask: Vec<Vec<f32>> = latent_mask(&painted)
+        .unwrap()
+        .squeeze(0)
+        .unwrap()
+        .squeeze(0)
+        .unwrap()
+        .to_vec2()
+        .unwrap();
+    for (y, row) in mask.iter().enumerate() {
+        for (x, value) in row.iter().enumerate() {
+            let near = (2..=4).contains(&x) && (2..=4).contains(&y);
+            assert_eq!(*value, if near { 1.0 } else { 0.0 }, "{x} {y}");
+        }
+    }
+}
+
+#[test]
+fn saliency_has_one_finite_map_a_block() {
+    let weights = Weights::new(3);
+    let net = Reader::new(&weights.builder(), &reader::Config::tiny()).unwrap();
+    let maps = saliency(&net, &random(&[1, 1, 64, 96], 4)).unwrap();
+    let sizes: Vec<_> = maps.iter().map(Grid::size).collect();
+    assert_eq!(sizes, [(48, 32), (24, 16), (12, 8), (6, 4), (3, 2)]);
+    for map in &maps {
+        assert!(map.cells().iter().all(|v| v.is_finite() && *v >= 0.0));
+    }
+    assert!(maps.iter().any(|map| map.cells().iter().any(|v| *v > 0.0)));
+    // Of the last block, Grad-CAM of a logit is the head's row times the channels: a closed form.
+    let image = random(&[1, 1, 64, 96], 4);
+    let maps = reader::saliency_of(&net, &image, 0).unwrap();
+    let read = net.forward(&image).unwrap();
+    let head = numbers(&weights.tensors()["head.weight"].narrow(0, 0, 1).unwrap());
+    let last: Vec<Vec<f32>> = read.blocks[4]
+        .squeeze(0)
+        .unwrap()
+        .flatten_from(1)
+        .unwrap()
+        .to_vec2()
+        .unwrap();
+    for (i, value) in maps[4].cells().iter().enumerate() {
+        let sum: f32 = head
+            .iter()
+            .zip(&last)
+            .map(|(w, row)| w / 6.0 * row[i])
+            .sum();
+        assert!(
+            (value - sum.max(0.0)).abs() < 1e-5,
+            "cell {i}: {value} {sum}"
+        );
+    }
+    assert_eq!(read.logits.dims(), [1, LOGITS]);
+}
+
+#[test]
+fn maps_become_points() {
+    // A sharp peak at cell (20, 12) for every point; log-radius ln 5 cells everywhere.
+    let (w, h) = (32, 32);
+    let values: Vec<f32> = (0..8 * w * h)
+        .map(|i| match (i / (w * h), i % (w * h)) {
+            (0..=3, cell) if cell == 12 * w + 20 => 30.0,
+            (4 | 5, _) => 5.0_f32.ln(),
+            _ => 0.0,
+        })
+        .collect();
+    let maps = Tensor::from_vec(values, (1, 8, h, w), &Device::Cpu).unwrap();
+    let read = predictions(&maps, &Calibration::default()).unwrap();
+    for point in &read[0].points {
+        assert!(
+            point.at.distance(Point::new(81.5, 49.5)) < 0.01,
+            "{:?}",
+            point.at
+        );
+        assert!(
+            (point.sigma() - 4.0 * 0.29).abs() < 0.05,
+            "{}",
+            point.sigma()
+        );
+    }
+    assert!((read[0].radii[0] - 20.0).abs() < 1e-3);
+    // The mirror image of the same maps, with sides swapped, is the same answer.
+    let mirror = mirrored(&maps).unwrap();
+    let order = Tensor::new(&[2_u32, 3, 0, 1, 5, 4, 7, 6], &Device::Cpu).unwrap();
+    let mirror = mirror.index_select(&order, 1).unwrap();
+    let both = Tensor::cat(&[&maps, &mirror], 0).unwrap();
+    let joined = joined_prediction(&both, &Calibration::default()).unwrap();
+    for (a, b) in joined.points.iter().zip(&read[0].points) {
+        assert!(a.at.distance(b.at) < 1e-6);
+        assert!((a.sigma() - b.sigma()).abs() < 1e-6);
+    }
+}
+
+fn saved(path: &Path) -> BTreeMap<String, Tensor> {
+    let weights = Weights::new(1);
+    let config = reader::Config::tiny();
+    Reader::new(&weights.builder(), &config).unwrap();
+    let card = Card {
+        name: "test".to_owned(),
+        task: Task::Reader,
+        domain: "nothing".to_owned(),
+        architecture: "reader-1".to_owned(),
+        configuration: serde_json::to_value(&config).unwrap(),
+        native_size: [64, 64],
+        spacing_mm: None,
+        hint: String::new(),
+        licence: "CC0-1.0".to_owned(),
+        training: "none".to_owned(),
+        measured: BTreeMap::new(),
+        files: BTreeMap::new(),
+        latent: None,
+        calibration: None,
+        names: Some(Names::default()),
+        needs: BTreeMap::new(),
+    };
+    folder::save(path, card, &weights.tensors()).unwrap();
+    weights.tensors()
+}
+
+#[test]
+fn a_saved_model_loads_with_the_same_weights() {
+    let place = tempfile::tempdir().unwrap();
+    let tensors = saved(place.path());
+    let opened = folder::check(place.path()).unwrap();
+    let loaded = opened.tensors().unwrap();
+    assert_eq!(loaded.len(), tensors.len());
+    for (name, tensor) in &tensors {
+        let half = tensor
+            .to_dtype(DType::F16)
+            .unwrap()
+            .to_dtype(DType::F32)
+            .unwrap();
+        assert_eq!(numbers(&loaded[name]), numbers(&half), "{name}");
+    }
+    assert_eq!(
+        folder::list(place.path().parent().unwrap())
+            .iter()
+            .filter(|(p, m)| p == place.path() && m.is_ok())
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn damaged_models_are_refused_by_name() {
+    type Damage = fn(&Path);
+    type Expected = fn(&ModelError) -> bool;
+    let weights = |p: &Path| p.join(folder::WEIGHTS);
+    assert!(weights(Path::new("x")).ends_with("weights.safetensors"));
+    let cases: [(&str, Damage, Expected); 6] = [
+        (
+            "no card",
+            |p| std::fs::remove_file(p.join(folder::CARD)).unwrap(),
+            |e| matches!(e, ModelError::Missing { .. }),
+        ),
+        (
+            "no weights",
+            |p| std::fs::remove_file(p.join(folder::WEIGHTS)).unwrap(),
+            |e| matches!(e, ModelError::Missing { path } if path.ends_with(folder::WEIGHTS)),
+        ),
+        (
+            "one byte changed",
+            |p| {
+                let file = p.join(folder::WEIGHTS);
+                let mut bytes = std::fs::read(&file).unwrap();
+                *bytes.last_mut().unwrap() ^= 1;
+                std::fs::write(&file, bytes).unwrap();
+            },
+            |e| matches!(e, ModelError::Hash { .. }),
+        ),
+        (
+            "card is not JSON",
+            |p| std::fs::write(p.join(folder::CARD), "{").unwrap(),
+            |e| matches!(e, ModelError::Card { .. }),
+        ),
+        (
+            "a tensor is missing",
+            |p| rewrite(p, |t| drop(t.remove("head.bias"))),
+            |e| matches!(e, ModelError::Tensor { tensor, .. } if tensor == "head.bias"),
+        ),
+        (
+            "a tensor too many",
+            |p| rewrite(p, |t| drop(t.insert("extra".to_owned(), random(&[2], 1)))),
+            |e| matches!(e, ModelError::Unknown { names, .. } if names == "extra"),
+        ),
+    ];
+    for (what, damage, expected) in cases {
+        let place = tempfile::tempdir().unwrap();
+        saved(place.path());
+        damage(place.path());
+        let error = folder::check(place.path()).unwrap_err();
+        assert!(expected(&error), "{what}: {error}");
+    }
+}
+
+/// Saves the model again with other tensors and a right hash.
+fn rewrite(path: &Path, change: impl FnOnce(&mut BTreeMap<String, Tensor>)) {
+    let opened = folder::ModelFolder::open(path).unwrap();
+    let mut tensors: BTreeMap<_, _> = opened.tensors().unwrap().into_iter().collect();
+    change(&mut tensors);
+    folder::save(path, opened.card, &tensors).unwrap();
+}
+
+#[test]
+fn cut_off_and_wrongly_typed_files_are_refused() {
+    let tensors = BTreeMap::from([("a".to_owned(), random(&[4], 1))]);
+    let whole = safetensors::serialize(&tensors, None).unwrap();
+    let path = Path::new("w.safetensors");
+    assert_eq!(folder::tensors_in(path, &whole).unwrap().len(), 1);
+    for length in [0, 4, whole.len() / 2, whole.len() - 1] {
+        let error = folder::tensors_in(path, &whole[..length]).unwrap_err();
+        assert!(
+            matches!(error, ModelError::Damaged { .. }),
+            "{length}: {error}"
+        );
+    }
+    let integers = BTreeMap::from([("a".to_owned(), Tensor::new(&[1_u32], &Device::Cpu).unwrap())]);
+    let content = safetensors::serialize(&integers, None).unwrap();
+    let error = folder::tensors_in(path, &content).unwrap_err();
+    assert!(matches!(error, ModelError::Type { .. }), "{error}");
+}

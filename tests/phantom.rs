@@ -2,3 +2,6 @@
 
 #[path = "phantom/xray.rs"]
 mod xray;
+
+#[path = "phantom/hip.rs"]
+mod hip;

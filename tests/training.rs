@@ -1,1 +1,236 @@
-//! Training: optimiser, checkpoints, resuming.
+//! Training: every lesson learns, resumes bit for bit, stops when told, and never diverges silently.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use radcanvas::job::{DataSource, ErrorKind, TrainingPlan, TrainingTask};
+use radcanvas::network::folder;
+use radcanvas::training::carry_out;
+use radcanvas::training::loss::{binary, cross_entropy, gradient_difference, halved, mean_square};
+use radcanvas::training::recipe::Recipe;
+use serde_json::{Value, json};
+
+fn plan(task: TrainingTask, out: &Path, steps: usize) -> TrainingPlan {
+    let network = match task {
+        TrainingTask::Autoencoder => json!({
+            "encoder": [8, 8], "encoder_blocks": 1, "decoder": [8, 8], "decoder_blocks": 1,
+            "preview": [8, 8]
+        }),
+        TrainingTask::Diffusion => json!({
+            "denoiser": {"widths": [8, 8, 8], "blocks": [1, 1, 1], "embedding": 8, "head": 8},
+            "adapter": {"widths": [8, 8, 8]}
+        }),
+        TrainingTask::Reader => json!({"widths": [8, 8, 8, 8, 8]}),
+        TrainingTask::Hips => json!({"widths": [8, 8, 8, 8]}),
+        TrainingTask::Control => json!({}),
+    };
+    TrainingPlan {
+        task,
+        data: DataSource::Phantoms {
+            kinds: vec!["shapes".to_owned()],
+            seed: 1,
+            count: 8,
+        },
+        recipe: json!({
+            "size": 64, "steps": steps, "batch": 2, "rate": 2e-3, "warm_up": 2, "held_out": 2,
+            "log_every": 1, "network": network
+        }),
+        out: out.to_owned(),
+        resume: false,
+        minutes: None,
+    }
+}
+
+fn run(plan: &TrainingPlan) -> radcanvas::job::Trained {
+    carry_out(plan, &mut |_| ControlFlow::Continue(())).unwrap()
+}
+
+fn lines(out: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+#[test]
+fn every_network_trains_and_loads() {
+    let place = tempfile::tempdir().unwrap();
+    for (task, name) in [
+        (TrainingTask::Autoencoder, "autoencoder"),
+        (TrainingTask::Diffusion, "diffusion"),
+        (TrainingTask::Control, "control"),
+        (TrainingTask::Reader, "reader"),
+        (TrainingTask::Hips, "hips"),
+    ] {
+        let out = place.path().join(name);
+        let trained = run(&plan(task, &out, 2));
+        assert_eq!(trained.steps, 2, "{name}");
+        assert!(
+            trained.loss.is_finite() && trained.checkpoint.is_file(),
+            "{name}"
+        );
+        let model = folder::check(&out).unwrap();
+        assert_eq!(model.card.name, name);
+        assert_eq!(model.card.task.name(), name);
+        assert_eq!(lines(&out).len(), 2, "{name}");
+    }
+}
+
+#[test]
+fn losses_fall() {
+    for (task, steps, share) in [
+        (TrainingTask::Autoencoder, 60, 0.6),
+        (TrainingTask::Reader, 40, 0.9),
+        (TrainingTask::Hips, 40, 0.9),
+    ] {
+        let place = tempfile::tempdir().unwrap();
+        let mut plan = plan(task, &place.path().join("out"), steps);
+        plan.recipe["rate"] = json!(5e-3);
+        run(&plan);
+        let losses: Vec<f64> = lines(&plan.out)
+            .iter()
+            .map(|line| line["loss"].as_f64().unwrap())
+            .collect();
+        let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+        let (first, last) = (mean(&losses[..5]), mean(&losses[steps - 5..]));
+        assert!(last < share * first, "{task:?}: {first} to {last}");
+    }
+}
+
+#[test]
+fn a_resumed_run_equals_an_unbroken_one() {
+    let place = tempfile::tempdir().unwrap();
+    let whole = plan(TrainingTask::Reader, &place.path().join("whole"), 6);
+    run(&whole);
+    let mut broken = plan(TrainingTask::Reader, &place.path().join("broken"), 6);
+    let mut calls = 0;
+    let error = carry_out(&broken, &mut |progress| {
+        calls += 1;
+        if progress.stage.starts_with("training") && progress.step == 3 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })
+    .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Stopped);
+    assert!(calls > 3);
+    broken.resume = true;
+    let trained = run(&broken);
+    assert_eq!(trained.steps, 6);
+    let weights = |plan: &TrainingPlan| std::fs::read(plan.out.join(folder::WEIGHTS)).unwrap();
+    assert_eq!(weights(&whole), weights(&broken), "averaged weights");
+    let losses = |plan: &TrainingPlan| -> Vec<Value> {
+        lines(&plan.out)
+            .iter()
+            .map(|line| line["loss"].clone())
+            .collect()
+    };
+    assert_eq!(losses(&whole), losses(&broken));
+}
+
+#[test]
+fn minutes_end_a_run_with_a_model() {
+    let place = tempfile::tempdir().unwrap();
+    let mut plan = plan(TrainingTask::Hips, &place.path().join("out"), 1_000_000);
+    plan.minutes = Some(0.002);
+    let trained = run(&plan);
+    assert!(trained.steps < 1000, "{}", trained.steps);
+    folder::check(&plan.out).unwrap();
+}
+
+#[test]
+fn divergence_is_an_error_and_keeps_the_checkpoint() {
+    let place = tempfile::tempdir().unwrap();
+    let mut plan = plan(TrainingTask::Autoencoder, &place.path().join("out"), 1);
+    run(&plan);
+    let before = std::fs::read(plan.out.join("checkpoint.safetensors")).unwrap();
+    plan.resume = true;
+    plan.recipe["steps"] = json!(50);
+    plan.recipe["rate"] = json!(1e30);
+    plan.recipe["warm_up"] = json!(1);
+    let error = carry_out(&plan, &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Failed);
+    assert!(error.what.contains("not a number"), "{error}");
+    let after = std::fs::read(plan.out.join("checkpoint.safetensors")).unwrap();
+    assert_eq!(before, after);
+}
+
+#[test]
+fn plans_that_cannot_work_are_refused() {
+    let place = tempfile::tempdir().unwrap();
+    let refused = |change: &dyn Fn(&mut TrainingPlan), kind: ErrorKind| {
+        let mut plan = plan(TrainingTask::Diffusion, &place.path().join("out"), 2);
+        change(&mut plan);
+        let error = carry_out(&plan, &mut |_| ControlFlow::Continue(())).unwrap_err();
+        assert_eq!(error.kind, kind, "{error}");
+    };
+    refused(&|p| p.recipe["size"] = json!(100), ErrorKind::Usage);
+    refused(&|p| p.recipe["crop"] = json!(33), ErrorKind::Usage);
+    refused(&|p| p.recipe["batch"] = json!(0), ErrorKind::Usage);
+    refused(&|p| p.recipe["rat"] = json!(1), ErrorKind::Usage);
+    refused(
+        &|p| p.recipe["network"]["width"] = json!(1),
+        ErrorKind::Model,
+    );
+    // No autoencoder beside it.
+    refused(&|_| (), ErrorKind::Model);
+    refused(
+        &|p| {
+            p.data = DataSource::Phantoms {
+                kinds: vec!["unicorn".to_owned()],
+                seed: 1,
+                count: 1,
+            };
+        },
+        ErrorKind::Usage,
+    );
+}
+
+#[test]
+fn rates_warm_up_stay_and_fall() {
+    let recipe = Recipe {
+        rate: 1.0,
+        warm_up: 10,
+        flat: 0.5,
+        last_rate: 0.1,
+        ..Recipe::default()
+    };
+    let check = |step: usize, done: f64, expected: f64| {
+        let found = recipe.rate_at(step, done);
+        assert!((found - expected).abs() < 1e-9, "{step} {done}: {found}");
+    };
+    check(0, 0.0, 0.1);
+    check(4, 0.0, 0.5);
+    check(100, 0.3, 1.0);
+    check(100, 0.5, 1.0);
+    check(100, 0.75, 0.55);
+    check(100, 1.0, 0.1);
+}
+
+#[test]
+fn losses_match_their_formulas() {
+    let tensor =
+        |values: &[f32], shape: &[usize]| Tensor::from_slice(values, shape, &Device::Cpu).unwrap();
+    let value = |t: Tensor| t.to_scalar::<f32>().unwrap();
+    let a = tensor(&[0.0, 1.0, 2.0, 4.0], &[1, 1, 2, 2]);
+    let b = tensor(&[0.0; 4], &[1, 1, 2, 2]);
+    assert_eq!(value(mean_square(&a, &b).unwrap()), 21.0 / 4.0);
+    // Differences down: 2, 3; across: 1, 2.
+    assert_eq!(value(gradient_difference(&a, &b).unwrap()), 2.5 + 1.5);
+    assert_eq!(value(halved(&a).unwrap().mean_all().unwrap()), 1.75);
+    let x = tensor(&[0.0, 100.0, -100.0], &[1, 3]);
+    let y = tensor(&[1.0, 1.0, 0.0], &[1, 3]);
+    let ones = tensor(&[1.0, 1.0, 1.0], &[1, 3]);
+    let found = value(binary(&x, &y, &ones).unwrap());
+    assert!(
+        (found - std::f32::consts::LN_2 / 3.0).abs() < 1e-6,
+        "{found}"
+    );
+    let logits = tensor(&[0.0, 0.0, 0.0, 0.0], &[1, 1, 4]);
+    let target = tensor(&[0.0, 1.0, 0.0, 0.0], &[1, 1, 4]);
+    let weight = tensor(&[1.0], &[1, 1]);
+    let found = value(cross_entropy(&logits, &target, &weight).unwrap());
+    assert!((found - 4.0_f32.ln()).abs() < 1e-6, "{found}");
+}

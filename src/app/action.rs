@@ -165,7 +165,7 @@ pub enum Action {
     ClearNotices,
     /// Closes whatever is open above the window.
     Close,
-    /// Binds a command to a shortcut; absent = its default.
+    /// Binds a command to a shortcut; absent = waits for the key to be pressed.
     Bind(&'static str, Option<String>),
     /// Puts a first-start hint away.
     DismissHint(&'static str),

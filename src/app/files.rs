@@ -8,15 +8,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::action::ExportKind;
-use super::canvas::OverlayRaster;
 use super::demo::Recording;
+use super::layers::LayerPixels;
 use crate::document::project::{Project, ProjectError};
-use crate::document::{Document, Edit, EditError, History, Layer, LayerRaster};
-use crate::geometry::PixelRect;
+use crate::document::{Document, Edit, EditError, History, Layer};
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, HipReading, Mode, Sex};
 use crate::landmarks::HipLandmarks;
-use crate::radiograph::{Radiograph, Spacing, SpacingSource, read};
+use crate::radiograph::{Radiograph, Spacing, SpacingSource, SyntheticMark, read};
 
 /// A bundled case, as its folder describes it (`case.json`).
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -105,52 +104,6 @@ pub enum KeepError {
     /// The journal could not be written.
     #[error(transparent)]
     Project(#[from] ProjectError),
-}
-
-/// A layer as pixels, ready for the canvas.
-pub struct LayerPixels {
-    raster: LayerRaster,
-    /// What the canvas shows.
-    pub overlay: OverlayRaster,
-}
-
-impl LayerPixels {
-    fn new(layer: Layer, width: usize, height: usize) -> Self {
-        Self {
-            raster: LayerRaster::new(layer, width, height),
-            overlay: OverlayRaster {
-                grid: Arc::new(Grid::filled(width, height, 0)),
-                generation: 0,
-                dirty: None,
-            },
-        }
-    }
-
-    /// Follows the document; only the rectangle that changed is drawn and copied.
-    fn update(&mut self, document: &Document) {
-        let dirty = self.raster.update(document);
-        if dirty.is_empty() {
-            return;
-        }
-        let fresh = self.raster.grid();
-        if fresh.size() == self.overlay.grid.size() {
-            let grid = Arc::make_mut(&mut self.overlay.grid);
-            copy_rows(fresh, grid, dirty);
-            self.overlay.dirty = Some(dirty);
-        } else {
-            self.overlay.grid = Arc::new(fresh.clone());
-            self.overlay.dirty = None;
-        }
-        self.overlay.generation += 1;
-    }
-}
-
-fn copy_rows(from: &Grid<u8>, to: &mut Grid<u8>, rect: PixelRect) {
-    let rect = rect.intersection(from.bounds());
-    let columns = rect.x as usize..rect.right() as usize;
-    for y in rect.y as usize..rect.bottom() as usize {
-        to.row_mut(y)[columns.clone()].copy_from_slice(&from.row(y)[columns.clone()]);
-    }
 }
 
 /// A case as it was read, before it is shown.
@@ -364,6 +317,12 @@ fn case(folder: &Path, keep: Option<&Path>) -> Result<Loaded, Error> {
     // A case is shown by its title; where it lies on this computer is nobody's business.
     radiograph.source.path = None;
     radiograph.view_position.clone_from(&facts.view_position);
+    if facts.synthetic && radiograph.synthetic.is_none() {
+        radiograph.synthetic = Some(SyntheticMark {
+            evidence: "bundled case made by a program".to_owned(),
+            contribution: facts.description.clone(),
+        });
+    }
     if let Some([row_mm, column_mm]) = facts.spacing_mm.filter(|mm| mm.iter().all(|v| *v > 0.0)) {
         radiograph.spacing = Some(Spacing {
             row_mm,

@@ -235,7 +235,9 @@ impl Keys {
         ctx.input_mut(|input| {
             let mut actions = Vec::new();
             for (id, shortcut) in &self.bound {
-                if typing && !counts_while_typing(*shortcut) {
+                // Tab moves the focus; where it means something else the window takes it before egui does.
+                let tab = shortcut.logical_key == Key::Tab && shortcut.modifiers.is_none();
+                if tab || (typing && !counts_while_typing(*shortcut)) {
                     continue;
                 }
                 if consume(input, *shortcut)

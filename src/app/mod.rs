@@ -8,6 +8,7 @@ pub mod canvas;
 pub mod demo;
 pub mod files;
 pub mod keys;
+pub mod layers;
 pub mod live;
 mod logic;
 mod panel;
@@ -65,6 +66,8 @@ pub struct App {
     pub(crate) tasks: Tasks,
     pub(crate) stage: StageView,
     pub(crate) keep: Option<PathBuf>,
+    /// Tab was pressed where it means before and after, not the next control.
+    pub(crate) tab_pressed: bool,
     /// The hip point that is being dragged: its moves are one step.
     pub(crate) dragging: Option<(Side, HipPoint)>,
 }
@@ -149,6 +152,7 @@ impl App {
             demo: start.demo.then(Demo::new),
             tasks: Tasks::default(),
             keep: start.keep.filter(|_| !start.demo),
+            tab_pressed: false,
             dragging: None,
         };
         if let Some(warning) = warning {
@@ -245,6 +249,9 @@ impl App {
         } else {
             self.keys.take(ctx, typing)
         };
+        if std::mem::take(&mut self.tab_pressed) {
+            actions.push(Action::BeforeAfter);
+        }
         if self.demo.is_none() {
             let dropped = ctx.input(|input| {
                 input
@@ -263,10 +270,18 @@ impl App {
         let bar = egui::Frame::new()
             .fill(p.panel)
             .inner_margin(egui::Margin::symmetric(6, 0));
+        let stage = &mut self.stage;
         // The view is lent to the canvases while everything else is only looked at.
         let mut view = std::mem::take(&mut self.session.view);
-        let mut stage = std::mem::replace(&mut self.stage, StageView::new(None));
-        let shown = self.shown();
+        let shown = Shown {
+            session: &self.session,
+            settings: &self.settings,
+            keys: &self.keys,
+            models: &self.models,
+            cases: &self.cases,
+            device: &self.device,
+            demo: self.demo.is_some(),
+        };
         egui::Panel::top("menu")
             .frame(bar)
             .exact_size(40.0)
@@ -282,25 +297,7 @@ impl App {
                 .exact_size(panel::rail::WIDTH)
                 .resizable(false)
                 .show(ui, |ui| panel::rail::rail_ui(ui, &shown, actions));
-            let side = egui::Frame::new()
-                .fill(p.panel)
-                .inner_margin(egui::Margin::symmetric(theme::MARGIN, 6));
-            egui::Panel::right("side")
-                .frame(side)
-                .exact_size(theme::SIDE_WIDTH)
-                .resizable(false)
-                .show(ui, |ui| {
-                    egui::ScrollArea::vertical()
-                        .auto_shrink([false, false])
-                        .show(ui, |ui| {
-                            panel::overlay::hint_ui(ui, &shown, next_hint(&shown), actions);
-                            if shown.session.workspace == Workspace::Draw {
-                                panel::recipe::recipe_ui(ui, &shown, actions);
-                            }
-                            panel::readouts::readouts_ui(ui, &shown, actions);
-                            ui.add_space(8.0);
-                        });
-                });
+            side_ui(ui, &shown, actions);
         }
         egui::CentralPanel::no_frame()
             .frame(egui::Frame::new().fill(p.ground))
@@ -321,8 +318,30 @@ impl App {
             });
         panel::overlay::overlay_ui(ui, &shown, actions);
         self.session.view = view;
-        self.stage = stage;
     }
+}
+
+/// The column with recipe and readouts.
+fn side_ui(ui: &mut egui::Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
+    let side = egui::Frame::new()
+        .fill(theme::palette(ui.visuals()).panel)
+        .inner_margin(egui::Margin::symmetric(theme::MARGIN, 6));
+    egui::Panel::right("side")
+        .frame(side)
+        .exact_size(theme::SIDE_WIDTH)
+        .resizable(false)
+        .show(ui, |ui| {
+            egui::ScrollArea::vertical()
+                .auto_shrink([false, false])
+                .show(ui, |ui| {
+                    panel::overlay::hint_ui(ui, shown, next_hint(shown), actions);
+                    if shown.session.workspace == Workspace::Draw {
+                        panel::recipe::recipe_ui(ui, shown, actions);
+                    }
+                    panel::readouts::readouts_ui(ui, shown, actions);
+                    ui.add_space(8.0);
+                });
+        });
 }
 
 /// The first hint that nobody has put away.
@@ -366,6 +385,30 @@ impl eframe::App for App {
 
     fn on_exit(&mut self) {
         self.leave_case();
+    }
+
+    fn raw_input_hook(&mut self, ctx: &egui::Context, raw: &mut egui::RawInput) {
+        // On a canvas, Tab shows before and after; anywhere else it moves the focus, as everywhere.
+        let on_canvas = ctx
+            .memory(egui::Memory::focused)
+            .is_none_or(|id| self.stage.holds_focus(id));
+        if !on_canvas || self.shown().made().is_none() || self.keys.label("before-after") != "Tab" {
+            return;
+        }
+        raw.events.retain(|event| {
+            let tab = matches!(event, egui::Event::Key { key: egui::Key::Tab, modifiers, .. }
+                if modifiers.is_none());
+            self.tab_pressed |= tab
+                && matches!(
+                    event,
+                    egui::Event::Key {
+                        pressed: true,
+                        repeat: false,
+                        ..
+                    }
+                );
+            !tab
+        });
     }
 
     fn persist_egui_memory(&self) -> bool {

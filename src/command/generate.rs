@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
-use super::terminal::Terminal;
+use super::progress::Bar;
 use super::{Common, engine_of, report, say, say_json};
 use crate::engine::LocalEngine;
 use crate::grid::Grid;
@@ -262,11 +262,11 @@ fn one(
     {
         return Ok(done);
     }
-    let terminal = Terminal::new(common);
+    let mut bar = Bar::new(common);
     let product = engine.carry_out(&Order::Generate(request.clone()), &mut |p| {
         terminal.show(&p)
     });
-    terminal.finish();
+    bar.clear();
     match product? {
         Product::Outcome(outcome) => write_outcome(&outcome, folder, options.force),
         _ => Err(Error::new(

@@ -13,7 +13,6 @@ mod norberg;
 mod phantom;
 pub mod progress;
 mod reproduce;
-mod terminal;
 pub mod train;
 
 use std::path::PathBuf;
@@ -110,7 +109,12 @@ pub struct WindowOptions {
 }
 
 /// Parses the arguments and runs a subcommand, or opens the window through `open_window`.
-pub fn run(open_window: impl FnOnce(WindowOptions) -> Result<(), Error>) -> ExitCode {
+///
+/// `canvas` measures the canvas, which this layer does not know.
+pub fn run(
+    open_window: impl FnOnce(WindowOptions) -> Result<(), Error>,
+    canvas: bench::CanvasFigures,
+) -> ExitCode {
     let arguments = Arguments::parse();
     let result = match &arguments.command {
         None => open_window(WindowOptions {
@@ -118,7 +122,7 @@ pub fn run(open_window: impl FnOnce(WindowOptions) -> Result<(), Error>) -> Exit
             demo: arguments.demo,
         })
         .map(|()| ExitCode::SUCCESS),
-        Some(command) => dispatch(command, &arguments.common),
+        Some(command) => dispatch(command, &arguments.common, canvas),
     };
     result.unwrap_or_else(|error| {
         report(&error);
@@ -126,7 +130,11 @@ pub fn run(open_window: impl FnOnce(WindowOptions) -> Result<(), Error>) -> Exit
     })
 }
 
-fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Error> {
+fn dispatch(
+    command: &Command,
+    common: &Common,
+    canvas: bench::CanvasFigures,
+) -> Result<ExitCode, Error> {
     match command {
         Command::Inspect(options) => inspect::run(options, common),
         Command::Convert(options) => convert::run(options, common),
@@ -134,7 +142,7 @@ fn dispatch(command: &Command, common: &Common) -> Result<ExitCode, Error> {
         Command::Generate(options) => generate::run(options, common),
         Command::Reproduce(options) => reproduce::run(options, common),
         Command::Measure(measure) => measure::run(measure, common),
-        Command::Bench(what) => bench::run(what, common),
+        Command::Bench(what) => bench::run(what, common, canvas),
         Command::Phantom(options) => phantom::run(options, common),
         Command::Train(options) => train::run(options, common),
         Command::Models(what) => models::run(what, common),

@@ -2,7 +2,7 @@
 //!
 //! Films are made on all threads and written in order of their seeds; names and bytes depend on the seed only.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -16,6 +16,7 @@ use crate::job::{Error, ErrorKind};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 use crate::phantom::Phantom;
+use crate::phantom::chest::{self, ChestOptions};
 use crate::phantom::hip::{self, HipOptions};
 use crate::radiograph::{write_png_u8, write_png_u16};
 
@@ -24,6 +25,8 @@ use crate::radiograph::{write_png_u8, write_png_u16};
 pub(super) enum Kind {
     /// Canine pelvis, ventrodorsal.
     Hip,
+    /// Human chest, frontal.
+    Chest,
 }
 
 /// How to store films.
@@ -120,6 +123,13 @@ fn one(arguments: &PhantomArguments, seed: u64) -> Result<Row, Error> {
                 ..HipOptions::default()
             },
         ),
+        Kind::Chest => chest::draw(
+            seed,
+            &ChestOptions {
+                size_px: usize::from(arguments.size),
+                ..ChestOptions::default()
+            },
+        ),
     };
     let stem = format!("{}-{seed:08}", phantom.kind);
     let name = format!("{stem}.png");
@@ -214,9 +224,8 @@ fn write_manifest(path: &Path, rows: &[Row]) -> Result<(), Error> {
     let labels: Vec<&String> = rows
         .first()
         .map_or_else(Vec::new, |r| r.phantom.labels.keys().collect());
-    let numbers: Vec<&String> = rows
-        .first()
-        .map_or_else(Vec::new, |r| r.phantom.numbers.keys().collect());
+    // Not every film has every number: a lesion's size is there with the lesion.
+    let numbers: BTreeSet<&String> = rows.iter().flat_map(|r| r.phantom.numbers.keys()).collect();
     let fixed = [
         "file",
         "kind",

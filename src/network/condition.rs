@@ -13,7 +13,7 @@ use crate::landmarks::HipLandmarks;
 /// Places for kinds of image.
 pub const KINDS: usize = 6;
 /// Places for findings.
-pub const FINDINGS: usize = 23;
+pub const FINDINGS: usize = 32;
 /// Decades of age.
 pub const DECADES: usize = 10;
 const LABELS: usize = (KINDS + 1) + (DECADES + 1) + 4 + FINDINGS;

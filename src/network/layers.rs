@@ -194,11 +194,8 @@ impl Residual {
                 let film = film.forward(condition)?.unsqueeze(2)?.unsqueeze(3)?;
                 let film = film.chunk(2, 1)?;
                 let scale = (&film[0] + 1.0)?;
-                self.norm2
-                    .forward(&h)?
-                    .broadcast_mul(&scale)?
-                    .broadcast_add(&film[1])?
-                    .silu()?
+                let h = self.norm2.forward(&h)?.broadcast_mul(&scale)?;
+                ops::silu(&h.broadcast_add(&film[1])?)?
             }
             _ => self.norm2.forward_silu(&h)?,
         };

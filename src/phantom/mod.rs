@@ -4,6 +4,7 @@
 //! Attributes are drawn first, then the anatomy given them, then nuisance (pose, exposure, processing) independent
 //! of both, so that nothing but anatomy tells a finding.
 
+pub mod chest;
 pub mod hip;
 pub mod xray;
 

@@ -114,7 +114,8 @@ impl App {
         let has_points = session
             .open()
             .is_some_and(|open| open.document().landmarks.is_some());
-        if kind == "hip" && !has_points && session.engine_ready && session.engine_error.is_none() {
+        if kind == "hip" && !has_points && !self.models.is_empty() && session.engine_error.is_none()
+        {
             self.find_hips();
         }
     }

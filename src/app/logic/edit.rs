@@ -51,6 +51,10 @@ impl App {
         match event {
             CanvasEvent::Mark(mark) => {
                 self.session.layer = layer;
+                if self.session.live.on {
+                    // Whoever draws wants to see what the drawing does.
+                    self.session.shown = None;
+                }
                 self.edit(Edit::AddMark(Arc::new(mark)), false);
             }
             CanvasEvent::Fill { at } => self.fill(layer, at),

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::app::App;
 use crate::app::files::{self, Open};
+use crate::app::layers::LayerPixels;
 use crate::app::session::{Job, Purpose, Stage, Weight};
 use crate::document::{Edit, Layer};
 use crate::job::{
@@ -23,7 +24,7 @@ impl App {
             request.attributes.kind.clone_from(&open.kind);
         }
         request.source = Some(Arc::clone(document.image()));
-        let raster = |layer, pixels: &files::LayerPixels| {
+        let raster = |layer, pixels: &LayerPixels| {
             let any = document.marks_of(layer).next().is_some();
             any.then(|| (*pixels.overlay.grid).clone())
         };

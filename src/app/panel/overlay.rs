@@ -112,8 +112,11 @@ fn palette_ui(ui: &Ui, shown: &Shown<'_>, query: &str, chosen: usize, actions: &
                         RichText::new(format!("{}  ", command.group)).color(p.dim),
                         title,
                     ))
-                    .selected(n == line)
-                    .frame_when_inactive(false)
+                    .fill(if n == line {
+                        p.selected
+                    } else {
+                        egui::Color32::TRANSPARENT
+                    })
                     .min_size(vec2(ui.available_width(), 28.0))
                     .shortcut_text(shown.keys.label(command.id));
                     let response = ui.add(button);
@@ -141,6 +144,9 @@ fn keys_ui(ui: &Ui, shown: &Shown<'_>, awaiting: Option<&'static str>, actions: 
         && let Some(pressed) = ui.input(pressed_shortcut)
     {
         actions.push(Action::Bind(id, Some(pressed)));
+    }
+    if awaiting.is_some() && ui.input(|input| input.key_pressed(Key::Escape)) {
+        actions.push(Action::Keys);
     }
     let modal = Modal::new(Id::unique("keys")).show(ui.ctx(), |ui| {
         ui.set_width(720.0);

@@ -92,12 +92,12 @@ fn angles(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
             large(ui, &format!("{degrees:.1}°"));
             let interval = shown.interval(side);
             let text = interval.map_or_else(
-                || "by hand".to_owned(),
+                || "no interval".to_owned(),
                 |[low, high]| format!("[{low:.1}, {high:.1}]"),
             );
             ui.label(RichText::new(text).color(p.dim))
                 .on_hover_text(interval.map_or(
-                    "Points were placed or moved by hand: no interval can be given",
+                    "These points were given or moved by hand, not read by the network",
                     |_| "90 % interval from the spread of the network's points",
                 ));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {

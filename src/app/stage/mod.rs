@@ -34,6 +34,7 @@ pub(crate) struct StageView {
     sketch: Canvas,
     mask: Canvas,
     hips: Canvas,
+    focusable: Vec<egui::Id>,
 }
 
 impl StageView {
@@ -48,7 +49,13 @@ impl StageView {
             sketch: Canvas::new(1),
             mask: Canvas::new(2),
             hips: Canvas::new(3),
+            focusable: Vec::new(),
         }
+    }
+
+    /// Whether this widget is a canvas.
+    pub(crate) fn holds_focus(&self, id: egui::Id) -> bool {
+        self.focusable.contains(&id)
     }
 
     /// Panels back to where they were.
@@ -81,8 +88,10 @@ impl StageView {
             actions,
             sketch: &mut self.sketch,
             mask: &mut self.mask,
+            focusable: Vec::new(),
         };
         self.tree.ui(&mut behavior, ui);
+        self.focusable = behavior.focusable;
     }
 
     /// The Hips workspace: one large canvas with the construction.
@@ -93,7 +102,8 @@ impl StageView {
         view: &mut View,
         actions: &mut Vec<Action>,
     ) {
-        canvas_ui(ui, &mut self.hips, Show::Hips, shown, view, actions);
+        let id = canvas_ui(ui, &mut self.hips, Show::Hips, shown, view, actions);
+        self.focusable = id.into_iter().collect();
     }
 }
 
@@ -124,13 +134,14 @@ struct Docked<'a> {
     actions: &'a mut Vec<Action>,
     sketch: &'a mut Canvas,
     mask: &'a mut Canvas,
+    focusable: Vec<egui::Id>,
 }
 
 impl Behavior<Pane> for Docked<'_> {
     fn pane_ui(&mut self, ui: &mut Ui, _tile: TileId, pane: &mut Pane) -> UiResponse {
         match pane {
             Pane::Sketch => {
-                canvas_ui(
+                let id = canvas_ui(
                     ui,
                     self.sketch,
                     Show::Sketch,
@@ -138,9 +149,10 @@ impl Behavior<Pane> for Docked<'_> {
                     self.view,
                     self.actions,
                 );
+                self.focusable.extend(id);
             }
             Pane::Mask => {
-                canvas_ui(
+                let id = canvas_ui(
                     ui,
                     self.mask,
                     Show::Mask,
@@ -148,6 +160,7 @@ impl Behavior<Pane> for Docked<'_> {
                     self.view,
                     self.actions,
                 );
+                self.focusable.extend(id);
             }
             Pane::Results => {
                 egui::Frame::new()
@@ -256,11 +269,9 @@ fn canvas_ui(
     shown: &Shown<'_>,
     view: &mut View,
     actions: &mut Vec<Action>,
-) {
+) -> Option<egui::Id> {
     let session = shown.session;
-    let Some(open) = session.open() else {
-        return;
-    };
+    let open = session.open()?;
     let layer = match show {
         Show::Mask => Layer::Mask,
         Show::Sketch | Show::Hips => Layer::Sketch,
@@ -316,10 +327,11 @@ fn canvas_ui(
         },
     };
     let mut events: Vec<CanvasEvent> = Vec::new();
-    canvas.ui(ui, &scene, view, &mut events);
+    let id = canvas.ui(ui, &scene, view, &mut events).id;
     for event in events {
         actions.push(Action::Canvas(layer, Box::new(event)));
     }
+    Some(id)
 }
 
 /// Corners as in any viewer: who, what, how it is looked at, how large it is.

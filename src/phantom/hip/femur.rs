@@ -52,6 +52,10 @@ impl Frame {
     }
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "one table of proportions, drawn in order"
+)]
 /// Draws one femur; `index` 0 is the patient's left.
 pub(crate) fn femur(scene: &Scene, index: usize, seed: u64) -> Femur {
     let mut noise = Noise::new(seed, 30 + index as u64);
@@ -408,7 +412,7 @@ fn lines(scene: &Scene, frame: &Frame, shape: &Shape, arthritis: f64, noise: &mu
         .scaled(1.6),
     );
     if arthritis > 0.4 {
-        let size = 0.03 + 0.025 * arthritis;
+        let size = 0.03 + 0.015 * arthritis;
         // Morgan line across the base of the neck; later a ring of osteophytes around it.
         lines = add(
             &lines,
@@ -420,7 +424,7 @@ fn lines(scene: &Scene, frame: &Frame, shape: &Shape, arthritis: f64, noise: &mu
                 ],
                 size,
             )
-            .scaled(2.2),
+            .scaled(1.3),
         );
     }
     if arthritis > 1.2 {

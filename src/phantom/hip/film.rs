@@ -172,7 +172,7 @@ fn exposed(scene: &Scene, p: &Grid<f32>, noise: &mut Noise, seed: u64) -> Grid<f
     };
     let intensity = detector::with_scatter(p, scatter, 0.5);
     let mut intensity = blur::area_average(&intensity, FINER);
-    let kerma = noise.range(25.0, 120.0);
+    let kerma = noise.range(12.0, 70.0);
     let pixel = scene.film.mm_per_px;
     let grain = Grain {
         quanta: 22_800.0 * kerma * pixel * pixel * noise.range(0.3, 0.65),
@@ -198,8 +198,8 @@ fn look(size: f64, noise: &mut Noise) -> Look {
         (low + (high - low) * (0.65 * f64::from(boost) + 0.35 * noise.uniform())) as f32
     };
     let gains = [
-        gain(1.0, 1.9),
-        gain(1.1, 2.2),
+        gain(1.2, 2.4),
+        gain(1.2, 2.4),
         gain(1.1, 2.1),
         gain(1.0, 1.7),
         gain(0.95, 1.4),
@@ -208,9 +208,9 @@ fn look(size: f64, noise: &mut Noise) -> Look {
         gains,
         coarse: noise.range(0.62, 0.95) as f32,
         saturation: noise.range(0.15, 0.4) as f32,
-        gate: noise.range(0.004, 0.010) as f32,
+        gate: noise.range(0.002, 0.006) as f32,
         steepness: noise.range(3.6, 5.6) as f32,
-        middle: noise.range(0.5, 0.72) as f32,
+        middle: noise.range(0.62, 0.92) as f32,
         jitter: [
             noise.range(-0.05, 0.15) as f32,
             noise.range(-0.06, 0.08) as f32,

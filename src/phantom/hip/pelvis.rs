@@ -63,7 +63,11 @@ pub(crate) fn half(scene: &Scene, index: usize, seed: u64) -> Half {
     let place = |&(x, y, z): &(f64, f64, f64)| scene.place(side * x, y, z);
     let arc = joint.silhouette(&scene.pose, &scene.view, 28);
     let (lateral, medial) = borders(&form);
-    let mut line = shape::spline(&lateral.iter().map(place).collect::<Vec<_>>(), false, 5);
+    let mut lateral: Vec<Vec3> = lateral.iter().map(place).collect();
+    // The border comes to the rim from above, so that its corner is never a sliver.
+    let above = Vec3::new(-0.012 * side, -0.055, 0.0) * scene.dog.distance;
+    lateral.push(arc[0] + scene.pose.world_from_pelvis.apply(above));
+    let mut line = shape::spline(&lateral, false, 5);
     line.extend(&arc);
     line.extend(shape::spline(
         &medial.iter().map(place).collect::<Vec<_>>(),
@@ -85,7 +89,7 @@ pub(crate) fn half(scene: &Scene, index: usize, seed: u64) -> Half {
     });
     let wall = r * if scene.dog.age < 1.0 { 0.065 } else { 0.10 };
     let bone = shape::plate(&distance, k, 1.1 * r, 0.5 * r, wall);
-    let bone = thickened(scene, bone, index, &form);
+    let bone = thickened(scene, &bone, index, &form);
     Half {
         lines: lines(scene, index, &arc, &form),
         growth: growth(scene, index, &arc, seed),
@@ -119,7 +123,6 @@ fn borders(form: &Form) -> (Vec<Place>, Vec<Place>) {
         (outer + 0.005, -0.55, -0.11),
         (outer, -0.40, -0.06),
         (outer + 0.025, -0.27, -0.02),
-        (outer + 0.06, -0.18, 0.0),
     ];
     let medial = vec![
         (0.455, 0.155, -0.01),
@@ -133,10 +136,10 @@ fn borders(form: &Form) -> (Vec<Place>, Vec<Place>) {
         (0.36, 0.67, -0.04),
         (0.22, 0.675, 0.03),
         (0.10, 0.615, 0.09),
-        (0.012, 0.535, 0.13),
-        (0.008, 0.38, 0.18),
-        (0.008, 0.20, 0.23),
-        (0.014, 0.145, 0.24),
+        (0.006, 0.535, 0.13),
+        (0.003, 0.38, 0.18),
+        (0.003, 0.20, 0.23),
+        (0.008, 0.145, 0.24),
         (0.09, 0.115, 0.20),
         (0.19, 0.055, 0.12),
         (0.275, -0.035, 0.04),
@@ -164,7 +167,7 @@ fn foramen(form: &Form) -> [Place; 9] {
 }
 
 /// Where the bone is deep: the body of the ilium, the acetabulum, the tuber and the branches.
-fn thickened(scene: &Scene, bone: Hollow, index: usize, form: &Form) -> Hollow {
+fn thickened(scene: &Scene, bone: &Hollow, index: usize, form: &Form) -> Hollow {
     let joint = &scene.joints[index];
     let side = joint.lateral;
     let r = joint.head_radius;
@@ -218,7 +221,11 @@ fn lines(scene: &Scene, index: usize, arc: &[Vec3], form: &Form) -> Patch {
     let mut lines = shape::tube(view, &shell, 0.0).outer.scaled(2.4);
     // The dorsal wall: a thin plate between silhouette and dorsal edge, seen through the head.
     let edge = joint.dorsal_edge(&scene.pose, view, 20);
-    let mut wall: Vec<Point> = arc.iter().map(|p| view.project(*p).point).collect();
+    // It reaches under the shell, or its rounded border would leave a gap too dark.
+    let mut wall: Vec<Point> = arc
+        .iter()
+        .map(|p| view.project(center + (*p - center) * 1.12).point)
+        .collect();
     wall.extend(edge.iter().rev().map(|p| view.project(*p).point));
     let size = (view.width, view.height);
     let band = 0.35 * r * scene.px_per_mm();

@@ -30,10 +30,9 @@ pub(crate) fn phantom(seed: u64, scene: &Scene, bones: &Bones, image: Grid<u16>)
         findings: Vec::new(),
         outlines: outlines(scene, bones),
     };
-    let pelvis = bones.halves[0]
-        .bone
-        .outer
-        .union(&bones.halves[1].bone.outer, 0.0);
+    // The plate with its lip and what has grown on it; the thin dorsal wall behind the head is left out.
+    let half = |h: &super::pelvis::Half| h.bone.outer.union(&h.growth, 0.0);
+    let pelvis = half(&bones.halves[0]).union(&half(&bones.halves[1]), 0.0);
     phantom
         .masks
         .insert("pelvis".to_owned(), film::mask(scene, &pelvis));

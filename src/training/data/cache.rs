@@ -14,7 +14,7 @@ use crate::network::folder;
 const VERSION: u32 = 1;
 
 /// The examples kept under `name`, if they are whole.
-pub fn load(folder: &Path, name: &str) -> Option<Vec<Example>> {
+pub(super) fn load(folder: &Path, name: &str) -> Option<Vec<Example>> {
     let text = fs::read_to_string(folder.join(format!("{name}.jsonl"))).ok()?;
     let pixels = fs::read(folder.join(format!("{name}.pixels"))).ok()?;
     let mut lines = text.lines();
@@ -39,7 +39,7 @@ pub fn load(folder: &Path, name: &str) -> Option<Vec<Example>> {
 }
 
 /// Keeps square examples of one size under `name`.
-pub fn save(to: &Path, name: &str, examples: &[Example]) -> Result<(), Error> {
+pub(super) fn save(to: &Path, name: &str, examples: &[Example]) -> Result<(), Error> {
     let failed = |what: String| {
         Error::new(
             ErrorKind::Failed,

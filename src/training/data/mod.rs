@@ -24,6 +24,7 @@ use crate::network::condition::{Condition, FINDINGS, KINDS, Names};
 
 pub use batch::{condition_of, image_tensor, indices};
 pub use drawing::{random_mask, sketch_of};
+pub use phantoms::KINDS as PHANTOM_KINDS;
 
 /// What is known about one image beside its pixels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

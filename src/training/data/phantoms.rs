@@ -8,16 +8,17 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::{Example, Facts, cache, shapes};
-use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, Observe, Progress};
 use crate::phantom::Phantom;
+use crate::phantom::chest::{self, ChestOptions};
+use crate::phantom::hip::{self, HipOptions};
 
 /// Kinds that can be trained on.
-pub const KINDS: [&str; 1] = ["shapes"];
+pub const KINDS: [&str; 3] = ["chest", "hip", "shapes"];
 
 /// `count` images of each kind, of `size`², in an order that mixes the kinds: image `n` of every kind has the seed
 /// `seed + n`.
-pub fn examples(
+pub(super) fn examples(
     kinds: &[String],
     seed: u64,
     count: usize,
@@ -78,13 +79,31 @@ fn drawn(
     Ok(examples)
 }
 
-fn one(_kind: &str, seed: u64, size: usize) -> Example {
-    let (image, facts) = shapes::draw(seed, size);
-    Example { image, facts }
+fn one(kind: &str, seed: u64, size: usize) -> Example {
+    match kind {
+        "hip" => {
+            let options = HipOptions {
+                size_px: size,
+                ..HipOptions::default()
+            };
+            example_of(&hip::draw(seed, &options))
+        }
+        "chest" => {
+            let options = ChestOptions {
+                size_px: size,
+                ..ChestOptions::default()
+            };
+            example_of(&chest::draw(seed, &options))
+        }
+        _ => {
+            let (image, facts) = shapes::draw(seed, size);
+            Example { image, facts }
+        }
+    }
 }
 
 /// A phantom's pixels and truth as a training example.
-pub fn example_of(phantom: &Phantom) -> Example {
+fn example_of(phantom: &Phantom) -> Example {
     Example {
         // 12 bits to 8, rounded.
         image: phantom
@@ -109,6 +128,3 @@ pub fn example_of(phantom: &Phantom) -> Example {
         },
     }
 }
-
-/// Keeps the type of grids in one place for the cache.
-pub type Image = Grid<u8>;

@@ -11,7 +11,7 @@ use crate::landmarks::{Hip, HipLandmarks};
 use crate::noise::Noise;
 
 /// A toy image of the given size with its truth.
-pub fn draw(seed: u64, size: usize) -> (Grid<u8>, Facts) {
+pub(super) fn draw(seed: u64, size: usize) -> (Grid<u8>, Facts) {
     let mut noise = Noise::new(seed, 0x5348);
     let side = size as f64;
     let bright = noise.chance(0.5);

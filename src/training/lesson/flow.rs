@@ -24,23 +24,23 @@ const VIEWS: u64 = 2;
 /// A batch ready for the denoiser.
 pub(super) struct FlowBatch {
     /// Noisy latent, mask, masked latent.
-    pub input: Tensor,
+    pub(super) input: Tensor,
     /// The velocity to predict.
-    pub target: Tensor,
+    pub(super) target: Tensor,
     /// 1 where regenerated, less outside the mask.
-    pub weight: Tensor,
+    pub(super) weight: Tensor,
     /// Hint planes.
-    pub hint: Tensor,
+    pub(super) hint: Tensor,
     /// What is said about each picture, holes included.
-    pub conditions: Vec<Condition>,
+    pub(super) conditions: Vec<Condition>,
     /// When on the path.
-    pub moments: Vec<Moment>,
+    pub(super) moments: Vec<Moment>,
 }
 
 /// Makes batches and keeps latents.
 pub(super) struct FlowData {
-    pub data: DataSet,
-    pub autoencoder: Autoencoder,
+    pub(super) data: DataSet,
+    pub(super) autoencoder: Autoencoder,
     latents: HashMap<(usize, u64), Tensor>,
 }
 
@@ -59,14 +59,14 @@ struct Sample {
 /// How often what is left out.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Holes {
-    pub no_sketch: f64,
-    pub no_geometry: f64,
-    pub neither: f64,
-    pub mask: f64,
+    pub(super) no_sketch: f64,
+    pub(super) no_geometry: f64,
+    pub(super) neither: f64,
+    pub(super) mask: f64,
 }
 
 impl FlowData {
-    pub fn new(data: DataSet, autoencoder: Autoencoder) -> Self {
+    pub(super) fn new(data: DataSet, autoencoder: Autoencoder) -> Self {
         Self {
             data,
             autoencoder,
@@ -75,7 +75,12 @@ impl FlowData {
     }
 
     /// The batch of a step.
-    pub fn batch(&mut self, recipe: &Recipe, step: usize, holes: &Holes) -> Tensors<FlowBatch> {
+    pub(super) fn batch(
+        &mut self,
+        recipe: &Recipe,
+        step: usize,
+        holes: &Holes,
+    ) -> Tensors<FlowBatch> {
         let mut noise = Noise::new(recipe.seed, step as u64);
         let chosen = indices(&mut noise, self.data.training().len(), recipe.batch);
         let latent = self.latent_size();

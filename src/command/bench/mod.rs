@@ -2,6 +2,8 @@
 //!
 //! Separate from the work it measures; other programs read its JSON to compare.
 
+mod live;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,11 +12,28 @@ use serde_json::json;
 
 use super::{Common, say, say_json};
 use crate::job::{Error, ErrorKind};
-use crate::network::speed::{self, Figure};
+use crate::network::speed;
+
+/// `(name, value, unit)` of one figure; seconds are shown as milliseconds.
+pub type Figure = (String, f64, String);
+
+/// Measures the canvas; given by the program, since only it has a window.
+pub type CanvasFigures = fn() -> Result<Vec<Figure>, Error>;
 
 /// What to measure.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Bench {
+    /// Time and bytes of a frame while panning, windowing and painting on 4096 × 4096 16-bit pixels.
+    Canvas,
+    /// From pen up to a new image, on the bundled models.
+    Live {
+        /// Repetitions of each figure.
+        #[arg(long, default_value_t = 12)]
+        repeat: usize,
+        /// Folder of model folders to use before the bundled ones.
+        #[arg(long)]
+        models: Option<std::path::PathBuf>,
+    },
     /// Convolutions and the other operations of the networks, on the processor.
     Network {
         /// Only operations whose name contains this.
@@ -27,19 +46,26 @@ pub enum Bench {
 }
 
 /// Measures and reports.
-pub fn run(bench: &Bench, common: &Common) -> Result<ExitCode, Error> {
+pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<ExitCode, Error> {
     let threads = common.threads.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
         .map_err(|error| Error::new(ErrorKind::Failed, format!("no threads: {error}")))?;
     let figures = match bench {
+        Bench::Canvas => canvas()?,
+        Bench::Live { repeat, models } => {
+            pool.install(|| live::figures(*repeat, models.as_deref()))?
+        }
         Bench::Network { only, seconds } => {
             let budget = Duration::try_from_secs_f64(*seconds).map_err(|error| {
                 Error::new(ErrorKind::Usage, format!("--seconds {seconds}: {error}"))
             })?;
             pool.install(|| speed::figures(only, budget))
                 .map_err(|error| Error::new(ErrorKind::Failed, error.to_string()))?
+                .into_iter()
+                .map(|figure| (figure.name, figure.value, figure.unit.to_owned()))
+                .collect()
         }
     };
     show(&figures, common.json);
@@ -50,16 +76,16 @@ fn show(figures: &[Figure], as_json: bool) {
     if as_json {
         let list: Vec<_> = figures
             .iter()
-            .map(|f| json!({ "name": f.name, "value": f.value, "unit": f.unit }))
+            .map(|(name, value, unit)| json!({ "name": name, "value": value, "unit": unit }))
             .collect();
         say_json(&json!({ "figures": list }));
         return;
     }
-    for figure in figures {
-        let (value, unit) = match figure.unit {
-            "s" => (figure.value * 1e3, "ms"),
-            unit => (figure.value, unit),
+    for (name, value, unit) in figures {
+        let (value, unit) = match unit.as_str() {
+            "s" => (value * 1e3, "ms"),
+            unit => (*value, unit),
         };
-        say(&format!("{:<52} {value:>12.3} {unit}", figure.name));
+        say(&format!("{name:<52} {value:>12.3} {unit}"));
     }
 }

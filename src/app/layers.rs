@@ -1,0 +1,56 @@
+//! A layer of the document as pixels that a canvas can show.
+//!
+//! Separate from the document because it carries what the screen needs: a shared grid, a generation, a dirty rectangle.
+
+use std::sync::Arc;
+
+use super::canvas::OverlayRaster;
+use crate::document::{Document, Layer, LayerRaster};
+use crate::geometry::PixelRect;
+use crate::grid::Grid;
+
+/// A layer as pixels, ready for the canvas.
+pub struct LayerPixels {
+    raster: LayerRaster,
+    /// What the canvas shows.
+    pub overlay: OverlayRaster,
+}
+
+impl LayerPixels {
+    pub(super) fn new(layer: Layer, width: usize, height: usize) -> Self {
+        Self {
+            raster: LayerRaster::new(layer, width, height),
+            overlay: OverlayRaster {
+                grid: Arc::new(Grid::filled(width, height, 0)),
+                generation: 0,
+                dirty: None,
+            },
+        }
+    }
+
+    /// Follows the document; only the rectangle that changed is drawn and copied.
+    pub(super) fn update(&mut self, document: &Document) {
+        let dirty = self.raster.update(document);
+        if dirty.is_empty() {
+            return;
+        }
+        let fresh = self.raster.grid();
+        if fresh.size() == self.overlay.grid.size() {
+            let grid = Arc::make_mut(&mut self.overlay.grid);
+            copy_rows(fresh, grid, dirty);
+            self.overlay.dirty = Some(dirty);
+        } else {
+            self.overlay.grid = Arc::new(fresh.clone());
+            self.overlay.dirty = None;
+        }
+        self.overlay.generation += 1;
+    }
+}
+
+fn copy_rows(from: &Grid<u8>, to: &mut Grid<u8>, rect: PixelRect) {
+    let rect = rect.intersection(from.bounds());
+    let columns = rect.x as usize..rect.right() as usize;
+    for y in rect.y as usize..rect.bottom() as usize {
+        to.row_mut(y)[columns.clone()].copy_from_slice(&from.row(y)[columns.clone()]);
+    }
+}

@@ -1,0 +1,125 @@
+//! What is known about a chest film: masks, boxes, lines and numbers.
+//!
+//! Everything is read off the same fine grids that the film was made from. Separate because drawing needs none of it.
+
+use std::collections::BTreeMap;
+
+use super::{ChestView, FINDINGS, Frame, Scene, contour};
+use crate::geometry::Point;
+use crate::grid::Grid;
+use crate::phantom::{Finding, Outline, Phantom};
+
+/// A fine mask at the film's sampling: set where half of the pixel is.
+fn halved(fine: &Grid<u8>, inside: impl Fn(u8) -> bool) -> Grid<u8> {
+    let f = Frame::FINER;
+    Grid::from_fn(fine.width() / f, fine.height() / f, |x, y| {
+        let count = (0..f * f)
+            .filter(|k| inside(fine[(x * f + k % f, y * f + k / f)]))
+            .count();
+        if 2 * count >= f * f { 255 } else { 0 }
+    })
+}
+
+fn coarse(p: Point) -> Point {
+    let f = Frame::FINER as f64;
+    Point::new((p.x + 0.5) / f - 0.5, (p.y + 0.5) / f - 0.5)
+}
+
+/// Widest heart over the inner width of the chest, both from masks.
+fn ratio(right: &Grid<u8>, left: &Grid<u8>, heart: &Grid<u8>) -> Option<f64> {
+    let right = contour::bounds(right)?;
+    let left = contour::bounds(left)?;
+    let heart = contour::bounds(heart)?;
+    let chest = (left.right() - right.x) as f64;
+    (chest > 0.0).then(|| heart.width as f64 / chest)
+}
+
+/// The phantom of a scene with its film.
+pub(super) fn told(seed: u64, scene: Scene, image: Grid<u16>) -> Phantom {
+    let mut masks = BTreeMap::new();
+    masks.insert(
+        "right lung".to_owned(),
+        halved(&scene.trunk.field, |v| v == 1),
+    );
+    masks.insert(
+        "left lung".to_owned(),
+        halved(&scene.trunk.field, |v| v == 2),
+    );
+    masks.insert(
+        "heart".to_owned(),
+        halved(&scene.trunk.heart_mask, |v| v > 0),
+    );
+    masks.insert("ribs".to_owned(), halved(&scene.skeleton.ribs, |v| v > 0));
+    masks.insert(
+        "clavicles".to_owned(),
+        halved(&scene.skeleton.clavicles, |v| v > 0),
+    );
+    let mut outlines: Vec<Outline> = ["right lung", "left lung"]
+        .iter()
+        .filter_map(|name| contour::traced(name, masks.get(*name)?))
+        .collect();
+    let mut line = |name: String, points: &[Point], closed: bool| {
+        outlines.push(Outline {
+            name,
+            points: points.iter().map(|p| coarse(*p)).collect(),
+            closed,
+        });
+    };
+    line("heart".into(), &scene.trunk.heart, true);
+    let [right, left] = &scene.trunk.domes;
+    line("right diaphragm".into(), right, false);
+    line("left diaphragm".into(), left, false);
+    line("trachea".into(), &scene.airway, false);
+    for (name, points, closed) in &scene.skeleton.lines {
+        line(name.clone(), points, *closed);
+    }
+    let mut labels: BTreeMap<String, bool> =
+        FINDINGS.iter().map(|n| ((*n).to_owned(), false)).collect();
+    let mut findings = Vec::new();
+    for (name, fine) in &scene.lesions.marks {
+        let mask = halved(fine, |v| v > 0);
+        let Some(bounds) = contour::bounds(&mask) else {
+            continue;
+        };
+        labels.insert(name.clone(), true);
+        findings.push(Finding {
+            label: name.clone(),
+            bounds,
+        });
+        if name == "cardiomegaly" {
+            continue;
+        }
+        outlines.extend(contour::traced(name, &mask));
+        let merged = match masks.remove(name) {
+            None => mask,
+            Some(old) => Grid::from_fn(mask.width(), mask.height(), |x, y| {
+                mask[(x, y)].max(old[(x, y)])
+            }),
+        };
+        masks.insert(name.clone(), merged);
+    }
+    let mut numbers: BTreeMap<String, f64> = scene.lesions.numbers.iter().cloned().collect();
+    numbers.insert("thorax_width_mm".into(), scene.person.thorax_width);
+    numbers.insert("aortic_knob_mm".into(), scene.person.knob);
+    if let Some(ratio) = ratio(&masks["right lung"], &masks["left lung"], &masks["heart"]) {
+        numbers.insert("cardiothoracic_ratio".into(), ratio);
+    }
+    Phantom {
+        kind: "chest".into(),
+        seed,
+        image,
+        spacing_mm: scene.frame.view.mm_per_px * Frame::FINER as f64,
+        view: match scene.person.view {
+            ChestView::Pa => "PA".into(),
+            ChestView::Ap => "AP".into(),
+        },
+        age_years: scene.person.age.round(),
+        sex: scene.person.sex,
+        labels,
+        numbers,
+        landmarks: None,
+        masks,
+        findings,
+        outlines,
+    }
+}
