@@ -4,7 +4,7 @@
 
 use rayon::prelude::*;
 
-use super::forward::images_together;
+use super::forward::{depth_block, images_together};
 use super::geometry::{Geometry, SLACK, channels_last};
 use crate::network::ops::product::memory::{Output, with_scratch};
 use crate::network::ops::product::transpose::{transpose, transpose_into};
@@ -262,6 +262,7 @@ impl Phase<'_> {
             .map(|line| ((self.rows.first + line) * frame.width + self.columns.first) as u32)
             .collect();
         let points = self.rows.count * self.columns.count;
+        let taps = self.rows.taps.len() * self.columns.taps.len();
         let rows = g.inner();
         let mut products = Vec::with_capacity(count * g.how.groups);
         for image in 0..count {
@@ -283,7 +284,7 @@ impl Phase<'_> {
                         Some(bias) => Begin::Row(&bias[row..row + rows]),
                         None => Begin::Zero,
                     },
-                    block: if plain { MATRIX_BLOCK } else { DEPTH_BLOCK },
+                    block: depth_block(taps.max(1), self.columns.count),
                     repeat: None,
                 });
             }
