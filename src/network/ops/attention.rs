@@ -17,8 +17,10 @@ use super::vector::{dot, exp, vectorized};
 
 /// Queries that are worked on together.
 const QUERIES: usize = 64;
-/// Keys that are worked on together.
-const KEYS: usize = 512;
+/// Keys that are worked on together: whole tiles of every vector width, and one block of depth of a product.
+const KEYS: usize = 288;
+/// Rows are padded to whole vectors of the widest kind.
+const LANES: usize = 16;
 
 /// Scaled dot-product attention: `softmax(q kᵀ / √D) v`, for each image and head.
 ///
@@ -62,42 +64,49 @@ struct Blocks {
     logarithms: OnceLock<Vec<f32>>,
 }
 
-/// `C [rows, columns] = A · B` (plus what `C` holds) within this thread; `b_row` is the distance of the rows of `B`.
-fn product(
-    a: &[f32],
-    (b, b_row): (&[f32], usize),
-    [rows, depth, columns]: [usize; 3],
-    add: bool,
-    c: &mut [f32],
-) {
-    let mut offsets = [0_u32; KEYS];
-    for (k, offset) in offsets.iter_mut().enumerate() {
-        *offset = (k * b_row) as u32;
+/// `C [rows, columns] = A · B` (plus what `C` holds) within this thread; all are contiguous, `depth` at most [`KEYS`]
+/// or that of the queries.
+fn product(a: &[f32], b: &[f32], [rows, depth, columns]: [usize; 3], add: bool, c: &mut [f32]) {
+    let offsets: Vec<u32> = (0..depth).map(|k| (k * columns) as u32).collect();
+    let product = Product {
+        a,
+        a_row: depth,
+        rows,
+        b: Lines {
+            data: b,
+            offsets: &offsets,
+            starts: &[0],
+            width: columns,
+        },
+        c: 0,
+        c_row: columns,
+        begin: if add { Begin::Output } else { Begin::Zero },
+        block: DEPTH_BLOCK,
+        repeat: None,
+    };
+    multiply_here(&product, Output::new(c));
+}
+
+/// Rows of `width` values to rows of `padded` ones, with zeros.
+fn pad_rows(x: &[f32], width: usize, padded: usize, out: &mut [f32]) {
+    for (to, from) in out.chunks_exact_mut(padded).zip(x.chunks_exact(width)) {
+        to[..width].copy_from_slice(from);
+        to[width..].fill(0.0);
     }
-    // Depths beyond one block of offsets are summed in order, block by block.
-    for from in (0..depth).step_by(KEYS) {
-        let to = (from + KEYS).min(depth);
-        let product = Product {
-            a: &a[from..],
-            a_row: depth,
-            rows,
-            b: Lines {
-                data: &b[from * b_row..],
-                offsets: &offsets[..to - from],
-                starts: &[0],
-                width: columns,
-            },
-            c: 0,
-            c_row: columns,
-            begin: if add || from > 0 {
-                Begin::Output
-            } else {
-                Begin::Zero
-            },
-            block: DEPTH_BLOCK,
-            repeat: None,
-        };
-        multiply_here(&product, Output::new(c));
+}
+
+/// The inverse of [`pad_rows`].
+fn strip_rows(x: &[f32], width: usize, padded: usize, out: &mut [f32]) {
+    for (to, from) in out.chunks_exact_mut(width).zip(x.chunks_exact(padded)) {
+        to.copy_from_slice(&from[..width]);
+    }
+}
+
+/// Turns rows of `width` values, [`KEYS`] of them at a time: blocks `[width, rows of the block]` one after the other.
+fn turn_blocks(x: &[f32], width: usize, out: &mut [f32]) {
+    let blocks = out.chunks_mut(KEYS * width).zip(x.chunks(KEYS * width));
+    for (to, from) in blocks {
+        transpose_into(from, width, from.len() / width, width, to);
     }
 }
 
@@ -112,42 +121,33 @@ vectorized! {
 }
 
 impl Blocks {
-    /// One block of queries of one head.
-    fn forward(&self, q: &[f32], turned_keys: &[f32], v: &[f32], y: &mut [f32], logs: &mut [f32]) {
-        let rows = q.len() / self.depth;
+    /// One block of queries of one head; `keys` are turned block by block, `v` has padded rows.
+    fn forward(&self, q: &[f32], keys: &[f32], v: &[f32], y: &mut [f32], logs: &mut [f32]) {
+        let (rows, d) = (logs.len(), self.depth);
+        let wide = self.values.next_multiple_of(LANES);
         let mut most = [f32::NEG_INFINITY; QUERIES];
         let mut total = [0.0_f32; QUERIES];
-        with_scratch(rows * KEYS, |scores| {
+        with_scratch(rows * (KEYS + wide), |scratch| {
+            let (scores, sums) = scratch.split_at_mut(rows * KEYS);
             for from in (0..self.keys).step_by(KEYS) {
                 let count = KEYS.min(self.keys - from);
                 let scores = &mut scores[..rows * count];
-                let keys = &turned_keys[from..];
-                product(
-                    q,
-                    (keys, self.keys),
-                    [rows, self.depth, count],
-                    false,
-                    scores,
-                );
+                let keys = &keys[from * d..(from + count) * d];
+                product(q, keys, [rows, d, count], false, scores);
                 for (r, row) in scores.chunks_exact_mut(count).enumerate() {
                     let peak = (largest(row) * self.scale).max(most[r]);
                     let sum = exponentials(row, self.scale, peak);
                     let fade = exp(most[r] - peak);
                     total[r] = total[r] * fade + sum;
                     if from > 0 && fade != 1.0 {
-                        scale_all(&mut y[r * self.values..(r + 1) * self.values], fade);
+                        scale_all(&mut sums[r * wide..(r + 1) * wide], fade);
                     }
                     most[r] = peak;
                 }
-                let v = &v[from * self.values..];
-                product(
-                    scores,
-                    (v, self.values),
-                    [rows, count, self.values],
-                    from > 0,
-                    y,
-                );
+                let v = &v[from * wide..(from + count) * wide];
+                product(scores, v, [rows, count, wide], from > 0, sums);
             }
+            strip_rows(sums, self.values, wide, y);
         });
         for (r, row) in y.chunks_exact_mut(self.values).enumerate() {
             scale_all(row, 1.0 / total[r]);
@@ -158,44 +158,70 @@ impl Blocks {
     /// All gradients of one head: `[q, k, v, y, dy]` in, `[dq, dk, dv]` out.
     fn backward(&self, [q, k, v, y, dy]: [&[f32]; 5], logs: &[f32], [dq, dk, dv]: [&mut [f32]; 3]) {
         let (n, d, e) = (self.queries, self.depth, self.values);
+        let (dw, ew) = (d.next_multiple_of(LANES), e.next_multiple_of(LANES));
         let means: Vec<f32> = y
             .chunks_exact(e)
             .zip(dy.chunks_exact(e))
             .map(|(y, dy)| dot(y, dy) as f32)
             .collect();
-        let room = n * (d + e) + 3 * QUERIES * KEYS;
+        let tile = QUERIES * KEYS;
+        let sizes = [n * d, n * e, n * dw, n * ew, n * dw, tile, tile, tile];
+        let small = [QUERIES * dw, QUERIES * dw, QUERIES * ew];
+        let room = sizes.iter().chain(&small).sum();
         with_scratch(room, |scratch| {
-            let (turned_q, rest) = scratch.split_at_mut(n * d);
-            let (turned_dy, rest) = rest.split_at_mut(n * e);
-            let (p, rest) = rest.split_at_mut(QUERIES * KEYS);
-            let (ds, turned_ds) = rest.split_at_mut(QUERIES * KEYS);
-            transpose_into(q, d, n, d, turned_q);
-            transpose_into(dy, e, n, e, turned_dy);
+            let mut rest = scratch;
+            let [
+                turned_q,
+                turned_dy,
+                wide_q,
+                wide_dy,
+                wide_dq,
+                p,
+                ds,
+                turned_ds,
+            ] = sizes.map(|size| take(&mut rest, size));
+            let [wide_k, wide_dk, wide_dv] = small.map(|size| take(&mut rest, size));
+            turn_blocks(q, d, turned_q);
+            turn_blocks(dy, e, turned_dy);
+            pad_rows(q, d, dw, wide_q);
+            pad_rows(dy, e, ew, wide_dy);
             for key in (0..self.keys).step_by(QUERIES) {
                 let keys = QUERIES.min(self.keys - key);
                 let (k, v) = (&k[key * d..(key + keys) * d], &v[key * e..(key + keys) * e]);
-                let dk = &mut dk[key * d..(key + keys) * d];
-                let dv = &mut dv[key * e..(key + keys) * e];
+                let wide_k = &mut wide_k[..keys * dw];
+                pad_rows(k, d, dw, wide_k);
                 for from in (0..n).step_by(KEYS) {
-                    let count = KEYS.min(n - from);
-                    let add = from > 0;
+                    let (to, count) = ((from + KEYS).min(n), KEYS.min(n - from));
                     let (p, ds) = (&mut p[..keys * count], &mut ds[..keys * count]);
-                    product(k, (&turned_q[from..], n), [keys, d, count], false, p);
-                    product(v, (&turned_dy[from..], n), [keys, e, count], false, ds);
-                    let part = from..from + count;
+                    product(k, &turned_q[from * d..to * d], [keys, d, count], false, p);
+                    product(v, &turned_dy[from * e..to * e], [keys, e, count], false, ds);
+                    let (logs, means) = (&logs[from..to], &means[from..to]);
                     for (p, ds) in p.chunks_exact_mut(count).zip(ds.chunks_exact_mut(count)) {
-                        slopes(p, ds, &logs[part.clone()], &means[part.clone()], self.scale);
+                        slopes(p, ds, logs, means, self.scale);
                     }
-                    product(p, (&dy[from * e..], e), [keys, count, e], add, dv);
-                    product(ds, (&q[from * d..], d), [keys, count, d], add, dk);
+                    let add = from > 0;
+                    let dy = &wide_dy[from * ew..to * ew];
+                    product(p, dy, [keys, count, ew], add, wide_dv);
+                    let q = &wide_q[from * dw..to * dw];
+                    product(ds, q, [keys, count, dw], add, wide_dk);
                     let turned_ds = &mut turned_ds[..keys * count];
                     transpose_into(ds, count, keys, count, turned_ds);
-                    let dq = &mut dq[from * d..(from + count) * d];
-                    product(turned_ds, (k, d), [count, keys, d], key > 0, dq);
+                    let wide_dq = &mut wide_dq[from * dw..to * dw];
+                    product(turned_ds, wide_k, [count, keys, dw], key > 0, wide_dq);
                 }
+                strip_rows(wide_dk, d, dw, &mut dk[key * d..(key + keys) * d]);
+                strip_rows(wide_dv, e, ew, &mut dv[key * e..(key + keys) * e]);
             }
+            strip_rows(wide_dq, d, dw, dq);
         });
     }
+}
+
+/// Takes the first `size` values off a slice.
+fn take<'a>(rest: &mut &'a mut [f32], size: usize) -> &'a mut [f32] {
+    let (first, others) = std::mem::take(rest).split_at_mut(size);
+    *rest = others;
+    first
 }
 
 impl CustomOp3 for Blocks {
@@ -221,12 +247,18 @@ impl CustomOp3 for Blocks {
         let (m, e) = (self.keys, self.values);
         let mut logs = vec![0.0; b * h * n];
         let y = written(b * h * n * e, |y| {
-            with_scratch(k.len(), |turned| {
+            let wide = e.next_multiple_of(LANES);
+            with_scratch(b * h * m * (d + wide), |scratch| {
+                let (turned, padded) = scratch.split_at_mut(k.len());
                 turned
                     .par_chunks_mut(m * d)
-                    .zip(k.par_chunks(m * d))
-                    .for_each(|(turned, k)| transpose_into(k, d, m, d, turned));
-                let turned: &[f32] = turned;
+                    .zip(padded.par_chunks_mut(m * wide))
+                    .zip(k.par_chunks(m * d).zip(v.par_chunks(m * e)))
+                    .for_each(|((turned, padded), (k, v))| {
+                        turn_blocks(k, d, turned);
+                        pad_rows(v, e, wide, padded);
+                    });
+                let (turned, padded): (&[f32], &[f32]) = (turned, padded);
                 let blocks = n.div_ceil(QUERIES);
                 // Blocks of queries of each head, in the order of memory.
                 let parts: Vec<_> = y
@@ -245,7 +277,7 @@ impl CustomOp3 for Blocks {
                     let from = head * n + block * QUERIES;
                     let q = &q[from * d..(from + logs.len()) * d];
                     let keys = &turned[head * m * d..(head + 1) * m * d];
-                    let v = &v[head * m * e..(head + 1) * m * e];
+                    let v = &padded[head * m * wide..(head + 1) * m * wide];
                     self.forward(q, keys, v, y, logs);
                 });
             });

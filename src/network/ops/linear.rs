@@ -4,9 +4,11 @@
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
+use rayon::prelude::*;
+
 use super::product::memory::{Output, with_scratch};
 use super::product::transpose::transpose;
-use super::product::{Begin, DEPTH_BLOCK, Lines, Product, multiply};
+use super::product::{Begin, Lines, MATRIX_BLOCK, Product, multiply};
 use super::tensor::{OneStorage, new_tensor, read, slice, wants_gradient, written};
 use super::vector::sum;
 
@@ -44,10 +46,36 @@ pub(super) fn product(
     begin: Begin<'_>,
     c: &mut [f32],
 ) {
+    // Rows at distances of a power of two evict each other from the cache: spread them.
+    if depth.is_multiple_of(256) && rows >= 64 {
+        let a_row = depth + 16;
+        with_scratch(rows * a_row, |spread| {
+            spread
+                .par_chunks_mut(a_row)
+                .zip(a.par_chunks(depth))
+                .with_min_len(1 + 16384 / depth)
+                .for_each(|(to, from)| {
+                    to[..depth].copy_from_slice(from);
+                });
+            product_of_rows(spread, a_row, b, [rows, depth, columns], begin, c);
+        });
+    } else {
+        product_of_rows(a, depth, b, [rows, depth, columns], begin, c);
+    }
+}
+
+fn product_of_rows(
+    a: &[f32],
+    a_row: usize,
+    b: &[f32],
+    [rows, depth, columns]: [usize; 3],
+    begin: Begin<'_>,
+    c: &mut [f32],
+) {
     let offsets: Vec<u32> = (0..depth).map(|k| (k * columns) as u32).collect();
     let product = Product {
         a,
-        a_row: depth,
+        a_row,
         rows,
         b: Lines {
             data: b,
@@ -58,7 +86,7 @@ pub(super) fn product(
         c: 0,
         c_row: columns,
         begin,
-        block: DEPTH_BLOCK,
+        block: MATRIX_BLOCK,
         repeat: None,
     };
     multiply(&[product], Output::new(c));

@@ -4,19 +4,28 @@
 
 use super::geometry::{Geometry, Phases, SLACK};
 use crate::network::ops::product::memory::{MOST_KEPT, Output, with_scratch};
-use crate::network::ops::product::{Begin, DEPTH_BLOCK, Lines, Product, multiply};
+use crate::network::ops::product::{Begin, DEPTH_BLOCK, Lines, MATRIX_BLOCK, Product, multiply};
 
 /// Images whose padded copies fit a buffer together; at least one.
 pub(super) fn images_together(batch: usize, each: usize) -> usize {
     (MOST_KEPT / 2 / each.max(1)).clamp(1, batch.max(1))
 }
 
-/// Steps between visits to the output: whole channels, about [`DEPTH_BLOCK`].
-fn depth_block(taps: usize) -> usize {
-    if taps >= DEPTH_BLOCK {
-        DEPTH_BLOCK
+/// Steps between visits to the output: about [`DEPTH_BLOCK`], whole channels; half where lines are too short to be
+/// read in place, as packed panels share nothing between their steps.
+pub(super) fn depth_block(taps: usize, width: usize) -> usize {
+    if taps == 1 {
+        return MATRIX_BLOCK;
+    }
+    let most = if width < 16 {
+        DEPTH_BLOCK / 2
     } else {
-        DEPTH_BLOCK / taps * taps
+        DEPTH_BLOCK
+    };
+    if taps >= most {
+        most
+    } else {
+        most / taps * taps
     }
 }
 
@@ -112,7 +121,7 @@ impl Plan<'_> {
                         Some(bias) => Begin::Row(&bias[row..row + rows]),
                         None => Begin::Zero,
                     },
-                    block: depth_block(g.taps()),
+                    block: depth_block(g.taps(), g.out_width),
                     repeat: None,
                 });
             }

@@ -4,14 +4,19 @@
 
 use rayon::prelude::*;
 
-use super::forward::images_together;
+use super::forward::{depth_block, images_together};
 use super::geometry::{Geometry, SLACK, channels_last};
 use crate::network::ops::product::memory::{Output, with_scratch};
-use crate::network::ops::product::{Begin, DEPTH_BLOCK, Lines, Product, Repeat, multiply};
+use crate::network::ops::product::transpose::{transpose, transpose_into};
+use crate::network::ops::product::{
+    Begin, DEPTH_BLOCK, Lines, MATRIX_BLOCK, Product, Repeat, multiply,
+};
 use crate::network::ops::vector::sum;
 
 /// Steps between visits to the output of a weight gradient: 48 channels of so many pixels fit a first-level cache.
 const PIXEL_BLOCK: usize = 128;
+/// Channels whose weights are turned together.
+const CHANNELS_TOGETHER: usize = 16;
 
 /// The taps of one remainder of the input position modulo the stride, along one axis.
 struct Axis {
@@ -190,17 +195,36 @@ impl Phase<'_> {
         if depth == 0 {
             return;
         }
+        if taps == 1 {
+            let rows = turned.chunks_exact_mut(inner * outputs);
+            for (to, from) in rows.zip(weight.chunks_exact(inner * outputs)) {
+                transpose(from, outputs, inner, to);
+            }
+            return;
+        }
+        // Neighboring channels together: they share the cache lines of the weights.
         turned
-            .par_chunks_mut(depth)
-            .with_min_len(1 + 8192 / depth)
+            .par_chunks_mut(depth * CHANNELS_TOGETHER)
             .enumerate()
-            .for_each(|(channel, row)| {
-                let (group, c) = (channel / inner, channel % inner);
-                for (o, to) in row.chunks_exact_mut(here.len()).enumerate() {
-                    let from = ((group * outputs + o) * inner + c) * taps;
-                    let kernel = &weight[from..from + taps];
-                    for (to, &tap) in to.iter_mut().zip(&here) {
-                        *to = kernel[tap];
+            .for_each(|(index, rows)| {
+                let first = index * CHANNELS_TOGETHER;
+                for o in 0..outputs {
+                    for (row, channel) in rows.chunks_exact_mut(depth).zip(first..) {
+                        let (group, c) = (channel / inner, channel % inner);
+                        let from = ((group * outputs + o) * inner + c) * taps;
+                        let kernel = &weight[from..from + taps];
+                        let to = &mut row[o * here.len()..(o + 1) * here.len()];
+                        // All nine taps of the usual kernel: a copy of known length.
+                        if let (Ok(to), Ok(kernel)) = (
+                            <&mut [f32; 9]>::try_from(&mut *to),
+                            <&[f32; 9]>::try_from(kernel),
+                        ) {
+                            *to = *kernel;
+                            continue;
+                        }
+                        for (to, &tap) in to.iter_mut().zip(&here) {
+                            *to = kernel[tap];
+                        }
                     }
                 }
             });
@@ -238,6 +262,7 @@ impl Phase<'_> {
             .map(|line| ((self.rows.first + line) * frame.width + self.columns.first) as u32)
             .collect();
         let points = self.rows.count * self.columns.count;
+        let taps = self.rows.taps.len() * self.columns.taps.len();
         let rows = g.inner();
         let mut products = Vec::with_capacity(count * g.how.groups);
         for image in 0..count {
@@ -259,7 +284,7 @@ impl Phase<'_> {
                         Some(bias) => Begin::Row(&bias[row..row + rows]),
                         None => Begin::Zero,
                     },
-                    block: DEPTH_BLOCK,
+                    block: depth_block(taps.max(1), self.columns.count),
                     repeat: None,
                 });
             }
@@ -363,11 +388,7 @@ fn taps_last(g: &Geometry, sums: &[f32], dw: &mut [f32]) {
         .zip(sums.par_chunks(taps * inner))
         .with_min_len(1 + 8192 / (taps * inner))
         .for_each(|(to, from)| {
-            for (c, to) in to.chunks_exact_mut(taps).enumerate() {
-                for (tap, to) in to.iter_mut().enumerate() {
-                    *to = from[tap * inner + c];
-                }
-            }
+            transpose_into(from, inner, taps, inner, to);
         });
 }
 

@@ -25,6 +25,8 @@ use rayon::prelude::*;
 const PANEL: usize = VECTORS * MOST_LANES;
 /// Most steps of a sum between two visits to the output: what a first-level cache holds of `B`.
 pub(crate) const DEPTH_BLOCK: usize = 288;
+/// The same where a panel of `B` shares nothing between its steps, as in a plain matrix.
+pub(crate) const MATRIX_BLOCK: usize = 128;
 /// Fewest multiply-adds worth a task of their own.
 const LEAST_WORK: usize = 1 << 18;
 
@@ -233,8 +235,7 @@ pub(crate) fn multiply(products: &[Product<'_>], output: Output<'_>) {
     let pieces = pieces(products, &readings, kernels);
     let run = |piece: &Piece| {
         let product = &products[piece.product];
-        PANEL_BUFFER.with_borrow_mut(|panel| {
-            panel.resize(PANEL * DEPTH_BLOCK, 0.0);
+        with_panel(|panel| {
             // SAFETY: `check` has proven the addresses; pieces of one product are disjoint, products by contract.
             unsafe {
                 run_piece(
@@ -284,8 +285,7 @@ pub(crate) fn multiply_here(product: &Product<'_>, output: Output<'_>) {
         groups: 0..vectors_of(product, reading, kernels.lanes).div_ceil(VECTORS),
         rows: 0..product.rows,
     };
-    PANEL_BUFFER.with_borrow_mut(|panel| {
-        panel.resize(PANEL * DEPTH_BLOCK, 0.0);
+    with_panel(|panel| {
         // SAFETY: `check` has proven the addresses, and the output is borrowed for this call.
         unsafe { run_piece(kernels, product, reading, &piece, panel, output) };
     });
@@ -293,6 +293,15 @@ pub(crate) fn multiply_here(product: &Product<'_>, output: Output<'_>) {
 
 thread_local! {
     static PANEL_BUFFER: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Runs `work` with this thread's panel, which begins at a cache line.
+fn with_panel(work: impl FnOnce(&mut [f32])) {
+    PANEL_BUFFER.with_borrow_mut(|buffer| {
+        buffer.resize(PANEL * DEPTH_BLOCK + MOST_LANES, 0.0);
+        let start = buffer.as_ptr().align_offset(64).min(MOST_LANES);
+        work(&mut buffer[start..start + PANEL * DEPTH_BLOCK]);
+    });
 }
 
 fn panel_offsets() -> &'static [u32] {
