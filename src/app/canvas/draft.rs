@@ -183,6 +183,7 @@ impl DraftRaster {
         .intersection(self.grid.bounds());
         let along = b.at - a.at;
         let square = along.dot(along);
+        let soft = if smooth { 0.5 } else { 0.0 };
         for py in rect.y..rect.bottom() {
             let row = self.grid.row_mut(py as usize);
             let cells = &mut row[rect.x as usize..rect.right() as usize];
@@ -193,13 +194,16 @@ impl DraftRaster {
                 } else {
                     0.0
                 };
-                let away = (from_a - along * t).length() - (ra + (rb - ra) * t);
-                let cover = if smooth {
-                    (255.0 * (0.5 - away).clamp(0.0, 1.0)).round() as u8
-                } else if away <= 0.0 {
+                let off = from_a - along * t;
+                let radius = ra + (rb - ra) * t;
+                let square_off = off.dot(off);
+                // Most pixels are wholly in or out, which needs no root.
+                let cover = if square_off <= (radius - soft).max(0.0).powi(2) {
                     255
-                } else {
+                } else if !smooth || square_off >= (radius + soft).powi(2) {
                     0
+                } else {
+                    (255.0 * (radius + 0.5 - square_off.sqrt()).clamp(0.0, 1.0)).round() as u8
                 };
                 *cell = (*cell).max(cover);
             }
