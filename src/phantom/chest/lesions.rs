@@ -144,6 +144,14 @@ fn smooth(t: f64) -> f64 {
     t * t * (3.0 - 2.0 * t)
 }
 
+/// The side of a finding of a whole side: 1 right, 2 left.
+fn asked_side(request: &FindingRequest, chance: &mut Noise) -> u8 {
+    let drawn = 1 + u8::from(chance.chance(0.45));
+    request
+        .place
+        .map_or(drawn, |p| if p.x < 0.5 { 1 } else { 2 })
+}
+
 impl Work<'_> {
     /// The middle of a finding, mm, and its side; in the lung unless a place was asked for.
     fn middle(&self, request: &FindingRequest, margin: f64, chance: &mut Noise) -> (Point, u8) {
@@ -170,14 +178,6 @@ impl Work<'_> {
             1
         };
         (at, side)
-    }
-
-    /// The same for findings of a whole side: 1 right, 2 left.
-    fn side(&self, request: &FindingRequest, chance: &mut Noise) -> u8 {
-        let drawn = 1 + u8::from(chance.chance(0.45));
-        request
-            .place
-            .map_or(drawn, |p| if p.x < 0.5 { 1 } else { 2 })
     }
 
     /// Adds fluid (or gas) of a fraction a pixel; marks where it exceeds `threshold`.
@@ -280,7 +280,7 @@ impl Work<'_> {
     }
 
     fn effusion(&mut self, request: &FindingRequest, chance: &mut Noise) {
-        let side = self.side(request, chance);
+        let side = asked_side(request, chance);
         let size = request.size_mm.unwrap_or(chance.range(18.0, 110.0));
         let slope = chance.range(28.0, 60.0);
         let veil = self.person.view == ChestView::Ap && chance.chance(0.4);
@@ -318,7 +318,7 @@ impl Work<'_> {
     }
 
     fn pneumothorax(&mut self, request: &FindingRequest, chance: &mut Noise) {
-        let side = self.side(request, chance);
+        let side = asked_side(request, chance);
         let rim = request.size_mm.unwrap_or(chance.range(10.0, 48.0));
         let height = self.person.lung_height[0];
         let wave = chance.range(0.0, TAU);

@@ -291,5 +291,5 @@ pub fn draw(seed: u64, options: &ChestOptions) -> Phantom {
         .paths
         .attenuation(&technique(&scene.person).two_bins());
     let image = printing::film(seed, &scene, &p);
-    truth::told(seed, scene, image)
+    truth::told(seed, &scene, image)
 }

@@ -370,66 +370,79 @@ fn spine(bones: &mut Bones<'_>, person: &Person, chance: &mut Noise, skeleton: &
         let canvas = (bones.frame.view.width, bones.frame.view.height);
         let field = shape::outline_distance(canvas, &outline, 7.0 * scale);
         bones.put(&shape::plate(&field, scale, 26.0 * size, 5.0, 0.7), 0.55);
-        for sign in [-1.0, 1.0] {
-            let pedicle = shape::ellipsoid(
-                &bones.frame.view,
-                bones.frame.place(Vec3::new(
-                    x + sign * half * 0.68,
-                    y - tall * 0.3,
-                    back + 20.0,
-                )),
-                Vec3::new(3.2, 4.6, 7.0),
-                &Rotation::IDENTITY,
-            );
-            bones
-                .paths
-                .add(Material::Cortical, &pedicle, 0.28 * bones.mineral);
-            // Transverse process.
-            let process = bones.tube(
-                &[
-                    Node::new(
-                        bones.frame.place(Vec3::new(
-                            x + sign * half * 0.8,
-                            y - tall * 0.4,
-                            back + 24.0,
-                        )),
-                        4.4,
-                    ),
-                    Node::new(
-                        bones.frame.place(Vec3::new(
-                            x + sign * (half + 13.0),
-                            y - tall * 0.8,
-                            back + 30.0,
-                        )),
-                        3.6,
-                    ),
-                ],
-                0.9,
-            );
-            if i < 12 {
-                bones.put(&process.scaled(0.8), 0.3);
-            }
-        }
-        let tip = x + 1.5 * chance.normal();
-        let process = bones.tube(
-            &[
-                Node::new(bones.frame.place(Vec3::new(tip, y + 2.0, back + 34.0)), 2.4),
-                Node::new(
-                    bones
-                        .frame
-                        .place(Vec3::new(tip, y + tall + 7.0, back + 40.0)),
-                    2.8,
-                ),
-            ],
-            0.9,
-        );
-        bones.put(&process, 0.4);
+        arch(bones, Vec3::new(x, y, back), half, tall, i < 12, chance);
     }
     let [right, left] = edges;
     skeleton
         .lines
         .push(("right spine edge".into(), right, false));
     skeleton.lines.push(("left spine edge".into(), left, false));
+}
+
+/// The arch of a vertebra: pedicles, transverse processes where there are ribs, and the spinous process.
+fn arch(
+    bones: &mut Bones<'_>,
+    middle: Vec3,
+    half: f64,
+    tall: f64,
+    ribbed: bool,
+    chance: &mut Noise,
+) {
+    let Vec3 { x, y, z: back } = middle;
+    for sign in [-1.0, 1.0] {
+        let pedicle = shape::ellipsoid(
+            &bones.frame.view,
+            bones.frame.place(Vec3::new(
+                x + sign * half * 0.68,
+                y - tall * 0.3,
+                back + 20.0,
+            )),
+            Vec3::new(3.2, 4.6, 7.0),
+            &Rotation::IDENTITY,
+        );
+        bones
+            .paths
+            .add(Material::Cortical, &pedicle, 0.28 * bones.mineral);
+        // Transverse process.
+        let process = bones.tube(
+            &[
+                Node::new(
+                    bones.frame.place(Vec3::new(
+                        x + sign * half * 0.8,
+                        y - tall * 0.4,
+                        back + 24.0,
+                    )),
+                    4.4,
+                ),
+                Node::new(
+                    bones.frame.place(Vec3::new(
+                        x + sign * (half + 13.0),
+                        y - tall * 0.8,
+                        back + 30.0,
+                    )),
+                    3.6,
+                ),
+            ],
+            0.9,
+        );
+        if ribbed {
+            bones.put(&process.scaled(0.8), 0.3);
+        }
+    }
+    let tip = x + 1.5 * chance.normal();
+    let process = bones.tube(
+        &[
+            Node::new(bones.frame.place(Vec3::new(tip, y + 2.0, back + 34.0)), 2.4),
+            Node::new(
+                bones
+                    .frame
+                    .place(Vec3::new(tip, y + tall + 7.0, back + 40.0)),
+                2.8,
+            ),
+        ],
+        0.9,
+    );
+    bones.put(&process, 0.4);
 }
 
 fn sternum(bones: &mut Bones<'_>, person: &Person) {

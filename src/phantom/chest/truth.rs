@@ -34,8 +34,7 @@ fn ratio(right: &Grid<u8>, left: &Grid<u8>, heart: &Grid<u8>) -> Option<f64> {
     (chest > 0.0).then(|| heart.width as f64 / chest)
 }
 
-/// The phantom of a scene with its film.
-pub(super) fn told(seed: u64, scene: Scene, image: Grid<u16>) -> Phantom {
+fn anatomy_masks(scene: &Scene) -> BTreeMap<String, Grid<u8>> {
     let mut masks = BTreeMap::new();
     masks.insert(
         "right lung".to_owned(),
@@ -54,6 +53,10 @@ pub(super) fn told(seed: u64, scene: Scene, image: Grid<u16>) -> Phantom {
         "clavicles".to_owned(),
         halved(&scene.skeleton.clavicles, |v| v > 0),
     );
+    masks
+}
+
+fn anatomy_lines(scene: &Scene, masks: &BTreeMap<String, Grid<u8>>) -> Vec<Outline> {
     let mut outlines: Vec<Outline> = ["right lung", "left lung"]
         .iter()
         .filter_map(|name| contour::traced(name, masks.get(*name)?))
@@ -73,6 +76,13 @@ pub(super) fn told(seed: u64, scene: Scene, image: Grid<u16>) -> Phantom {
     for (name, points, closed) in &scene.skeleton.lines {
         line(name.clone(), points, *closed);
     }
+    outlines
+}
+
+/// The phantom of a scene with its film.
+pub(super) fn told(seed: u64, scene: &Scene, image: Grid<u16>) -> Phantom {
+    let mut masks = anatomy_masks(scene);
+    let mut outlines = anatomy_lines(scene, &masks);
     let mut labels: BTreeMap<String, bool> =
         FINDINGS.iter().map(|n| ((*n).to_owned(), false)).collect();
     let mut findings = Vec::new();
