@@ -264,7 +264,7 @@ fn one(
     }
     let mut bar = Bar::new(common);
     let product = engine.carry_out(&Order::Generate(request.clone()), &mut |p| {
-        terminal.show(&p)
+        bar.show(&p)
     });
     bar.clear();
     match product? {
