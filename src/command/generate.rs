@@ -263,9 +263,7 @@ fn one(
         return Ok(done);
     }
     let mut bar = Bar::new(common);
-    let product = engine.carry_out(&Order::Generate(request.clone()), &mut |p| {
-        bar.show(&p)
-    });
+    let product = engine.carry_out(&Order::Generate(request.clone()), &mut |p| bar.show(&p));
     bar.clear();
     match product? {
         Product::Outcome(outcome) => write_outcome(&outcome, folder, options.force),
@@ -278,17 +276,18 @@ fn one(
 
 /// Writes every image with its mask and record; returns the rows of the answer.
 fn write_outcome(outcome: &Outcome, folder: &Path, force: bool) -> Result<Vec<Value>, Error> {
+    let each = outcome.seconds / outcome.images.len().max(1) as f64;
     outcome
         .images
         .iter()
         .map(|made| {
-            let record = Record::of(outcome, made);
+            let record = Record::of(&outcome.request, made, each);
             let paths = record::write(folder, &record, made, force)?;
             Ok(json!({
                 "image": paths.image, "mask": paths.mask, "record": paths.record,
                 "seed": outcome.request.seed, "image_number": made.image_number,
                 "changed_outside_ring": made.changed_outside_ring,
-                "seconds": outcome.seconds / outcome.images.len() as f64,
+                "seconds": each,
             }))
         })
         .collect()

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::{Error, ErrorKind, HipReading, Made, Mode, Outcome, Request, Seam};
+use super::{Error, ErrorKind, HipReading, Made, Mode, Request, Seam};
 use crate::grid::Grid;
 use crate::radiograph::write::{SecondaryCapture, WriteError, write_dicom, write_whole};
 use crate::radiograph::{self, Pixels, Radiograph};
@@ -75,9 +75,9 @@ pub fn hash_of(pixels: &Pixels) -> String {
 }
 
 impl Record {
-    /// The record of one image of an outcome.
-    pub fn of(outcome: &Outcome, made: &Made) -> Self {
-        let mut request = (*outcome.request).clone();
+    /// The record of one image, made in `seconds` for `request` (as the outcome returned it).
+    pub fn of(request: &Request, made: &Made, seconds: f64) -> Self {
+        let mut request = request.clone();
         request.count = 1;
         request.first_image = made.image_number;
         let pixels = &made.radiograph.pixels;
@@ -95,7 +95,7 @@ impl Record {
             hint_distance_px: made.hint_distance_px,
             hips: made.hips.clone(),
             findings: made.findings.clone(),
-            seconds: outcome.seconds / outcome.images.len().max(1) as f64,
+            seconds,
             image: String::new(),
         }
     }

@@ -11,6 +11,7 @@ use crate::app::files::{KeepError, Loaded, Open, Work};
 use crate::app::panel;
 use crate::app::session::{ResultId, Stage, Tray, Weight};
 use crate::document::{Accepted, Edit};
+use crate::job::record::Record;
 use crate::job::{Made, Mode, Request};
 
 impl App {
@@ -146,22 +147,12 @@ impl App {
     }
 }
 
-/// `record.json`: everything that reproduces a result, with the numbers that were measured.
+/// `record.json` without the source's pixels: they lie beside it in the project, and come back on export.
 fn record(made: &Made, request: &Arc<Request>, seconds: f64) -> serde_json::Value {
-    // The source's pixels lie beside the record, in the project and in the export; a hash would do, bytes would not.
-    let mut frozen = (**request).clone();
-    frozen.source = None;
-    serde_json::json!({
-        "program": format!("radcanvas {}", env!("CARGO_PKG_VERSION")),
-        "request": frozen,
-        "image_number": made.image_number,
-        "changed_outside_ring": made.changed_outside_ring,
-        "changed_inside": made.changed_inside,
-        "seam": made.seam,
-        "hint_distance_px": made.hint_distance_px,
-        "hips": made.hips,
-        "seconds": seconds,
-    })
+    let mut record = Record::of(request, made, seconds);
+    record.request.source = None;
+    // A record of plain data has a JSON form; an empty one would only lose its reproducibility.
+    serde_json::to_value(record).unwrap_or_default()
 }
 
 /// What is worth an edit when a result is accepted.
