@@ -20,13 +20,15 @@ pub struct Figure {
     pub unit: &'static str,
 }
 
+type Run = Box<dyn Fn(&[Tensor]) -> Result<Tensor>>;
+
 /// One operation at one size.
 struct Subject {
     name: String,
     /// Floating-point operations of one forward pass; 0 where memory is what counts.
     work: f64,
     inputs: Vec<Tensor>,
-    run: Box<dyn Fn(&[Tensor]) -> Result<Tensor>>,
+    run: Run,
     backward: bool,
 }
 

@@ -71,7 +71,7 @@ vectorized! {
 
 vectorized! {
     fn gelu_back(x: &[f32], dy: &[f32], dx: &mut [f32]) {
-        const DENSITY: f32 = 0.398_942_28;
+        const DENSITY: f32 = 0.398_942_3;
         for ((dx, &x), dy) in dx.iter_mut().zip(x).zip(dy) {
             let below = 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
             *dx = dy * (below + x * DENSITY * exp(-0.5 * x * x));

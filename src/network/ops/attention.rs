@@ -1,6 +1,6 @@
 //! Attention in blocks: no matrix of all scores, forward or backward.
 //!
-//! Separate from softmax: here it runs online, block by block (Dao et al. 2022, "FlashAttention", algorithms 1 and 4;
+//! Separate from softmax: here it runs online, block by block (Dao et al. 2022, "`FlashAttention`", algorithms 1 and 4;
 //! the memory needed grows with the length of the sequence, not with its square).
 
 use std::sync::OnceLock;
@@ -218,6 +218,7 @@ impl Blocks {
 }
 
 /// Takes the first `size` values off a slice.
+#[expect(clippy::mut_mut, reason = "what is left of the slice moves on")]
 fn take<'a>(rest: &mut &'a mut [f32], size: usize) -> &'a mut [f32] {
     let (first, others) = std::mem::take(rest).split_at_mut(size);
     *rest = others;

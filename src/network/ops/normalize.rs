@@ -1,4 +1,4 @@
-//! Group, instance and layer normalization, alone or with SiLU, one read and one write of the picture each way.
+//! Group, instance and layer normalization, alone or with `SiLU`, one read and one write of the picture each way.
 //!
 //! Separate because a normalization is bound by memory: what counts here is the number of passes.
 
@@ -24,7 +24,7 @@ pub fn group_norm(
     normalize(x, gamma, beta, groups, epsilon, false)
 }
 
-/// [`group_norm`] followed by SiLU in one pass.
+/// [`group_norm`] followed by `SiLU` in one pass.
 pub fn group_norm_silu(
     x: &Tensor,
     gamma: &Tensor,
@@ -208,6 +208,7 @@ vectorized! {
     }
 }
 
+#[expect(clippy::struct_field_names, reason = "the word of the paper")]
 struct Groups {
     batch: usize,
     channels: usize,

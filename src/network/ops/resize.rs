@@ -17,7 +17,7 @@ pub fn upsample_nearest_2x(x: &Tensor) -> Result<Tensor> {
 pub fn resize_nearest(x: &Tensor, height: usize, width: usize) -> Result<Tensor> {
     let (b, c, h, w) = x.dims4()?;
     if !x.device().is_cpu() {
-        if h == 0 || w == 0 || height % h != 0 || width % w != 0 {
+        if h == 0 || w == 0 || !height.is_multiple_of(h) || !width.is_multiple_of(w) {
             return gather(x, height, width);
         }
         let (down, across) = (height / h, width / w);

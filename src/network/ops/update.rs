@@ -1,4 +1,4 @@
-//! In-place steps of training: AdamW, moving averages, norms of gradients.
+//! In-place steps of training: `AdamW`, moving averages, norms of gradients.
 //!
 //! Separate from the differentiable operations: these change the tensors they get, and nothing flows back through
 //! them. A tensor kept elsewhere as a view of the same memory changes with them.
@@ -12,7 +12,7 @@ use super::vector::{sum_of_squares, vectorized};
 /// Elements a task; also those whose squares are summed together, so it fixes the order of [`gradient_norm`].
 const PART: usize = 64 * 1024;
 
-/// The constants of one AdamW step.
+/// The constants of one `AdamW` step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdamW {
     /// Learning rate of this step.
@@ -39,7 +39,7 @@ impl Default for AdamW {
     }
 }
 
-/// One AdamW step of `parameter`, with its moments changed in place too.
+/// One `AdamW` step of `parameter`, with its moments changed in place too.
 ///
 /// All tensors have one shape, f32, contiguous. `step` counts from 1 (bias correction); `scale` multiplies the
 /// gradient first (for clipping). Loshchilov & Hutter 2019, "Decoupled weight decay regularization", algorithm 2.

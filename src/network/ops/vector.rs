@@ -9,7 +9,6 @@ macro_rules! vectorized {
     ($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
         $(#[$meta])*
         $vis fn $name($($arg: $type),*) $(-> $result)? {
-            #[expect(clippy::inline_always, reason = "the body must take the features of its caller")]
             #[inline(always)]
             fn body($($arg: $type),*) $(-> $result)? $body
             #[cfg(target_arch = "x86_64")]
@@ -47,7 +46,6 @@ pub(crate) const SUM_BLOCK: usize = 4096;
 /// `e^x` within 1.5e-7 of its value for -87.3 to 88; 0 below, NaN for NaN, at most `e^88` above.
 ///
 /// Range reduction by `n ln 2` in two parts and the Taylor polynomial of degree 7 (compare Cody & Waite 1980).
-#[expect(clippy::inline_always, reason = "vectorizes only inside its loop")]
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     const MAGIC: f32 = 12_582_912.0;
@@ -107,15 +105,15 @@ pub(crate) fn erf(x: f32) -> f32 {
     let x = if x > 3.925 { 3.925 } else { x };
     let t = x * x;
     let p = 2.046_014_5e-6;
-    let p = p * t + 2.848_448_9e-4;
+    let p = p * t + 2.848_449e-4;
     let p = p * t + 3.772_616_2e-3;
     let p = p * t + 5.276_950_5e-2;
     let p = p * t + 0.190_595_31;
-    let p = p * t + 1.128_379_1;
+    let p = p * t + std::f32::consts::FRAC_2_SQRT_PI;
     let q = 3.804_771e-5;
     let q = q * t + 1.163_873_6e-3;
     let q = q * t + 1.498_333_2e-2;
-    let q = q * t + 0.114_183_366;
+    let q = q * t + 0.114_183_37;
     let q = q * t + 0.502_243_4;
     let q = q * t + 1.0;
     x * p / q

@@ -8,9 +8,7 @@ use super::forward::{depth_block, images_together};
 use super::geometry::{Geometry, SLACK, channels_last};
 use crate::network::ops::product::memory::{Output, with_scratch};
 use crate::network::ops::product::transpose::{transpose, transpose_into};
-use crate::network::ops::product::{
-    Begin, DEPTH_BLOCK, Lines, MATRIX_BLOCK, Product, Repeat, multiply,
-};
+use crate::network::ops::product::{Begin, Lines, Product, Repeat, multiply};
 use crate::network::ops::vector::sum;
 
 /// Steps between visits to the output of a weight gradient: 48 channels of so many pixels fit a first-level cache.

@@ -179,18 +179,21 @@ kernel!(
 
 type Four = [f32; 4];
 
+#[expect(clippy::inline_always, reason = "part of the innermost loop")]
 #[inline(always)]
 unsafe fn load_four(from: *const f32) -> Four {
     // SAFETY: the caller vouches for four values; an array of f32 needs no more alignment than f32.
     unsafe { from.cast::<Four>().read() }
 }
 
+#[expect(clippy::inline_always, reason = "part of the innermost loop")]
 #[inline(always)]
 unsafe fn store_four(to: *mut f32, value: Four) {
     // SAFETY: as in `load_four`.
     unsafe { to.cast::<Four>().write(value) }
 }
 
+#[expect(clippy::inline_always, reason = "part of the innermost loop")]
 #[inline(always)]
 fn multiply_add_four(a: Four, b: Four, c: Four) -> Four {
     let mut sum = c;
