@@ -87,6 +87,10 @@ impl Default for ToolOptions {
 
 /// Everything a canvas shows; borrowed for one frame.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the window, each named"
+)]
 pub struct Scene<'a> {
     /// The image.
     pub image: &'a Arc<Radiograph>,

@@ -181,12 +181,12 @@ impl Gpu {
         bytes: &mut u64,
     ) -> Option<usize> {
         let prepared = pending.get()?;
-        let index = match self.images.iter().position(|image| image.shows(pending)) {
-            Some(index) => index,
-            None => {
-                self.images.push(ImageTexture::new(device, pending)?);
-                self.images.len() - 1
-            }
+        let known = self.images.iter().position(|image| image.shows(pending));
+        let index = if let Some(index) = known {
+            index
+        } else {
+            self.images.push(ImageTexture::new(device, pending)?);
+            self.images.len() - 1
         };
         if let Some(image) = self.images.get_mut(index) {
             *bytes += image.upload_some(queue, prepared);
