@@ -75,7 +75,9 @@ impl Settings {
                 format!("Settings could not be read and are back at their defaults: {why}");
             (Self::default(), Some(warning))
         };
-        match serde_json::from_str::<Self>(text) {
+        // A list of values would be taken for the fields in order: only an object is ours.
+        let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
+        match object.and_then(|map| serde_json::from_value::<Self>(map.into())) {
             Err(error) => fall_back(error.to_string()),
             Ok(settings) if settings.version != VERSION => fall_back(format!(
                 "they are of version {}, this program writes version {VERSION}",
