@@ -252,10 +252,9 @@ fn kind_of(radiograph: &Radiograph) -> String {
 /// Opens a project as it was left; `folder` is where the person saves it, absent for unsaved work.
 pub fn restore(path: &Path, folder: Option<PathBuf>) -> Result<Loaded, Error> {
     let (project, notes) = Project::open(path).map_err(|error| unreadable(path, error))?;
-    let title = folder.as_deref().map_or_else(
-        || "Restored work".to_owned(),
-        |folder| super::panel::file_name(folder),
-    );
+    let title = folder
+        .as_deref()
+        .map_or_else(|| "Restored work".to_owned(), super::panel::file_name);
     let kind = kind_of(&project.document().original);
     Ok(Loaded {
         title,

@@ -39,7 +39,7 @@ pub struct Settings {
     pub pen_px: f64,
     /// Width of the mask brush, image pixels.
     pub brush_px: f64,
-    /// Layout of the Draw workspace, as egui_tiles wrote it.
+    /// Layout of the Draw workspace, as `egui_tiles` wrote it.
     pub layout: Option<serde_json::Value>,
 }
 
