@@ -57,7 +57,7 @@ impl Recording {
     pub fn seconds(&self) -> f64 {
         self.strokes
             .iter()
-            .flat_map(|stroke| stroke.points.last())
+            .filter_map(|stroke| stroke.points.last())
             .map(|point| point.t)
             .fold(0.0, f64::max)
     }

@@ -253,10 +253,9 @@ fn kind_of(radiograph: &Radiograph) -> String {
 /// Opens a project as it was left; `folder` is where the person saves it, absent for unsaved work.
 pub fn restore(path: &Path, folder: Option<PathBuf>) -> Result<Loaded, Error> {
     let (project, notes) = Project::open(path).map_err(|error| unreadable(path, error))?;
-    let title = folder.as_deref().map_or_else(
-        || "Restored work".to_owned(),
-        |folder| super::panel::file_name(folder),
-    );
+    let title = folder
+        .as_deref()
+        .map_or_else(|| "Restored work".to_owned(), super::panel::file_name);
     let kind = kind_of(&project.document().original);
     Ok(Loaded {
         title,
@@ -369,43 +368,12 @@ pub fn cards(root: &Path) -> Vec<CaseCard> {
             Some(CaseCard {
                 title: facts.title,
                 description: facts.description,
-                small: reduced(&radiograph, 304),
+                small: super::reduced(&radiograph, 304),
                 picture: None,
                 folder,
             })
         })
         .collect()
-}
-
-/// A grey picture of at most `most` pixels a side, through the image's own window.
-pub fn reduced(radiograph: &Radiograph, most: usize) -> Grid<u8> {
-    let (width, height) = (radiograph.width(), radiograph.height());
-    let step = width.max(height).div_ceil(most.max(1)).max(1);
-    let window = radiograph.initial_window();
-    let inverted = radiograph.photometric == crate::radiograph::Photometric::Monochrome1;
-    // Four samples a cell are enough against moiré and cost the same for any film.
-    let offsets = [
-        (step / 4, step / 4),
-        (3 * step / 4, step / 4),
-        (step / 4, 3 * step / 4),
-        (3 * step / 4, 3 * step / 4),
-    ];
-    Grid::from_fn((width / step).max(1), (height / step).max(1), |x, y| {
-        let sum: f64 = offsets
-            .iter()
-            .map(|(dx, dy)| {
-                let (x, y) = (
-                    (x * step + dx).min(width - 1),
-                    (y * step + dy).min(height - 1),
-                );
-                let grey = radiograph
-                    .modality_value(x, y)
-                    .map_or(0.0, |v| window.grey(v));
-                if inverted { 1.0 - grey } else { grey }
-            })
-            .sum();
-        (sum * 255.0 / 4.0).round() as u8
-    })
 }
 
 /// Journals of unsaved work that no running program holds.

@@ -34,6 +34,7 @@ use self::stage::StageView;
 use crate::grid::Grid;
 use crate::job::{Engine, Error, ErrorKind, Task, Worker};
 use crate::landmarks::{HipPoint, Side};
+use crate::radiograph::{Photometric, Radiograph};
 
 /// What the window is opened with.
 #[derive(Clone, Debug, Default)]
@@ -108,6 +109,37 @@ pub fn run(
             format!("the window could not be opened ({error})"),
         )
         .remedy("a display and a Vulkan, Metal, DirectX or OpenGL driver are needed; every command works without")
+    })
+}
+
+/// A grey picture of at most `most` pixels a side, through the image's own window.
+pub(crate) fn reduced(radiograph: &Radiograph, most: usize) -> Grid<u8> {
+    let (width, height) = (radiograph.width(), radiograph.height());
+    let step = width.max(height).div_ceil(most.max(1)).max(1);
+    let window = radiograph.initial_window();
+    let inverted = radiograph.photometric == Photometric::Monochrome1;
+    // Four samples a cell are enough against moiré and cost the same for any film.
+    let offsets = [
+        (step / 4, step / 4),
+        (3 * step / 4, step / 4),
+        (step / 4, 3 * step / 4),
+        (3 * step / 4, 3 * step / 4),
+    ];
+    Grid::from_fn((width / step).max(1), (height / step).max(1), |x, y| {
+        let sum: f64 = offsets
+            .iter()
+            .map(|(dx, dy)| {
+                let (x, y) = (
+                    (x * step + dx).min(width - 1),
+                    (y * step + dy).min(height - 1),
+                );
+                let grey = radiograph
+                    .modality_value(x, y)
+                    .map_or(0.0, |v| window.grey(v));
+                if inverted { 1.0 - grey } else { grey }
+            })
+            .sum();
+        (sum * 255.0 / 4.0).round() as u8
     })
 }
 

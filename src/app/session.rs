@@ -341,6 +341,10 @@ pub enum Overlay {
 }
 
 /// Everything that is forgotten when the window closes.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "switches of the window that have nothing to do with each other"
+)]
 pub struct Session {
     /// The workspace that is shown.
     pub workspace: Workspace,

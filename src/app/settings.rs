@@ -39,7 +39,7 @@ pub struct Settings {
     pub pen_px: f64,
     /// Width of the mask brush, image pixels.
     pub brush_px: f64,
-    /// Layout of the Draw workspace, as egui_tiles wrote it.
+    /// Layout of the Draw workspace, as `egui_tiles` wrote it.
     pub layout: Option<serde_json::Value>,
 }
 
@@ -75,7 +75,9 @@ impl Settings {
                 format!("Settings could not be read and are back at their defaults: {why}");
             (Self::default(), Some(warning))
         };
-        match serde_json::from_str::<Self>(text) {
+        // A list of values would be taken for the fields in order: only an object is ours.
+        let object = serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text);
+        match object.and_then(|map| serde_json::from_value::<Self>(map.into())) {
             Err(error) => fall_back(error.to_string()),
             Ok(settings) if settings.version != VERSION => fall_back(format!(
                 "they are of version {}, this program writes version {VERSION}",

@@ -91,7 +91,7 @@ impl Accepting {
             .map_err(|error| Error::new(ErrorKind::Failed, error.to_string()))?;
         Ok(Ready {
             id: self.id,
-            outside: changed.cells().iter().filter(|c| **c == 0).count(),
+            outside: changed.cells().iter().map(|c| usize::from(*c == 0)).sum(),
             reading: self.made.hips,
             accepted,
             prepared,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::app::App;
-use crate::app::files::{self, Open};
+use crate::app::files::Open;
 use crate::app::layers::LayerPixels;
 use crate::app::session::{Job, Purpose, Stage, Weight};
 use crate::document::{Edit, Layer};
@@ -121,7 +121,7 @@ impl App {
                 let each = outcome.seconds / outcome.images.len().max(1) as f64;
                 let mut first = None;
                 for made in outcome.images {
-                    let small = files::reduced(&made.radiograph, 184);
+                    let small = crate::app::reduced(&made.radiograph, 184);
                     let request = Arc::clone(&outcome.request);
                     let id = self.session.tray.push(made, request, each);
                     first.get_or_insert(id);

@@ -29,16 +29,13 @@ fn diversity(ui: &mut Ui, shown: &Shown<'_>) {
     let tray = &shown.session.tray;
     section(ui, "Diversity");
     ui.horizontal(|ui| {
-        match tray.dscore.value() {
-            Some(value) => {
-                large(ui, &format!("{value:.3}"));
-            }
-            None => {
-                let reason = tray.unscored.clone().unwrap_or_else(|| {
-                    "The D-score compares the results in the tray: it needs two".to_owned()
-                });
-                large(ui, "–").on_hover_text(reason);
-            }
+        if let Some(value) = tray.dscore.value() {
+            large(ui, &format!("{value:.3}"));
+        } else {
+            let reason = tray.unscored.clone().unwrap_or_else(|| {
+                "The D-score compares the results in the tray: it needs two".to_owned()
+            });
+            large(ui, "–").on_hover_text(reason);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             sparkline(ui, "D-score so far", &tray.past, 96.0, p.sketch);

@@ -105,7 +105,7 @@ pub(crate) fn primary_button(ui: &mut Ui, glyph: &str, text: &str, key: &str) ->
     }
     let font = FontId::new(13.5, theme::strong());
     let galley = ui.painter().layout_no_wrap(text.to_owned(), font, color);
-    let left = rect.center().x - (galley.size().x + 24.0) / 2.0;
+    let left = rect.center().x - galley.size().x / 2.0 - 12.0;
     ui.painter().text(
         pos2(left, rect.center().y),
         Align2::LEFT_CENTER,

@@ -1,4 +1,4 @@
-//! The images: canvases over one shared view, docked with egui_tiles, and the construction of the hips.
+//! The images: canvases over one shared view, docked with `egui_tiles`, and the construction of the hips.
 //!
 //! Separate from the panels because a canvas keeps a state of its own between frames (its draft, its textures).
 
