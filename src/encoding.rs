@@ -67,6 +67,7 @@ pub mod optional_grid_u8 {
     struct Packed(#[serde(with = "grid_u8")] Grid<u8>);
 
     /// Writes the packed form or null.
+    #[expect(clippy::ref_option, reason = "the signature is serde's")]
     pub fn serialize<S: serde::Serializer>(
         grid: &Option<Grid<u8>>,
         serializer: S,

@@ -51,14 +51,13 @@ impl ModelStore {
     /// The generator of a request; an empty name takes the first there is.
     pub fn generator(&mut self, wanted: &ModelReference) -> Result<Arc<Generator>, Error> {
         let found = self.generators.get(&wanted.name);
-        let generator = match found {
-            Some(generator) => Arc::clone(generator),
-            None => {
-                let generator = Arc::new(self.load_generator(&wanted.name)?);
-                self.generators
-                    .insert(wanted.name.clone(), Arc::clone(&generator));
-                generator
-            }
+        let generator = if let Some(generator) = found {
+            Arc::clone(generator)
+        } else {
+            let generator = Arc::new(self.load_generator(&wanted.name)?);
+            self.generators
+                .insert(wanted.name.clone(), Arc::clone(&generator));
+            generator
         };
         if !wanted.hash.is_empty() && wanted.hash != generator.model.hash {
             let what = format!(
@@ -167,6 +166,10 @@ fn joint_hash(first: &str, second: &str) -> String {
 }
 
 /// A model folder's error behind the seam.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what `map_err` hands over"
+)]
 pub fn model_error(error: ModelError) -> Error {
     Error::new(ErrorKind::Model, error.to_string())
 }

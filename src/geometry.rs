@@ -34,6 +34,7 @@ impl Point {
     }
 
     /// Component-wise product: pixels times millimetres a pixel.
+    #[must_use]
     pub fn scaled(self, x: f64, y: f64) -> Self {
         Self::new(self.x * x, self.y * y)
     }
@@ -133,6 +134,7 @@ impl PixelRect {
     }
 
     /// The pixels in both; empty when there are none.
+    #[must_use]
     pub fn intersection(self, other: Self) -> Self {
         let (x, y) = (self.x.max(other.x), self.y.max(other.y));
         let (right, bottom) = (
@@ -146,6 +148,7 @@ impl PixelRect {
     }
 
     /// The smallest rectangle that holds both.
+    #[must_use]
     pub fn union(self, other: Self) -> Self {
         if self.is_empty() {
             return other;
@@ -162,6 +165,7 @@ impl PixelRect {
     }
 
     /// Grown by `margin` pixels on every side.
+    #[must_use]
     pub fn grown(self, margin: i64) -> Self {
         let width = (self.width as i64 + 2 * margin).max(0) as usize;
         let height = (self.height as i64 + 2 * margin).max(0) as usize;
@@ -211,6 +215,7 @@ impl Affine {
     }
 
     /// First `first`, then `self`.
+    #[must_use]
     pub fn after(&self, first: &Self) -> Self {
         let [a, b, c, d, e, f] = self.coefficients;
         let [g, h, i, j, k, l] = first.coefficients;

@@ -121,6 +121,7 @@ impl<T: Clone> Grid<T> {
     }
 
     /// The part inside `rect`; cells of `rect` that lie outside the grid become `outside`.
+    #[must_use]
     pub fn crop(&self, rect: PixelRect, outside: T) -> Self {
         let mut part = Self::filled(rect.width, rect.height, outside);
         let inner = rect.intersection(self.bounds());

@@ -518,7 +518,7 @@ fn renderer() -> Option<egui_kittest::wgpu::WgpuTestRenderer> {
     if made.is_err() {
         let required = std::env::var("RADCANVAS_REQUIRE_GPU").is_ok_and(|value| value == "1");
         assert!(!required, "a graphics device is required here");
-        println!("skipped: no graphics device");
+        eprintln!("skipped: no graphics device");
     }
     made.ok()
 }

@@ -462,7 +462,7 @@ fn device() -> Option<Headless> {
     let device = Headless::new();
     if device.is_none() {
         assert!(std::env::var("RADCANVAS_REQUIRE_GPU").is_err(), "no device");
-        println!("skipped: no graphics device");
+        eprintln!("skipped: no graphics device");
     }
     device
 }

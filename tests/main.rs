@@ -1,5 +1,13 @@
 //! One integration binary: a module a theme, so that the program is linked once.
 
+#![allow(
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    clippy::type_complexity,
+    reason = "a test fails by panicking, and reads as one list of cases"
+)]
+
 #[cfg(feature = "window")]
 mod app;
 #[cfg(feature = "window")]

@@ -178,9 +178,10 @@ fn dscore_equals_its_definition_and_its_batch_form() {
     let mut sum = 0.0;
     for i in 0..6 {
         for j in i + 1..6 {
-            sum += (brute_sliced(&images[i][0], &images[j][0])
-                + brute_sliced(&images[i][1], &images[j][1]))
-                / 2.0;
+            sum += f64::midpoint(
+                brute_sliced(&images[i][0], &images[j][0]),
+                brute_sliced(&images[i][1], &images[j][1]),
+            );
         }
     }
     for mode in [DScoreMode::Sliced, DScoreMode::Values] {

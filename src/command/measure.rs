@@ -76,7 +76,7 @@ fn maps_of(path: &Path) -> Result<Vec<Vec<Grid<f32>>>, Error> {
     let file = safetensors::SafeTensors::deserialize(&bytes)
         .map_err(|e| refuse(format!("is no safetensors file ({e})")))?;
     let mut names: Vec<&str> = file.names();
-    names.sort_by(|a, b| natural(a).cmp(&natural(b)));
+    names.sort_by_key(|a| natural(a));
     let mut images: Vec<Vec<Grid<f32>>> = Vec::new();
     for name in names {
         let view = file.tensor(name).map_err(|e| refuse(e.to_string()))?;

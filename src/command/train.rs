@@ -9,7 +9,6 @@ use super::progress::Bar;
 use super::{Common, say, say_json};
 use crate::job::{DataSource, Error, ErrorKind, TrainingPlan, TrainingTask};
 use crate::training;
-use crate::training::data::PHANTOM_KINDS;
 
 /// Train a network.
 #[derive(Debug, Args)]

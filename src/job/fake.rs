@@ -55,10 +55,7 @@ impl Fake {
             return Err(Error::new(ErrorKind::Model, "asked to fail").remedy("use another seed"));
         }
         for step in 1..=request.steps {
-            #[expect(
-                clippy::disallowed_methods,
-                reason = "a slow engine is what the tests of cancelling need"
-            )]
+            // A slow engine is what the tests of cancelling need.
             std::thread::sleep(self.step);
             let progress = Progress {
                 stage: "denoising".to_owned(),

@@ -10,6 +10,10 @@ use crate::grid::Grid;
 use crate::radiograph::{DisplayWindow, Radiograph};
 
 /// Anything asked of an engine.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "orders are few and move once; a box would be in the way of every pattern"
+)]
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Order {
     /// Make images.

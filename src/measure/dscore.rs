@@ -233,9 +233,10 @@ impl DScore {
             score.blank_maps += blank;
             score.count += 1;
         }
-        let sums = score.blocks.iter().map(|block| match &block.slices {
-            Some(slices) => slices.sum_over_pairs(&block.maps),
-            None => {
+        let sums = score.blocks.iter().map(|block| {
+            if let Some(slices) = &block.slices {
+                slices.sum_over_pairs(&block.maps)
+            } else {
                 let cells = block.size.0 * block.size.1;
                 let column = |i: usize| {
                     let mut values: Vec<f64> =

@@ -147,7 +147,9 @@ pub fn sorted_values(map: &Grid<f32>) -> Vec<f32> {
     match values.last() {
         Some(largest) if *largest > 0.0 => {
             let largest = *largest;
-            values.iter_mut().for_each(|v| *v /= largest);
+            for value in &mut values {
+                *value /= largest;
+            }
         }
         _ => {}
     }

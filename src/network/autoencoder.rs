@@ -160,7 +160,7 @@ impl Decoder {
     }
 }
 
-/// Plain convolutions with ReLU: an eighth of the decoder's arithmetic, for every preview.
+/// Plain convolutions with `ReLU`: an eighth of the decoder's arithmetic, for every preview.
 #[derive(Clone, Debug)]
 struct Preview {
     coarse: Vec<Convolution>,

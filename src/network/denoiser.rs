@@ -259,12 +259,11 @@ impl Denoiser {
 ///
 /// Without a mask everything is regenerated: mask 1 and a zero masked latent.
 pub fn assemble(z: &Tensor, masked: Option<(&Tensor, &Tensor)>) -> Result<Tensor> {
-    match masked {
-        Some((mask, kept)) => Tensor::cat(&[z, mask, kept], 1),
-        None => {
-            let (b, _, h, w) = z.dims4()?;
-            let mask = Tensor::ones((b, 1, h, w), z.dtype(), z.device())?;
-            Tensor::cat(&[z, &mask, &z.zeros_like()?], 1)
-        }
+    if let Some((mask, kept)) = masked {
+        Tensor::cat(&[z, mask, kept], 1)
+    } else {
+        let (b, _, h, w) = z.dims4()?;
+        let mask = Tensor::ones((b, 1, h, w), z.dtype(), z.device())?;
+        Tensor::cat(&[z, &mask, &z.zeros_like()?], 1)
     }
 }

@@ -143,7 +143,7 @@ impl Norm {
     }
 }
 
-/// Norm, SiLU, conv, norm, scale and shift by the condition, SiLU, conv, plus the input (FiLM, Perez et al. 2018).
+/// Norm, SiLU, conv, norm, scale and shift by the condition, SiLU, conv, plus the input (`FiLM`, Perez et al. 2018).
 ///
 /// The second convolution starts at zero: a fresh block hands its input on.
 #[derive(Clone, Debug)]

@@ -81,29 +81,27 @@ impl Plan {
             self.size.1,
         );
         let values = patch.crop(shift, 0.0);
-        let mut base = match &request.source {
-            Some(source) => {
-                let mut base = Radiograph::from_pixels(source.pixels.like(&values));
-                base.photometric = source.photometric;
-                base.modality = source.modality.clone();
-                base.modality_transform = source.modality_transform.clone();
-                base.modality_unit = source.modality_unit.clone();
-                base.source.bits_stored = source.source.bits_stored;
-                base.windows = vec![
-                    request
-                        .window
-                        .clone()
-                        .unwrap_or_else(|| source.initial_window()),
-                ];
-                base
-            }
-            None => {
-                let twelve_bits = values.map(|v| v.round().clamp(0.0, 4095.0) as u16);
-                let mut base = Radiograph::from_pixels(Pixels::U16(twelve_bits));
-                base.source.bits_stored = 12;
-                base.windows = vec![DisplayWindow::from_range(0.0, 4095.0)];
-                base
-            }
+        let mut base = if let Some(source) = &request.source {
+            let mut base = Radiograph::from_pixels(source.pixels.like(&values));
+            base.photometric = source.photometric;
+            base.modality.clone_from(&source.modality);
+            base.modality_transform
+                .clone_from(&source.modality_transform);
+            base.modality_unit.clone_from(&source.modality_unit);
+            base.source.bits_stored = source.source.bits_stored;
+            base.windows = vec![
+                request
+                    .window
+                    .clone()
+                    .unwrap_or_else(|| source.initial_window()),
+            ];
+            base
+        } else {
+            let twelve_bits = values.map(|v| v.round().clamp(0.0, 4095.0) as u16);
+            let mut base = Radiograph::from_pixels(Pixels::U16(twelve_bits));
+            base.source.bits_stored = 12;
+            base.windows = vec![DisplayWindow::from_range(0.0, 4095.0)];
+            base
         };
         base.notes
             .push("a whole synthetic image: it shows no patient".to_owned());

@@ -113,12 +113,12 @@ impl AdamW {
 
     /// Everything a resumed run needs, by `w/`, `m/`, `v/`, `e/` and the variable's name.
     pub fn state(&self) -> Result<BTreeMap<String, Tensor>> {
+        type Part = fn(&Slot) -> &Vec<f32>;
         let mut state = BTreeMap::new();
         for slot in &self.slots {
             let name = &slot.name;
             state.insert(format!("w/{name}"), slot.variable.as_detached_tensor());
         }
-        type Part = fn(&Slot) -> &Vec<f32>;
         let parts: [(&str, Part); 3] = [
             ("m", |slot| &slot.mean),
             ("v", |slot| &slot.square),

@@ -219,6 +219,10 @@ impl<'a> Run<'a> {
     }
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "it is what `map_err` hands over"
+)]
 fn tensors(error: candle_core::Error) -> Error {
     super::tensors(&error)
 }

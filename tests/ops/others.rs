@@ -460,7 +460,7 @@ fn poolings() {
                 let room = size + 2 * p - taps;
                 let more = usize::from(
                     window.ceil
-                        && room % window.stride != 0
+                        && !room.is_multiple_of(window.stride)
                         && (room / window.stride + 1) * window.stride < size + p,
                 );
                 room / window.stride + 1 + more

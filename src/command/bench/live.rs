@@ -137,7 +137,7 @@ fn request(document: &Document, mode: Mode) -> Request {
     request.source = Some(Arc::clone(document.image()));
     request.hint = document.hint();
     request.mask = document.mask();
-    request.attributes.kind = "hip".to_owned();
+    "hip".clone_into(&mut request.attributes.kind);
     request
 }
 

@@ -330,7 +330,6 @@ impl Lane {
                     engine = match built {
                         Ok(built) => Some(built),
                         Err(error) => {
-                            drop(this);
                             self.finish(id, Err(error), false);
                             return;
                         }
@@ -388,17 +387,12 @@ impl Lane {
     }
 
     fn say(&self, event: Event) {
-        if self.sender.is_full() && self.thread_less() {
+        if self.sender.is_full() && on_other_thread() {
             return;
         }
         // An error means that the window is gone, and with it anyone to tell.
         self.sender.send(event).ok();
         (self.wake)();
-    }
-
-    /// Inline lanes share the reader's thread: waiting for room would never end.
-    fn thread_less(&self) -> bool {
-        std::thread::current().name() != Some("radcanvas-worker")
     }
 }
 
@@ -428,4 +422,9 @@ fn carry_out_built(
         *engine = None;
         Err(panicked(&*panic))
     })
+}
+
+/// Whether this is not the worker's thread: an inline lane shares the reader's, and would wait for room for ever.
+fn on_other_thread() -> bool {
+    std::thread::current().name() != Some("radcanvas-worker")
 }

@@ -4,7 +4,7 @@
 
 use std::panic::AssertUnwindSafe;
 
-use crossbeam_channel::{Receiver, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, bounded};
 
 use crate::job::{Error, ErrorKind};
 
@@ -46,10 +46,7 @@ impl<T: Send + 'static> Task<T> {
 
     /// The result, once; `None` while it is not there.
     pub fn poll(&self) -> Option<Result<T, Error>> {
-        match self.result.try_recv() {
-            Ok(outcome) => Some(outcome),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => None,
-        }
+        self.result.try_recv().ok()
     }
 
     /// Waits for the result: for headless use and tests, never in the window.

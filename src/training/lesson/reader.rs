@@ -89,10 +89,10 @@ impl ReaderLesson {
             seen.iter().map(|v| self.data.condition(&v.facts)).collect();
         let images: Vec<Grid<f32>> = seen.into_iter().map(|View { image, .. }| image).collect();
         let read = self.network.forward(&image_tensor(&images)?)?;
-        self.judged(&read.logits, &conditions)
+        Self::judged(&read.logits, &conditions)
     }
 
-    fn judged(&self, logits: &Tensor, conditions: &[Condition]) -> Tensors<Loss> {
+    fn judged(logits: &Tensor, conditions: &[Condition]) -> Tensors<Loss> {
         let batch = conditions.len();
         let (mut target, mut weight) = (Vec::new(), Vec::new());
         let mut kinds = vec![0.0_f32; batch * KINDS];
