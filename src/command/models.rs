@@ -15,9 +15,8 @@ use crate::network::folder::{self, ModelError, ModelFolder};
 pub enum Models {
     /// The model folders in a folder.
     List {
-        /// Where to look.
-        #[arg(default_value = "assets/models")]
-        folder: PathBuf,
+        /// Where to look; without it, the person's own models and the bundled ones.
+        folder: Option<PathBuf>,
     },
     /// Reads one model folder whole: hashes, types, names and shapes.
     Check {
@@ -29,16 +28,20 @@ pub enum Models {
 /// Runs the command.
 pub fn run(what: &Models, common: &Common) -> Result<ExitCode, Error> {
     match what {
-        Models::List { folder } => list(folder, common),
+        Models::List { folder } => list(folder.as_deref(), common),
         Models::Check { folder } => check(folder, common),
     }
 }
 
-fn list(path: &Path, common: &Common) -> Result<ExitCode, Error> {
-    if !path.is_dir() {
+fn list(folder: Option<&Path>, common: &Common) -> Result<ExitCode, Error> {
+    if let Some(path) = folder.filter(|path| !path.is_dir()) {
         return Err(Error::new(ErrorKind::Input, "there is no such folder").at(path));
     }
-    let found = folder::list(path);
+    let folders = match folder {
+        Some(path) => vec![path.to_owned()],
+        None => crate::bundle::model_folders(),
+    };
+    let found: Vec<_> = folders.iter().flat_map(|path| folder::list(path)).collect();
     let broken = found.iter().any(|(_, opened)| opened.is_err());
     report(&found, common);
     Ok(ExitCode::from(u8::from(broken)))

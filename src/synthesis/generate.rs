@@ -38,6 +38,10 @@ pub fn generate(
 ) -> Result<Outcome, Error> {
     let started = Instant::now();
     check(request)?;
+    // From here on the request names the model that is used, in every mark and record.
+    let mut request = request.clone();
+    request.model = generator.model.clone();
+    let request = &request;
     let plan = Plan::new(generator, request)?;
     let mut images = Vec::with_capacity(request.count);
     for n in 0..request.count {
@@ -58,10 +62,8 @@ pub fn generate(
         let grey = plan.sample(generator, request, image_number, &mut report)?;
         images.push(plan.finish(readers, request, image_number, &grey)?);
     }
-    let mut request = request.clone();
-    request.model = generator.model.clone();
     Ok(Outcome {
-        request: Arc::new(request),
+        request: Arc::new(request.clone()),
         images,
         seconds: started.elapsed().as_secs_f64(),
     })

@@ -210,6 +210,7 @@ fn put_series(
     set.text(tags::CONTENT_DATE, VR::DA, date);
     set.text(tags::CONTENT_TIME, VR::TM, time);
     set.text(tags::PATIENT_ORIENTATION, VR::CS, "");
+    set.text(tags::LATERALITY, VR::CS, "");
     set.text(tags::MANUFACTURER, VR::LO, "Radcanvas");
     set.text(
         tags::SECONDARY_CAPTURE_DEVICE_MANUFACTURER,
