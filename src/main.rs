@@ -83,13 +83,26 @@ fn choices(
             choices.push(ModelChoice {
                 name: card.name.clone(),
                 title,
+                findings: findings(&names.findings, &kind),
                 kind,
-                findings: names.findings.clone(),
                 steps: 0,
             });
         }
     }
     choices
+}
+
+/// The findings of a model that make sense in images of a kind.
+#[cfg(feature = "window")]
+fn findings(known: &[String], kind: &str) -> Vec<String> {
+    match radcanvas::phantom::findings_of(kind) {
+        Some(wanted) => wanted
+            .iter()
+            .filter(|name| known.iter().any(|known| known == *name))
+            .map(|name| (*name).to_owned())
+            .collect(),
+        None => known.to_vec(),
+    }
 }
 
 /// Where networks run, in words.

@@ -486,3 +486,21 @@ fn cut_off_and_wrongly_typed_files_are_refused() {
     let error = folder::tensors_in(path, &content).unwrap_err();
     assert!(matches!(error, ModelError::Type { .. }), "{error}");
 }
+
+#[test]
+fn every_bundled_model_loads_whole_and_all_fit_in_sixty_megabytes() {
+    let models = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models");
+    let mut bytes = 0;
+    let mut tasks = Vec::new();
+    for (path, opened) in folder::list(&models) {
+        opened.unwrap();
+        let checked = folder::check(&path).unwrap();
+        tasks.push(checked.card.task.name());
+        for name in checked.card.files.keys() {
+            bytes += std::fs::metadata(path.join(name)).unwrap().len();
+        }
+    }
+    tasks.sort_unstable();
+    assert_eq!(tasks, ["autoencoder", "diffusion", "hips", "reader"]);
+    assert!(bytes < 60_000_000, "{bytes} bytes");
+}

@@ -18,7 +18,9 @@ use crate::measure::norberg::norberg_degrees;
 use crate::phantom::Phantom;
 use crate::phantom::chest::{self, ChestOptions};
 use crate::phantom::hip::{self, HipOptions};
-use crate::radiograph::{write_png_u8, write_png_u16};
+use crate::radiograph::{
+    self, DisplayWindow, Pixels, Radiograph, Spacing, SpacingSource, SyntheticMark, write_png_u8,
+};
 
 /// What to draw.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -69,12 +71,6 @@ pub(super) struct PhantomArguments {
 
 /// Draws, writes and reports.
 pub(super) fn run(arguments: &PhantomArguments, common: &Common) -> Result<ExitCode, Error> {
-    if arguments.format == Format::Dicom {
-        return Err(Error::new(
-            ErrorKind::Usage,
-            "phantom: DICOM output is not available in this version; use --format png",
-        ));
-    }
     let out = &arguments.out;
     let manifest = out.join("manifest.csv");
     if manifest.exists() && !arguments.force {
@@ -113,6 +109,37 @@ struct Row {
     phantom: Phantom,
 }
 
+/// A phantom as a film, marked as what it is.
+fn film(phantom: &Phantom, format: Format) -> Radiograph {
+    let pixels = match format {
+        // 12 bits fill the 16 of the file, so that any viewer shows them.
+        Format::Png => phantom.image.map(|v| (v << 4) | (v >> 8)),
+        Format::Dicom => phantom.image.clone(),
+    };
+    let mut film = Radiograph::from_pixels(Pixels::U16(pixels));
+    if format == Format::Dicom {
+        film.source.bits_stored = 12;
+        film.windows = vec![DisplayWindow::from_range(0.0, 4095.0)];
+    }
+    film.modality = "DX".to_owned();
+    film.view_position.clone_from(&phantom.view);
+    film.spacing = Some(Spacing {
+        row_mm: phantom.spacing_mm,
+        column_mm: phantom.spacing_mm,
+        source: SpacingSource::Calibrated,
+    });
+    film.synthetic = Some(SyntheticMark {
+        evidence: "drawn by this program".to_owned(),
+        contribution: format!(
+            "Radcanvas {}: analytic {} phantom, seed {}",
+            env!("CARGO_PKG_VERSION"),
+            phantom.kind,
+            phantom.seed
+        ),
+    });
+    film
+}
+
 fn one(arguments: &PhantomArguments, seed: u64) -> Result<Row, Error> {
     let mut phantom = match arguments.kind {
         Kind::Hip => hip::draw(
@@ -132,11 +159,14 @@ fn one(arguments: &PhantomArguments, seed: u64) -> Result<Row, Error> {
         ),
     };
     let stem = format!("{}-{seed:08}", phantom.kind);
-    let name = format!("{stem}.png");
+    let name = match arguments.format {
+        Format::Png => format!("{stem}.png"),
+        Format::Dicom => format!("{stem}.dcm"),
+    };
     let path = arguments.out.join(&name);
-    // 12 bits fill the 16 of the file, so that any viewer shows them.
-    let full = phantom.image.map(|v| (v << 4) | (v >> 8));
-    write_png_u16(&path, &full).map_err(|e| failed(&path, &e))?;
+    let film = film(&phantom, arguments.format);
+    radiograph::export(&path, &film, &film.pixels, arguments.force)
+        .map_err(|e| failed(&path, &e))?;
     for (mask, pixels) in &phantom.masks {
         let path = arguments
             .out

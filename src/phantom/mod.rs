@@ -66,3 +66,21 @@ pub struct Phantom {
     /// The lines of the anatomy.
     pub outlines: Vec<Outline>,
 }
+
+/// Findings that a person asks for in images of a kind, in reading order; `None` for a kind that is not known.
+///
+/// Fewer than the labels of a phantom: grades and either-side labels follow from these.
+pub fn findings_of(kind: &str) -> Option<&'static [&'static str]> {
+    match kind {
+        "hip" => Some(&[
+            "dysplasia_left",
+            "dysplasia_right",
+            "luxation_left",
+            "luxation_right",
+            "osteoarthritis_left",
+            "osteoarthritis_right",
+        ]),
+        "chest" => Some(&chest::FINDINGS),
+        _ => None,
+    }
+}

@@ -11,5 +11,4 @@ pub mod resize;
 pub mod sampler;
 
 pub use generate::{Generator, generate};
-pub use plan::latent_mask;
 pub use readings::{HipModel, ReaderModel, Readers, read_findings, read_hips, read_saliency};

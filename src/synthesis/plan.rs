@@ -17,7 +17,7 @@ use crate::geometry::{Affine, PixelRect, Point};
 use crate::grid::Grid;
 use crate::job::{Attributes, Error, ErrorKind, Mode, Request, Sex};
 use crate::landmarks::HipLandmarks;
-use crate::network::autoencoder::FACTOR;
+use crate::network::autoencoder::{FACTOR, latent_mask};
 use crate::network::condition::{Condition, Moment, Names};
 use crate::network::control;
 use crate::network::denoiser::assemble;
@@ -37,7 +37,10 @@ pub(super) struct Plan {
     /// The whole source's latent, for a strength below 1.
     start: Option<Tensor>,
     condition: Condition,
-    injections: Option<Vec<Tensor>>,
+    /// What the adapter adds for an empty hint: the network never knew it without.
+    without_hint: Vec<Tensor>,
+    /// What it adds for this hint, at the weight asked for; absent without a hint.
+    with_hint: Option<Vec<Tensor>>,
     pub(super) size: (usize, usize),
 }
 
@@ -79,13 +82,14 @@ impl Plan {
                 request.landmarks.as_ref(),
                 &crop,
             ),
-            injections: None,
+            without_hint: Vec::new(),
+            with_hint: None,
             crop,
             map,
             size,
         };
         plan.encode(generator, request).map_err(|e| broken(&e))?;
-        plan.injections = plan.control(generator, request).map_err(|e| broken(&e))?;
+        plan.control(generator, request).map_err(|e| broken(&e))?;
         Ok(plan)
     }
 
@@ -122,59 +126,50 @@ impl Plan {
                 in_crop.row_mut(to.1)[to.0..to.0 + renewed.width()].copy_from_slice(renewed.row(y));
             }
             let model = self.crop.model_px;
-            let mask = super::resize::resize_lines(&in_crop, model, model)
-                .map(|v| f32::from(u8::from(*v > 0.0)));
+            let touched = super::resize::resize_lines(&in_crop, model, model)
+                .map(|v| if *v > 0.0 { 255_u8 } else { 0 });
             // The renewed part is blanked in pixels before encoding, so that nothing of it leaks into the latent.
             let blanked = Grid::from_fn(model, model, |x, y| {
-                if mask[(x, y)] > 0.0 {
+                if touched[(x, y)] > 0 {
                     0.5
                 } else {
                     grey[(x, y)]
                 }
             });
-            let masked = generator.autoencoder.encode(&tensor(&blanked)?)?;
-            let cells = latent_mask(&mask);
-            let mask = Tensor::from_slice(
-                cells.cells(),
-                (1, 1, cells.height(), cells.width()),
-                &Device::Cpu,
-            )?;
-            let kept = masked.broadcast_mul(&mask.affine(-1.0, 1.0)?)?;
-            let latent = self.start.clone().unwrap_or(masked);
-            self.known = Some((mask, latent, kept));
+            let kept = generator.autoencoder.encode(&tensor(&blanked)?)?;
+            let latent = self.start.clone().unwrap_or_else(|| kept.clone());
+            self.known = Some((latent_mask(&touched)?, latent, kept));
         }
         Ok(())
     }
 
-    /// What the control adapter adds; once a request, whatever the steps.
-    fn control(
-        &self,
-        generator: &Generator,
-        request: &Request,
-    ) -> candle_core::Result<Option<Vec<Tensor>>> {
-        let has_lines = request
+    /// Runs the control adapter: once a request, whatever the steps.
+    ///
+    /// The weight goes from the empty hint (0) to the drawn one (1) and beyond, since the network was trained with the
+    /// adapter always on.
+    fn control(&mut self, generator: &Generator, request: &Request) -> candle_core::Result<()> {
+        let adapter = &generator.diffusion.adapter;
+        let model = self.crop.model_px;
+        let empty = Grid::filled(model, model, 0.0);
+        self.without_hint = adapter.forward(&control::hint(&empty, None)?)?;
+        let drawn = request
             .hint
             .as_ref()
-            .is_some_and(|h| h.cells().iter().any(|v| *v > 0));
-        if request.control.weight <= 0.0 || !(has_lines || request.landmarks.is_some()) {
-            return Ok(None);
+            .filter(|hint| hint.cells().iter().any(|v| *v > 0));
+        if drawn.is_none() && request.landmarks.is_none() {
+            return Ok(());
         }
-        let model = self.crop.model_px;
-        let lines = match &request.hint {
-            Some(hint) => self.crop.lines_to_model(hint),
-            None => Grid::filled(model, model, 0.0),
-        };
+        let lines = drawn.map_or(empty, |hint| self.crop.lines_to_model(hint));
         let landmarks = request
             .landmarks
             .as_ref()
             .map(|l| self.crop.landmarks_to_model(l));
-        let hint = control::hint(&lines, landmarks.as_ref())?;
-        let injections = generator.diffusion.adapter.forward(&hint)?;
-        injections
-            .into_iter()
-            .map(|injection| injection * request.control.weight)
-            .collect::<candle_core::Result<_>>()
-            .map(Some)
+        let full = adapter.forward(&control::hint(&lines, landmarks.as_ref())?)?;
+        let weighted = self.without_hint.iter().zip(full);
+        let weighted =
+            weighted.map(|(without, with)| without + ((with - without)? * request.control.weight)?);
+        self.with_hint = Some(weighted.collect::<candle_core::Result<_>>()?);
+        Ok(())
     }
 
     /// Grey of one image at the model's size.
@@ -270,7 +265,8 @@ impl Plan {
         let x = assemble(z, known)?;
         let done = step.index as f64 / request.steps as f64;
         let in_range = done >= request.control.start && done < request.control.end.max(1e-9);
-        let injections = self.injections.as_deref().filter(|_| in_range);
+        let with_hint = self.with_hint.as_deref().filter(|_| in_range);
+        let injections = Some(with_hint.unwrap_or(&self.without_hint));
         let ask = |condition: &Condition, moment: Moment| {
             let vector = denoiser.embed(std::slice::from_ref(condition), &[moment])?;
             denoiser.forward(&x, &vector, injections, None)
@@ -307,27 +303,6 @@ fn place(part: &Grid<f32>, inside: PixelRect, region: PixelRect) -> Grid<f32> {
         region.height,
     );
     part.crop(shift, 0.0)
-}
-
-/// A pixel mask at latent size: 1 where any pixel of the cell or of its eight neighbors is to be renewed.
-pub fn latent_mask(mask: &Grid<f32>) -> Grid<f32> {
-    let (width, height) = (mask.width() / FACTOR, mask.height() / FACTOR);
-    let touched = Grid::from_fn(width, height, |x, y| {
-        (0..FACTOR * FACTOR).any(|i| mask[(x * FACTOR + i % FACTOR, y * FACTOR + i / FACTOR)] > 0.0)
-    });
-    Grid::from_fn(width, height, |x, y| {
-        let near = |dx: i64, dy: i64| {
-            let (nx, ny) = (x as i64 + dx, y as i64 + dy);
-            nx >= 0
-                && ny >= 0
-                && touched
-                    .get(nx as usize, ny as usize)
-                    .copied()
-                    .unwrap_or(false)
-        };
-        let any = (-1..=1).any(|dy| (-1..=1).any(|dx| near(dx, dy)));
-        f32::from(u8::from(any))
-    })
 }
 
 /// The condition of a request; names that the model does not know count as unknown.

@@ -176,6 +176,7 @@ impl<'a> Shown<'a> {
 
 /// With a capital first letter.
 pub(crate) fn sentence(text: &str) -> String {
+    let text = text.replace('_', " ");
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(letters).collect()
