@@ -88,7 +88,7 @@ impl Default for Recipe {
             count: 4,
             steps: 8,
             control: Control {
-                weight: 0.75,
+                weight: 1.0,
                 start: 0.0,
                 end: 1.0,
             },

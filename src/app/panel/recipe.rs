@@ -164,7 +164,9 @@ fn patient_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
         return;
     };
     for finding in &model.findings {
-        row(ui, &super::sentence(finding), |ui, _| {
+        // OA is what every reader calls it, and it fits beside the switch.
+        let name = super::sentence(finding).replace("Osteoarthritis", "OA");
+        row(ui, &name, |ui, _| {
             ui.allocate_ui(egui::vec2(COLUMN, CONTROL_HEIGHT + 2.0), |ui| {
                 let current = recipe.findings.get(finding).copied();
                 let choices = [

@@ -305,7 +305,7 @@ fn canvas_ui(
         denoised_px: 0.0,
         landmarks: landmarks.as_ref(),
         intervals: intervals.map(|(left, right)| [left, right]),
-        show_hips: show == Show::Hips || session.tool == Tool::Hips,
+        show_hips: show != Show::Mask,
         tool: if show == Show::Hips && session.tool.is_stroke() {
             Tool::Hips
         } else {
