@@ -1,6 +1,6 @@
 //! Everything with a screen.
 //!
-//! [`run`] opens the window. Panels are functions of borrowed state that push [`action::Action`]s; [`logic`] carries
+//! [`run`] opens the window. Panels are functions of borrowed state that push [`action::Action`]s; `logic` carries
 //! them out and is the only place that changes a document; the worker is spoken to through [`crate::job`].
 
 pub mod action;

@@ -121,7 +121,7 @@ fn film(phantom: &Phantom, format: Format) -> Radiograph {
         film.source.bits_stored = 12;
         film.windows = vec![DisplayWindow::from_range(0.0, 4095.0)];
     }
-    film.modality = "DX".to_owned();
+    "DX".clone_into(&mut film.modality);
     film.view_position.clone_from(&phantom.view);
     film.spacing = Some(Spacing {
         row_mm: phantom.spacing_mm,

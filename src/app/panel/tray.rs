@@ -71,7 +71,7 @@ pub(crate) fn tray_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>)
 fn card(ui: &mut Ui, shown: &Shown<'_>, item: &Staged, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
     let selected = shown.session.shown == Some(item.id);
-    let size = vec2(PICTURE + 92.0, PICTURE + 26.0);
+    let size = vec2(PICTURE + 152.0, PICTURE + 26.0);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let name = format!(
         "Result of seed {}, image {}",
@@ -179,7 +179,7 @@ fn numbers(ui: &Ui, item: &Staged, shown: &Shown<'_>, rect: Rect, frame: Rect) {
     let color = if changed == 0 { p.kept } else { p.wrong };
     let at = pos2(x, rect.bottom() - 18.0);
     if item.made.seam.is_some() || changed > 0 {
-        let text = format!("{} chg.", super::thousands(changed));
+        let text = format!("{} changed", super::thousands(changed));
         ui.painter().text(
             at,
             Align2::LEFT_CENTER,
