@@ -82,3 +82,32 @@ pub mod optional_grid_u8 {
         Ok(Option::<Packed>::deserialize(deserializer)?.map(|packed| packed.0))
     }
 }
+
+/// Serde form of a list of f32: deflated little-endian bytes, base64.
+pub mod floats {
+    use super::{Deserialize, Serialize};
+
+    /// Writes the packed form.
+    pub fn serialize<S: serde::Serializer>(
+        values: &[f32],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        super::pack(&bytes).serialize(serializer)
+    }
+
+    /// Reads the packed form.
+    pub fn deserialize<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<f32>, D::Error> {
+        use serde::de::Error as _;
+        let text = String::deserialize(deserializer)?;
+        let bytes = super::unpack(&text)
+            .filter(|bytes| bytes.len().is_multiple_of(4))
+            .ok_or_else(|| D::Error::custom("the numbers are not valid packed data"))?;
+        let quads = bytes.chunks_exact(4);
+        Ok(quads
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect())
+    }
+}

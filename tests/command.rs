@@ -358,3 +358,46 @@ fn a_film_marked_synthetic_stays_marked_through_every_format() {
         );
     }
 }
+
+#[test]
+fn given_noise_is_what_the_seed_would_have_drawn() {
+    use radcanvas::noise::Noise;
+    let folder = tempfile::tempdir().unwrap();
+    let (image, mask) = film(folder.path());
+    let generate = |extra: &[&str], out: &Path| {
+        let mut arguments = vec![
+            "generate",
+            "inpaint",
+            "--image",
+            text(&image),
+            "--mask",
+            text(&mask),
+            "--kind",
+            "hip",
+            "--steps",
+            "1",
+            "--seed",
+            "8",
+            "--out",
+            text(out),
+        ];
+        arguments.extend(extra);
+        let told = answer(0, &arguments);
+        let row = told["outcomes"][0]["image"].as_str().unwrap().to_owned();
+        radiograph::read(Path::new(&row), 0).unwrap()
+    };
+    let plain = generate(&[], &folder.path().join("plain"));
+    let values = Noise::new(8, 0).normals(4 * 32 * 32);
+    let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let shape = vec![1, 4, 32, 32];
+    let view =
+        safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape, &bytes).unwrap();
+    let file = folder.path().join("noise.safetensors");
+    std::fs::write(
+        &file,
+        safetensors::serialize([("noise", view)], None).unwrap(),
+    )
+    .unwrap();
+    let given = generate(&["--noise", text(&file)], &folder.path().join("given"));
+    assert_eq!(plain.pixels.count_different(&given.pixels), Some(0));
+}

@@ -291,3 +291,18 @@ fn a_request_is_the_same_after_a_round_trip_through_json() {
     let text = serde_json::to_string(&request).unwrap();
     assert_eq!(serde_json::from_str::<Request>(&text).unwrap(), request);
 }
+
+#[test]
+fn one_image_of_a_request_keeps_its_own_noise() {
+    use radcanvas::job::GivenNoise;
+    let mut request = request(1, 2);
+    request.count = 3;
+    request.first_image = 10;
+    request.noise = Some(GivenNoise {
+        shape: [1, 1, 2],
+        values: vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0],
+    });
+    let one = request.for_image(11);
+    assert_eq!((one.count, one.first_image), (1, 11));
+    assert_eq!(one.noise.unwrap().values, [2.0, 3.0]);
+}

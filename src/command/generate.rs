@@ -13,8 +13,8 @@ use crate::engine::LocalEngine;
 use crate::grid::Grid;
 use crate::job::record::{self, Record};
 use crate::job::{
-    Engine as _, Error, ErrorKind, Mode, ModelReference, Order, Outcome, Product, Request, Sampler,
-    Sex,
+    Engine as _, Error, ErrorKind, GivenNoise, Mode, ModelReference, Order, Outcome, Product,
+    Request, Sampler, Sex,
 };
 use crate::radiograph;
 
@@ -72,6 +72,9 @@ pub(super) struct Generate {
     /// How far outside the mask pixels may change.
     #[arg(long, default_value_t = 12.0)]
     ring_px: f64,
+    /// Initial noise instead of the seed's: a safetensors file with one f32 tensor `[N,C,H,W]`.
+    #[arg(long)]
+    noise: Option<PathBuf>,
     /// `hip`, `chest`, …
     #[arg(long, default_value = "")]
     kind: String,
@@ -237,10 +240,34 @@ fn single_request(options: &Generate) -> Result<Request, Error> {
     if let Some([width, height]) = options.size.as_deref() {
         request.size = Some([*width, *height]);
     }
+    request.noise = options.noise.as_deref().map(given_noise).transpose()?;
     if mode == Mode::Sketch && request.hint.is_none() {
         return Err(usage("a sketch needs --hint".to_owned()).remedy("give white lines on black"));
     }
     Ok(request)
+}
+
+/// The one tensor of a file of noise.
+fn given_noise(path: &Path) -> Result<GivenNoise, Error> {
+    let refuse = |what: String| Error::new(ErrorKind::Input, what).at(path);
+    let bytes = std::fs::read(path).map_err(|e| refuse(format!("cannot be read ({e})")))?;
+    let file = safetensors::SafeTensors::deserialize(&bytes)
+        .map_err(|e| refuse(format!("is no safetensors file ({e})")))?;
+    let tensors = file.tensors();
+    let [(name, view)] = tensors.as_slice() else {
+        return Err(refuse(format!("holds {} tensors, not one", tensors.len())));
+    };
+    let (safetensors::Dtype::F32, &[_, channels, rows, columns]) = (view.dtype(), view.shape())
+    else {
+        return Err(refuse(format!("{name} is not an f32 tensor [N,C,H,W]")));
+    };
+    let quads = view.data().chunks_exact(4);
+    Ok(GivenNoise {
+        shape: [channels, rows, columns],
+        values: quads
+            .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+            .collect(),
+    })
 }
 
 /// A raster of lines or a mask: anything brighter than mid-grey is set.

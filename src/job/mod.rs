@@ -20,5 +20,7 @@ pub use order::{
     TrainingTask,
 };
 pub use outcome::{HipReading, Made, Outcome, Seam};
-pub use request::{Attributes, Control, Mode, ModelReference, Request, RingPolicy, Sampler, Sex};
+pub use request::{
+    Attributes, Control, GivenNoise, Mode, ModelReference, Request, RingPolicy, Sampler, Sex,
+};
 pub use worker::{BuildEngine, Task, Wake, Worker};

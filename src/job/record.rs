@@ -77,9 +77,7 @@ pub fn hash_of(pixels: &Pixels) -> String {
 impl Record {
     /// The record of one image, made in `seconds` for `request` (as the outcome returned it).
     pub fn of(request: &Request, made: &Made, seconds: f64) -> Self {
-        let mut request = request.clone();
-        request.count = 1;
-        request.first_image = made.image_number;
+        let request = request.for_image(made.image_number);
         let pixels = &made.radiograph.pixels;
         Self {
             format: FORMAT,
@@ -199,9 +197,7 @@ pub fn finished(folder: &Path, request: &Request) -> Option<Vec<Value>> {
             let folder = folder.join(format!("{number:04}"));
             let path = folder.join("record.json");
             let record = Record::read(&path).ok()?;
-            let mut wanted = request.clone();
-            wanted.count = 1;
-            wanted.first_image = number;
+            let mut wanted = request.for_image(number);
             // The name and hash of the model are those that were found when it ran.
             wanted.model = record.request.model.clone();
             let named = request.model.name.is_empty() || request.model.name == wanted.model.name;

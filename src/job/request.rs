@@ -112,6 +112,16 @@ impl Default for RingPolicy {
     }
 }
 
+/// Initial noise given from outside, instead of that of the seed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GivenNoise {
+    /// Channels, rows and columns of one image's latent.
+    pub shape: [usize; 3],
+    /// Standard normal numbers, image after image in NCHW order.
+    #[serde(with = "crate::encoding::floats")]
+    pub values: Vec<f32>,
+}
+
 /// Everything a generation needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -162,6 +172,9 @@ pub struct Request {
     /// How far outside the mask pixels may change.
     #[serde(default)]
     pub ring: RingPolicy,
+    /// Initial noise of each image, if it does not come from the seed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub noise: Option<GivenNoise>,
     /// A draft while the pen moves: the preview decoder and no measurements.
     #[serde(default)]
     pub preview: bool,
@@ -189,7 +202,23 @@ impl Request {
             guidance: 1.5,
             control: Control::default(),
             ring: RingPolicy::default(),
+            noise: None,
             preview: false,
         }
+    }
+
+    /// The request for image `number` of this one alone: it gives the same image.
+    #[must_use]
+    pub fn for_image(&self, number: u64) -> Self {
+        let mut one = self.clone();
+        one.count = 1;
+        one.first_image = number;
+        if let Some(noise) = &mut one.noise {
+            let numbers = noise.shape.iter().product::<usize>();
+            let first = (number.saturating_sub(self.first_image)) as usize * numbers;
+            let own = noise.values.get(first..first + numbers);
+            noise.values = own.map(<[f32]>::to_vec).unwrap_or_default();
+        }
+        one
     }
 }

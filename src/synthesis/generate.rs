@@ -7,7 +7,7 @@ use super::plan::Plan;
 use super::readings::Readers;
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, Mode, Observe, Outcome, Progress, Request};
-use crate::network::autoencoder::Autoencoder;
+use crate::network::autoencoder::{Autoencoder, FACTOR};
 use crate::network::folder::Diffusion;
 
 /// The networks that make images.
@@ -38,6 +38,7 @@ pub fn generate(
 ) -> Result<Outcome, Error> {
     let started = Instant::now();
     check(request)?;
+    check_noise(generator, request)?;
     // From here on the request names the model that is used, in every mark and record.
     let mut request = request.clone();
     request.model = generator.model.clone();
@@ -67,6 +68,26 @@ pub fn generate(
         images,
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// Refuses given noise that does not fit the latent and the number of images.
+fn check_noise(generator: &Generator, request: &Request) -> Result<(), Error> {
+    let Some(noise) = &request.noise else {
+        return Ok(());
+    };
+    let side = generator.size / FACTOR;
+    let wanted = [generator.latent, side, side];
+    let count = request.count * wanted.iter().product::<usize>();
+    if noise.shape == wanted && noise.values.len() == count {
+        return Ok(());
+    }
+    let what = format!(
+        "the noise has {} numbers of the shape {:?}, {} images of {wanted:?} need {count}",
+        noise.values.len(),
+        noise.shape,
+        request.count
+    );
+    Err(Error::new(ErrorKind::Usage, what).remedy("give a tensor [N,C,H,W] that fits the model"))
 }
 
 /// Refuses what contradicts itself.
@@ -103,9 +124,9 @@ fn check(request: &Request) -> Result<(), Error> {
         (None, Some([w, h])) => Some((w, h)),
         (None, None) => None,
     };
-    if size.is_some_and(|(w, h)| w == 0 || h == 0 || w.max(h) > 65_535) {
+    if let Some((w, h)) = size.filter(|(w, h)| *w == 0 || *h == 0 || *w.max(h) > 65_535) {
         return usage(
-            format!("the image size {size:?} cannot be made"),
+            format!("an image of {w} × {h} pixels cannot be made"),
             "use 1 to 65535 pixels a side",
         );
     }

@@ -192,7 +192,11 @@ impl Plan {
                     &Device::Cpu,
                 )
             };
-            let noise = draw(image_number)?;
+            let given = request.noise.as_ref().map(|given| {
+                let first = (image_number - request.first_image) as usize * count;
+                Tensor::from_slice(&given.values[first..first + count], shape, &Device::Cpu)
+            });
+            let noise = given.unwrap_or_else(|| draw(image_number))?;
             let begin = if self.known.is_some() || self.start.is_none() {
                 1.0
             } else {
