@@ -39,3 +39,17 @@ pub fn model_folders() -> Vec<PathBuf> {
         .filter(|folder| folder.is_dir())
         .collect()
 }
+
+/// A path in the person's documents folder (else the home folder) that is free: `name`, `name 2`, …
+pub fn free_document(name: &str) -> Option<PathBuf> {
+    let folder = dirs::document_dir()
+        .filter(|folder| folder.is_dir())
+        .or_else(dirs::home_dir)?;
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, ""));
+    (1..1000)
+        .map(|n| match n {
+            1 => folder.join(name),
+            n => folder.join(format!("{stem} {n}.{ending}")),
+        })
+        .find(|path| !path.exists())
+}

@@ -7,7 +7,17 @@ use std::process::ExitCode;
 use radcanvas::command::{self, WindowOptions};
 use radcanvas::job::Error;
 
+/// Candle's own pool spins between operations unless told otherwise: on two cores that takes the window's time.
+const SPIN_LIMIT: &str = "CANDLE_BARRIER_POOL_SPIN_LIMIT";
+
 fn main() -> ExitCode {
+    if std::env::var_os(SPIN_LIMIT).is_none() {
+        #[expect(unsafe_code, reason = "the pool reads nothing but this variable")]
+        // SAFETY: this is the first statement of the program; no other thread exists that could read the environment.
+        unsafe {
+            std::env::set_var(SPIN_LIMIT, "0");
+        }
+    }
     command::run(open_window, canvas_figures)
 }
 

@@ -116,6 +116,13 @@ pub fn run(
     canvas: bench::CanvasFigures,
 ) -> ExitCode {
     let arguments = Arguments::parse();
+    if let Some(threads) = arguments.common.threads {
+        // Fails only where a pool stands already, and none does yet.
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .ok();
+    }
     let result = match &arguments.command {
         None => open_window(WindowOptions {
             files: arguments.files.clone(),

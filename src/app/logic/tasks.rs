@@ -195,12 +195,7 @@ impl App {
         };
         let name = format!("{}.radcanvas", open.title);
         let task = Task::start("save", self.wake(), move || {
-            let target = known.or_else(|| {
-                rfd::FileDialog::new()
-                    .set_title("Save the project folder")
-                    .set_file_name(name)
-                    .save_file()
-            });
+            let target = known.or_else(|| ask_where("Save the project folder", &name));
             let Some(target) = target else {
                 return Ok(None);
             };
@@ -224,10 +219,7 @@ impl App {
         };
         let name = format!("{}{mark}.{}", open.title, kind.ending());
         self.tasks.export = Some(Task::start("export", self.wake(), move || {
-            let picked = rfd::FileDialog::new()
-                .set_title("Export")
-                .set_file_name(name)
-                .save_file();
+            let picked = ask_where("Export", &name);
             if let Some(path) = &picked {
                 files::export(kind, &document, path)?;
             }
@@ -313,8 +305,8 @@ impl App {
             self.tasks.export = None;
             match result {
                 Ok(Some(path)) => {
-                    let name = crate::app::panel::file_name(&path);
-                    self.session.say(Weight::Done, format!("Exported {name}"));
+                    let text = format!("Exported to {}", path.display());
+                    self.session.say(Weight::Done, text);
                 }
                 Ok(None) => {}
                 Err(error) => self.session.say(Weight::Wrong, error.to_string()),
@@ -369,3 +361,22 @@ fn remove_later(folder: PathBuf, wake: Wake) {
         Ok(())
     }));
 }
+
+/// A file dialog for a new file; blocks its thread.
+///
+/// Where no dialog can be shown at all, the answer comes at once and looks like "cancelled": the file then goes into
+/// the documents folder under a name that is free, so that work can always be got out.
+fn ask_where(title: &str, name: &str) -> Option<PathBuf> {
+    let asked = std::time::Instant::now();
+    let picked = rfd::FileDialog::new()
+        .set_title(title)
+        .set_file_name(name)
+        .save_file();
+    if picked.is_some() || asked.elapsed() > NO_DIALOG {
+        return picked;
+    }
+    crate::bundle::free_document(name)
+}
+
+/// Nobody cancels a dialog so soon after it was asked for.
+const NO_DIALOG: std::time::Duration = std::time::Duration::from_millis(150);
