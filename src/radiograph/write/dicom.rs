@@ -150,12 +150,15 @@ fn put_patient_and_study(
             identity.id.clone(),
             identity.birth_date.clone(),
         )
-    } else {
+    } else if radiograph.synthetic.is_some() {
         (
             "SYNTHETIC^RADCANVAS".to_owned(),
             format!("SYNTHETIC-{short}"),
             String::new(),
         )
+    } else {
+        // A PNG or JPEG tells nobody's name.
+        (String::new(), String::new(), String::new())
     };
     set.text(tags::PATIENT_NAME, VR::PN, name);
     set.text(tags::PATIENT_ID, VR::LO, id);
