@@ -16,6 +16,16 @@ pub fn pack(bytes: &[u8]) -> String {
     STANDARD.encode(miniz_oxide::deflate::compress_to_vec_zlib(bytes, 4))
 }
 
+/// Bytes in lower-case hexadecimal: how hashes are written.
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
+        write!(text, "{byte:02x}").ok();
+        text
+    })
+}
+
 /// The inverse of [`pack`]; `None` when the text is not one of its results or unpacks to more than 1 GiB.
 pub fn unpack(text: &str) -> Option<Vec<u8>> {
     let deflated = STANDARD.decode(text).ok()?;

@@ -157,12 +157,7 @@ impl ModelStore {
 /// The identity of weights in two folders.
 fn joint_hash(first: &str, second: &str) -> String {
     use sha2::{Digest as _, Sha256};
-    use std::fmt::Write as _;
-    let digest = Sha256::digest(format!("{first}\n{second}\n"));
-    digest.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
+    crate::encoding::hex(&Sha256::digest(format!("{first}\n{second}\n")))
 }
 
 /// A model folder's error behind the seam.

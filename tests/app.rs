@@ -20,7 +20,7 @@ use radcanvas::grid::Grid;
 use radcanvas::job::{Engine, FAIL_SEED, Fake, JobId, Mode, Worker};
 use radcanvas::landmarks::{HipPoint, Side};
 use radcanvas::measure::norberg::norberg_degrees;
-use radcanvas::radiograph::write_png_u16;
+use radcanvas::radiograph::{Pixels, Radiograph, export};
 
 fn model() -> ModelChoice {
     ModelChoice {
@@ -35,7 +35,8 @@ fn model() -> ModelChoice {
 fn film(folder: &Path) -> PathBuf {
     let path = folder.join("film.png");
     let image = Grid::from_fn(160, 120, |x, y| (1000 + 100 * x + 7 * y) as u16);
-    write_png_u16(&path, &image).unwrap();
+    let image = Radiograph::from_pixels(Pixels::U16(image));
+    export(&path, &image, &image.pixels, false).unwrap();
     path
 }
 

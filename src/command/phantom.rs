@@ -18,8 +18,9 @@ use crate::measure::norberg::norberg_degrees;
 use crate::phantom::Phantom;
 use crate::phantom::chest::{self, ChestOptions};
 use crate::phantom::hip::{self, HipOptions};
+use crate::radiograph::write::write_whole;
 use crate::radiograph::{
-    self, DisplayWindow, Pixels, Radiograph, Spacing, SpacingSource, SyntheticMark, write_png_u8,
+    self, DisplayWindow, Pixels, Radiograph, Spacing, SpacingSource, SyntheticMark,
 };
 
 /// What to draw.
@@ -165,14 +166,15 @@ fn one(arguments: &PhantomArguments, seed: u64) -> Result<Row, Error> {
     };
     let path = arguments.out.join(&name);
     let film = film(&phantom, arguments.format);
-    radiograph::export(&path, &film, &film.pixels, arguments.force)
-        .map_err(|e| failed(&path, &e))?;
+    // The manifest, written last, guards the folder: what an interrupted run left may be replaced.
+    radiograph::export(&path, &film, &film.pixels, true).map_err(|e| failed(&path, &e))?;
     for (mask, pixels) in &phantom.masks {
         let path = arguments
             .out
             .join("masks")
             .join(format!("{stem}-{mask}.png"));
-        write_png_u8(&path, pixels).map_err(|e| failed(&path, &e))?;
+        let mask = Radiograph::from_pixels(Pixels::U8(pixels.clone()));
+        radiograph::export(&path, &mask, &mask.pixels, true).map_err(|e| failed(&path, &e))?;
     }
     let size = phantom.image.size();
     phantom.image = Grid::default();
@@ -299,21 +301,11 @@ fn write_manifest(path: &Path, rows: &[Row]) -> Result<(), Error> {
         table.write_record(&record).map_err(|e| failed(path, &e))?;
     }
     let bytes = table.into_inner().map_err(|e| failed(path, &e))?;
-    write_whole(path, &bytes)
+    write_whole(path, &bytes, true).map_err(|e| failed(path, &e))
 }
 
 fn write_json(path: &Path, value: &Value) -> Result<(), Error> {
-    write_whole(path, value.to_string().as_bytes())
-}
-
-/// Writes to a temporary file beside the target and renames it.
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    use std::io::Write as _;
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(|e| failed(path, &e))?;
-    file.write_all(bytes).map_err(|e| failed(path, &e))?;
-    file.persist(path).map_err(|e| failed(path, &e))?;
-    Ok(())
+    write_whole(path, value.to_string().as_bytes(), true).map_err(|e| failed(path, &e))
 }
 
 fn failed(path: &Path, error: &dyn std::fmt::Display) -> Error {

@@ -66,12 +66,7 @@ pub struct Paths {
 
 /// SHA-256 of stored values, hexadecimal.
 pub fn hash_of(pixels: &Pixels) -> String {
-    use std::fmt::Write as _;
-    let digest = Sha256::digest(pixels.to_le_bytes());
-    digest.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
+    crate::encoding::hex(&Sha256::digest(pixels.to_le_bytes()))
 }
 
 impl Record {

@@ -12,7 +12,6 @@ mod pixels;
 mod raster;
 mod window;
 pub mod write;
-mod write_png;
 
 use std::path::PathBuf;
 
@@ -26,7 +25,6 @@ pub use open::{ImageFile, InspectedWindow, Inspection, inspect, open, open_bytes
 pub use pixels::Pixels;
 pub use raster::SYNTHETIC_KEYWORD;
 pub use window::{DisplayWindow, WindowFunction};
-pub use write_png::{write_png_u8, write_png_u16};
 
 /// Where the millimetres a pixel came from, and so how far a length can be trusted (DICOM PS3.3 10.7.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

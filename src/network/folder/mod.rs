@@ -18,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 use super::autoencoder::LatentScale;
 use super::condition::Names;
 use super::hips::points::Calibration;
+use crate::encoding::hex;
 
 pub use error::ModelError;
 pub use load::{
@@ -287,12 +288,4 @@ pub fn write(path: &Path, content: &[u8]) -> Result<(), ModelError> {
     file.write_all(content).map_err(failed)?;
     file.sync_all().map_err(failed)?;
     fs::rename(&part, path).map_err(failed)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").ok();
-        text
-    })
 }
