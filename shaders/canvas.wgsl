@@ -5,12 +5,13 @@ struct Look {
     turn: vec4<f32>,    // image offset from framebuffer offset: a b / d e
     place: vec4<f32>,   // middle of the canvas (framebuffer px), image point there
     size: vec4<f32>,    // columns, rows, zoom, pixels per point
-    before: vec4<f32>,  // pivot, gain, kind (0 linear, 1 sigmoid, 2 step, 3 constant), inverted
+    before: vec4<f32>,  // pivot, gain, kind (0 linear, 1 sigmoid, 2 step, 3 constant, 4 VOI LUT), inverted
     after: vec4<f32>,
     reach: vec4<f32>,   // reduction, steps a pixel, ring px, denoised px
     other: vec4<f32>,   // split (framebuffer px), color map, draft layer (0 none, 1 mask, 2 sketch), draft erases
     tiles: vec4<u32>,   // log2 of the tile side, tiles across, last level, flags
     finest: vec4<u32>,  // finest level at hand before and after; whether each is float
+    curve: vec4<u32>,   // entries of the VOI LUT
 };
 
 const AFTER: u32 = 1u;
@@ -32,6 +33,7 @@ const KEPT_TINT = vec3<f32>(0.0, 0.620, 0.451);
 @group(0) @binding(6) var hint_layer: texture_2d_array<f32>;
 @group(0) @binding(7) var draft_layer: texture_2d_array<f32>;
 @group(0) @binding(8) var reach_field: texture_2d_array<f32>;
+@group(0) @binding(9) var curve_table: texture_2d_array<f32>;
 
 @vertex
 fn vs(@builtin(vertex_index) index: u32) -> @builtin(position) vec4<f32> {
@@ -85,12 +87,28 @@ fn value_at(which: u32, at: vec2<f32>) -> f32 {
     return mix(a, bilinear(which, at, coarse), blend);
 }
 
+// Entry of the VOI LUT; 256 a row.
+fn curve_entry(index: u32) -> f32 {
+    let i = min(index, max(look.curve.x, 1u) - 1u);
+    return textureLoad(curve_table, vec2<i32>(vec2<u32>(i & 255u, i >> 8u)), 0, 0).x;
+}
+
+fn curve(place: f32) -> f32 {
+    // An entry is hit exactly by a whole value: what rounding leaves beside it is not blended in.
+    let at = place * f32(max(look.curve.x, 1u) - 1u);
+    let near = floor(at + 0.5);
+    if abs(at - near) < 0.01 { return curve_entry(u32(near)); }
+    let low = floor(at);
+    return mix(curve_entry(u32(low)), curve_entry(u32(low) + 1u), at - low);
+}
+
 fn tone(value: f32, window: vec4<f32>) -> f32 {
     let t = (value - window.x) * window.y;
     var grey = clamp(t + 0.5, 0.0, 1.0);
     if window.z == 1.0 { grey = 1.0 / (1.0 + exp(-4.0 * t)); }
     if window.z == 2.0 { grey = select(0.0, 1.0, t > 0.0); }
     if window.z == 3.0 { grey = window.x; }
+    if window.z == 4.0 { grey = curve(grey); }
     return select(grey, 1.0 - grey, window.w == 1.0);
 }
 

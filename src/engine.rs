@@ -4,12 +4,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::job::{
     Engine, Error, ErrorKind, Measurement, ModelReference, Observe, Order, Product, Reading,
 };
 use crate::network::autoencoder;
+use crate::network::device::{Place, Wanted, is_device_failure};
 use crate::network::folder::{self, DiffusionConfig, ModelError, ModelFolder, Task};
 use crate::synthesis::{
     Generator, HipModel, ReaderModel, Readers, generate, read_hips, read_saliency,
@@ -20,17 +21,45 @@ use crate::training;
 #[derive(Debug, Default)]
 pub struct ModelStore {
     folders: Vec<PathBuf>,
+    wanted: Wanted,
+    place: Option<Place>,
+    notices: Vec<String>,
     generators: HashMap<String, Arc<Generator>>,
     readers: Option<Arc<Readers>>,
 }
 
 impl ModelStore {
-    /// A store over folders of model folders; nothing is loaded yet.
-    pub fn new(folders: Vec<PathBuf>) -> Self {
+    /// A store over folders of model folders; nothing is loaded yet, and no device is opened.
+    pub fn new(folders: Vec<PathBuf>, wanted: Wanted) -> Self {
         Self {
             folders,
+            wanted,
             ..Self::default()
         }
+    }
+
+    /// Where networks run; the device is opened when it is first needed.
+    pub fn place(&mut self) -> Place {
+        if let Some(place) = &self.place {
+            return place.clone();
+        }
+        let (place, notice) = Place::choose(self.wanted);
+        self.notices.extend(notice);
+        self.place.insert(place).clone()
+    }
+
+    /// Gives a failed GPU up: networks are loaded again, on the processor. `false` when they ran there already.
+    fn leave_gpu(&mut self, why: &str) -> bool {
+        if !self.place().is_gpu() {
+            return false;
+        }
+        self.place = Some(Place::default());
+        self.generators.clear();
+        self.readers = None;
+        self.notices.push(format!(
+            "the GPU failed ({why}): networks run on the processor from now on"
+        ));
+        true
     }
 
     /// All readable model folders, in order of the folders they lie in.
@@ -70,7 +99,8 @@ impl ModelStore {
         Ok(generator)
     }
 
-    fn load_generator(&self, name: &str) -> Result<Generator, Error> {
+    fn load_generator(&mut self, name: &str) -> Result<Generator, Error> {
+        let place = self.place();
         let Some(folder) = self.find(Task::Diffusion, name) else {
             let what = if name.is_empty() {
                 "there is no model that makes images".to_owned()
@@ -80,7 +110,8 @@ impl ModelStore {
             return Err(Error::new(ErrorKind::Model, what)
                 .remedy("`radcanvas models list` shows what is there"));
         };
-        let (diffusion, folder) = folder::load_diffusion(&folder.path).map_err(model_error)?;
+        let (diffusion, folder) =
+            folder::load_diffusion(&folder.path, &place).map_err(model_error)?;
         let need = folder.card.needs.get(Task::Autoencoder.name());
         let needed = need.map_or("", |need| need.name.as_str());
         let Some(other) = self.find(Task::Autoencoder, needed) else {
@@ -90,7 +121,8 @@ impl ModelStore {
             );
             return Err(Error::new(ErrorKind::Model, what).at(folder.path));
         };
-        let (autoencoder, other) = folder::load_autoencoder(&other.path).map_err(model_error)?;
+        let (autoencoder, other) =
+            folder::load_autoencoder(&other.path, &place).map_err(model_error)?;
         if let Some(need) = need
             && need.hash != other.hash()
         {
@@ -122,6 +154,7 @@ impl ModelStore {
                 name: folder.card.name,
             },
             diffusion,
+            place,
         })
     }
 
@@ -130,10 +163,11 @@ impl ModelStore {
         if let Some(readers) = &self.readers {
             return Ok(Arc::clone(readers));
         }
+        let place = self.place();
         let mut readers = Readers::default();
         if let Some(folder) = self.find(Task::Hips, "") {
             let (network, calibration, folder) =
-                folder::load_hips(&folder.path).map_err(model_error)?;
+                folder::load_hips(&folder.path, &place).map_err(model_error)?;
             readers.hips = Some(HipModel {
                 network,
                 calibration,
@@ -141,7 +175,8 @@ impl ModelStore {
             });
         }
         if let Some(folder) = self.find(Task::Reader, "") {
-            let (network, folder) = folder::load_reader(&folder.path).map_err(model_error)?;
+            let (network, folder) =
+                folder::load_reader(&folder.path, &place).map_err(model_error)?;
             readers.reader = Some(ReaderModel {
                 network,
                 size: folder.card.native_size[0],
@@ -182,13 +217,16 @@ impl LocalEngine {
     }
 
     /// An engine over folders of model folders.
-    pub fn over(folders: Vec<PathBuf>) -> Self {
-        Self::new(Arc::new(Mutex::new(ModelStore::new(folders))))
+    pub fn over(folders: Vec<PathBuf>, wanted: Wanted) -> Self {
+        Self::new(Arc::new(Mutex::new(ModelStore::new(folders, wanted))))
+    }
+
+    fn store(&self) -> MutexGuard<'_, ModelStore> {
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn readers(&self) -> Result<Arc<Readers>, Error> {
-        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        store.readers()
+        self.store().readers()
     }
 
     fn measure(&self, measurement: &Measurement) -> Result<Reading, Error> {
@@ -214,17 +252,42 @@ impl LocalEngine {
 
 impl Engine for LocalEngine {
     fn carry_out(&mut self, order: &Order, observe: &mut Observe<'_>) -> Result<Product, Error> {
+        match self.attempt(order, observe) {
+            Err(error) if is_device_failure(&error.what) => {
+                let left = self.store().leave_gpu(&error.what);
+                if left {
+                    self.attempt(order, observe)
+                } else {
+                    Err(error)
+                }
+            }
+            other => other,
+        }
+    }
+
+    fn place(&self) -> String {
+        self.store().place().title()
+    }
+
+    fn notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.store().notices)
+    }
+}
+
+impl LocalEngine {
+    fn attempt(&self, order: &Order, observe: &mut Observe<'_>) -> Result<Product, Error> {
         match order {
             Order::Generate(request) => {
                 let readers = self.readers()?;
-                let generator = {
-                    let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-                    store.generator(&request.model)?
-                };
+                let generator = self.store().generator(&request.model)?;
                 generate(&generator, &readers, request, observe).map(Product::Outcome)
             }
             Order::Measure(measurement) => self.measure(measurement).map(Product::Reading),
-            Order::Train(plan) => training::carry_out(plan, observe).map(Product::Trained),
+            Order::Train(plan) => {
+                let (place, notice) = training::place(self.store().place());
+                self.store().notices.extend(notice);
+                training::carry_out(plan, &place, observe).map(Product::Trained)
+            }
             Order::Study(plan) => Err(Error::new(
                 ErrorKind::Usage,
                 format!("the study {} is not known", plan.protocol),

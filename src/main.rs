@@ -49,13 +49,14 @@ fn open_window(options: WindowOptions) -> Result<(), Error> {
 
     let store = Arc::new(Mutex::new(ModelStore::new(
         radcanvas::bundle::model_folders(),
+        options.device,
     )));
     let start = Start {
         files: options.files,
         demo: options.demo,
         models: choices(&store),
         cases: radcanvas::bundle::assets().map(|assets| assets.join("cases")),
-        device: device(),
+        device: String::new(),
         keep: radcanvas::bundle::own_folder().map(|own| own.join("unsaved")),
     };
     app::run(start, move || {
@@ -112,15 +113,5 @@ fn findings(known: &[String], kind: &str) -> Vec<String> {
             .map(|name| (*name).to_owned())
             .collect(),
         None => known.to_vec(),
-    }
-}
-
-/// Where networks run, in words.
-#[cfg(feature = "window")]
-fn device() -> String {
-    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    match threads {
-        1 => "CPU · 1 thread".to_owned(),
-        n => format!("CPU · {n} threads"),
     }
 }

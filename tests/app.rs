@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use egui::{Key, Modifiers, Pos2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
-use radcanvas::app::action::Action;
+use radcanvas::app::action::{Action, FrameChange};
 use radcanvas::app::canvas::{CanvasEvent, Tool};
 use radcanvas::app::demo::{Demo, RecordedPoint, RecordedStroke, Recording, Wish};
 use radcanvas::app::keys::{self, COMMANDS, Keys};
@@ -361,6 +361,47 @@ fn unsaved_work_is_offered_again_and_untouched_work_is_forgotten() {
     again.state_mut().act(Action::Restore(path));
     until(&mut again, "restored", |app| app.session().open().is_some());
     assert_eq!(marks(&again, Layer::Sketch), 1);
+}
+
+#[test]
+fn the_frames_of_a_file_keep_what_was_made_on_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dicom/frames.dcm");
+    let mut harness = window(Start {
+        files: vec![fixture],
+        keep: Some(folder.path().join("unsaved")),
+        ..Start::default()
+    });
+    until(&mut harness, "open", |app| app.session().open().is_some());
+    let frame = |app: &App| app.session().open().map(|o| o.document().original.frame);
+    let value = |harness: &Harness<'static, App>| {
+        let open = harness.state().session().open().unwrap();
+        open.document().image().pixels.value(0, 0).unwrap()
+    };
+    assert_eq!((frame(harness.state()), value(&harness)), (Some(0), 0.0));
+    harness.state_mut().act(Action::OneToOne);
+    harness.key_press(Key::PageDown);
+    until(&mut harness, "next", |app| frame(app) == Some(1));
+    assert_eq!(value(&harness), 1036.0);
+    assert!(!harness.state().session().view.fitted, "the view stays");
+    let at = canvas_center(&harness, "Sketch canvas");
+    drag(&mut harness, at, at + vec2(10.0, 6.0));
+    assert_eq!(marks(&harness, Layer::Sketch), 1);
+    // Beyond the last frame is the last frame.
+    for _ in 0..5 {
+        let step = Action::Frame(FrameChange::Step(1));
+        harness.state_mut().act(step);
+    }
+    until(&mut harness, "last", |app| frame(app) == Some(2));
+    assert_eq!(marks(&harness, Layer::Sketch), 0);
+    let stack = harness.state().session().stack.as_ref().unwrap();
+    assert_eq!((stack.frames(), stack.parked()), (3, 1));
+    // Back: the frame that was drawn on comes back as it was left, with its undo.
+    harness.state_mut().act(Action::Frame(FrameChange::To(1)));
+    until(&mut harness, "back", |app| frame(app) == Some(1));
+    assert_eq!(marks(&harness, Layer::Sketch), 1);
+    harness.state_mut().act(Action::Undo);
+    assert_eq!(marks(&harness, Layer::Sketch), 0);
 }
 
 #[test]

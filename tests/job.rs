@@ -46,7 +46,7 @@ fn a_live_request_becomes_an_outcome() {
     let worker = worker(0);
     let id = worker.live(request(3, 4));
     let events = events_until(&worker, |e| is_end(e, id));
-    assert!(matches!(events[0], Event::Ready));
+    assert!(matches!(events[0], Event::Ready(_)));
     let Some(Event::Finished(_, Product::Outcome(outcome))) = events.last() else {
         panic!("{events:?}");
     };

@@ -163,12 +163,44 @@ fn names_are_decoded_and_never_printed() {
 }
 
 #[test]
+fn a_voi_table_is_the_first_display_and_meets_its_entries() {
+    let image = radiograph::read(fixture("luts"), 0).unwrap();
+    let window = image.initial_window();
+    let table = window.table.as_ref().unwrap();
+    assert_eq!((table.first, table.values.len()), (100, 3));
+    assert_eq!(window.explanation, "CURVE");
+    for (value, grey) in [
+        (99.0, 0.0),
+        (100.0, 0.0),
+        (101.0, 511.0 / 1023.0),
+        (102.0, 1.0),
+        (400.0, 1.0),
+    ] {
+        assert!((window.grey(value) - grey).abs() < 1e-6, "{value}");
+    }
+    // Stored 0 is 100 after the Modality LUT, everything from 13 on is 400.
+    let grey = image.grey(&window);
+    assert_eq!((grey[(0, 0)], grey[(1, 0)]), (0.0, 1.0));
+    assert_eq!(
+        radiograph::values(&image, Values::Display).value(0, 0),
+        Some(0.0)
+    );
+    // A wider window stretches the curve about its middle.
+    let wide = DisplayWindow {
+        width: 4.0,
+        ..window
+    };
+    assert!((wide.grey(99.0)).abs() < 1e-6 && (wide.grey(103.0) - 1.0).abs() < 1e-6);
+    assert!((wide.grey(101.0) - 511.0 / 1023.0).abs() < 1e-6);
+}
+
+#[test]
 fn windows_follow_the_standard() {
     let window = |function| DisplayWindow {
         center: 40.0,
         width: 400.0,
         function,
-        explanation: String::new(),
+        ..DisplayWindow::from_range(0.0, 1.0)
     };
     let eight = |function, value| (window(function).grey(value) * 255.0).round();
     // The known wrong answers to these are 23, 162 and 255 (an offset of one forgotten).

@@ -55,6 +55,15 @@ pub enum Theme {
     Light,
 }
 
+/// Which frame of a file is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameChange {
+    /// So many on, negative = back; held at the ends.
+    Step(isize),
+    /// This one, from 0; the last when there are fewer.
+    To(usize),
+}
+
 /// One thing the user asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -109,8 +118,12 @@ pub enum Action {
     Flip,
     /// The image's own window.
     ResetWindow,
+    /// Another frame of the file.
+    Frame(FrameChange),
     /// A window preset of the modality.
     Preset(usize),
+    /// One of the image's own displays, in the order of [`crate::radiograph::Radiograph::displays`].
+    FileWindow(usize),
     /// Shows or hides strokes, masks and points.
     Overlays,
     /// Shows the image before and after, and back.

@@ -16,7 +16,9 @@ use crate::grid::Grid;
 use crate::job::record::Record;
 use crate::job::{Error, ErrorKind, HipReading, Mode, Sex};
 use crate::landmarks::HipLandmarks;
-use crate::radiograph::{Radiograph, Spacing, SpacingSource, SyntheticMark, read};
+use crate::radiograph::{
+    ImageFile, Radiograph, ReadError, Spacing, SpacingSource, SyntheticMark, open, read,
+};
 
 /// A bundled case, as its folder describes it (`case.json`).
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -118,6 +120,8 @@ pub struct Loaded {
     pub kind: String,
     /// What was opened.
     pub path: Option<PathBuf>,
+    /// The file itself, when it has several frames.
+    pub stack: Option<Arc<ImageFile>>,
     /// Facts of a bundled case.
     pub facts: Option<CaseFacts>,
     /// Recorded strokes of a bundled case.
@@ -198,13 +202,34 @@ fn unreadable(path: &Path, what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Input, what.to_string()).at(path)
 }
 
+/// A refusal of the reader as the window says it.
+pub(super) fn refused(error: ReadError) -> Error {
+    Error::new(ErrorKind::Input, error.problem.to_string())
+        .at(&error.path)
+        .remedy(error.problem.remedy())
+}
+
 /// Reads an image.
 fn image(path: &Path) -> Result<Radiograph, Error> {
-    read(path, 0).map_err(|error| {
-        Error::new(ErrorKind::Input, error.problem.to_string())
-            .at(path)
-            .remedy(error.problem.remedy())
-    })
+    read(path, 0).map_err(refused)
+}
+
+/// One image of a file, ready for the stage.
+pub(super) fn loaded(radiograph: Radiograph, file: &Path, keep: Option<&Path>) -> Loaded {
+    let title = file
+        .file_stem()
+        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    Loaded {
+        title,
+        kind: kind_of(&radiograph),
+        path: Some(file.to_owned()),
+        stack: None,
+        facts: None,
+        recording: None,
+        project_folder: None,
+        notes: radiograph.notes.clone(),
+        work: keep_work(Document::new(Arc::new(radiograph)), keep),
+    }
 }
 
 /// Opens a file, a project folder, a bundled case or the first image of a folder; the work of a task.
@@ -222,21 +247,12 @@ pub fn load(path: &Path, keep: Option<&Path>) -> Result<Loaded, Error> {
     } else {
         path.to_owned()
     };
-    let radiograph = image(&file)?;
-    let title = file
-        .file_stem()
-        .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
-    let kind = kind_of(&radiograph);
-    let notes = radiograph.notes.clone();
+    let opened = open(&file).map_err(refused)?;
+    let radiograph = opened.frame(0).map_err(refused)?;
+    let several = opened.frames() > 1;
     Ok(Loaded {
-        work: keep_work(Document::new(Arc::new(radiograph)), keep),
-        title,
-        kind,
-        path: Some(file),
-        facts: None,
-        recording: None,
-        project_folder: None,
-        notes,
+        stack: several.then(|| Arc::new(opened)),
+        ..loaded(radiograph, &file, keep)
     })
 }
 
@@ -261,6 +277,7 @@ pub fn restore(path: &Path, folder: Option<PathBuf>) -> Result<Loaded, Error> {
         title,
         kind,
         path: folder.clone(),
+        stack: None,
         facts: None,
         recording: None,
         project_folder: folder,
@@ -297,7 +314,12 @@ fn keep_work(document: Document, keep: Option<&Path>) -> Work {
     let stamp = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.as_millis());
-    match Project::create(&keep.join(format!("work-{stamp}")), document.clone()) {
+    // Frames are read faster than the clock of some systems ticks.
+    let frame = document.original.frame;
+    match Project::create(
+        &keep.join(format!("work-{stamp}-{frame}")),
+        document.clone(),
+    ) {
         Ok(project) => Work::Kept(Box::new(project)),
         Err(_) => loose(document),
     }
@@ -347,6 +369,7 @@ fn case(folder: &Path, keep: Option<&Path>) -> Result<Loaded, Error> {
         title: facts.title.clone(),
         kind: facts.kind.clone(),
         path: None,
+        stack: None,
         facts: Some(facts),
         recording,
         project_folder: None,

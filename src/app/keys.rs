@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
-use super::action::{Action, ExportKind};
+use super::action::{Action, ExportKind, FrameChange};
 use super::canvas::Tool;
 use super::session::Workspace;
 use crate::document::Layer;
@@ -87,6 +87,18 @@ pub const COMMANDS: &[Command] = &[
     command("View", "overlays", "Overlays", "O", || Action::Overlays),
     command("View", "before-after", "Before and after", "Tab", || {
         Action::BeforeAfter
+    }),
+    command("View", "next-frame", "Next frame", "PageDown", || {
+        Action::Frame(FrameChange::Step(1))
+    }),
+    command("View", "previous-frame", "Previous frame", "PageUp", || {
+        Action::Frame(FrameChange::Step(-1))
+    }),
+    command("View", "first-frame", "First frame", "Home", || {
+        Action::Frame(FrameChange::To(0))
+    }),
+    command("View", "last-frame", "Last frame", "End", || {
+        Action::Frame(FrameChange::To(usize::MAX))
     }),
     command("View", "window", "The image's own window", "Alt+0", || {
         Action::ResetWindow
@@ -275,7 +287,7 @@ fn consume(input: &mut egui::InputState, shortcut: KeyboardShortcut) -> bool {
     input.events.retain(|event| {
         let hit = matches!(event, egui::Event::Key { key, pressed: true, repeat, modifiers, .. }
             if *key == shortcut.logical_key
-                && (!repeat || matches!(key, Key::OpenBracket | Key::CloseBracket | Key::Z))
+                && (!repeat || matches!(key, Key::OpenBracket | Key::CloseBracket | Key::PageDown | Key::PageUp | Key::Z))
                 && modifiers.alt == shortcut.modifiers.alt
                 && modifiers.command == shortcut.modifiers.command
                 && (sign || modifiers.shift == shortcut.modifiers.shift));

@@ -10,6 +10,7 @@ use std::time::Instant;
 use super::canvas::{Tool, ToolOptions, View};
 use super::files::Open;
 use super::live::Live;
+use super::logic::frames::Stack;
 use crate::document::Layer;
 use crate::geometry::Point;
 use crate::job::{
@@ -350,6 +351,8 @@ pub struct Session {
     pub workspace: Workspace,
     /// What stands where the images are.
     pub stage: Stage,
+    /// The frames of the open file, when it has several.
+    pub stack: Option<Stack>,
     /// The active tool.
     pub tool: Tool,
     /// Sizes and switches of the tools.
@@ -406,6 +409,7 @@ impl Session {
         Self {
             workspace: Workspace::Draw,
             stage: Stage::Empty,
+            stack: None,
             tool: Tool::Pen,
             tool_options: ToolOptions {
                 size_px: settings.pen_px,

@@ -8,13 +8,13 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::progress::Bar;
-use super::{Common, engine_of, report, say, say_json};
+use super::{Common, carry_out, engine_of, report, say, say_json};
 use crate::engine::LocalEngine;
 use crate::grid::Grid;
 use crate::job::record::{self, Record};
 use crate::job::{
-    Engine as _, Error, ErrorKind, GivenNoise, Mode, ModelReference, Order, Outcome, Product,
-    Request, Sampler, Sex,
+    Error, ErrorKind, GivenNoise, Mode, ModelReference, Order, Outcome, Product, Request, Sampler,
+    Sex,
 };
 use crate::radiograph;
 
@@ -109,7 +109,7 @@ pub(super) struct Generate {
 
 /// Generates; a request that fails is reported, the others are done.
 pub(super) fn run(options: &Generate, common: &Common) -> Result<ExitCode, Error> {
-    let mut engine = engine_of(options.models.as_deref());
+    let mut engine = engine_of(options.models.as_deref(), common);
     let requests = match &options.request {
         Some(manifest) => manifest_requests(manifest, options.shard.as_deref())?,
         None => vec![(0, single_request(options)?)],
@@ -290,7 +290,9 @@ fn one(
         return Ok(done);
     }
     let mut bar = Bar::new(common);
-    let product = engine.carry_out(&Order::Generate(request.clone()), &mut |p| bar.show(&p));
+    let product = carry_out(engine, &Order::Generate(request.clone()), &mut |p| {
+        bar.show(&p)
+    });
     bar.clear();
     match product? {
         Product::Outcome(outcome) => write_outcome(&outcome, folder, options.force),

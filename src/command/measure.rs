@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::{Common, engine_of, report, say, say_json};
+use super::{Common, carry_out, engine_of, report, say, say_json};
 use crate::engine::LocalEngine;
 use crate::grid::Grid;
-use crate::job::{Engine as _, Error, ErrorKind, Measurement, Order, Product, Reading};
+use crate::job::{Error, ErrorKind, Measurement, Order, Product, Reading};
 use crate::measure::dscore::{DScore, DScoreMode};
 use crate::radiograph;
 
@@ -42,7 +42,7 @@ pub(super) fn run(measure: &Measure, common: &Common) -> Result<ExitCode, Error>
     let (images, place) = match (&options.maps, &options.folder) {
         (Some(file), _) => (maps_of(file)?, file),
         (None, Some(folder)) => {
-            let mut engine = engine_of(options.models.as_deref());
+            let mut engine = engine_of(options.models.as_deref(), common);
             (saliency_of(folder, &mut engine, &mut failed)?, folder)
         }
         (None, None) => return Err(Error::new(ErrorKind::Usage, "nothing to measure")),
@@ -162,7 +162,7 @@ fn saliency_of(
                     radiograph: Arc::new(image),
                     window: None,
                 });
-                engine.carry_out(&order, &mut |_| ControlFlow::Continue(()))
+                carry_out(engine, &order, &mut |_| ControlFlow::Continue(()))
             });
         match read {
             Ok(Product::Reading(Reading::Saliency(maps))) => images.push(maps),

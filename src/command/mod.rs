@@ -20,7 +20,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::job::{Error, ErrorKind};
+use crate::engine::LocalEngine;
+use crate::job::{Engine as _, Error, ErrorKind, Observe, Order, Product};
+use crate::network::device::Wanted;
 
 /// Draw on medical images and get new ones; without a command, the window.
 #[derive(Debug, Parser)]
@@ -68,8 +70,19 @@ pub enum DeviceChoice {
     Cuda,
     /// An Apple GPU.
     Metal,
-    /// The best there is; today the processor unless built for a GPU.
+    /// The best there is: a GPU that the program was built for and that answers, else the processor.
     Auto,
+}
+
+impl From<DeviceChoice> for Wanted {
+    fn from(choice: DeviceChoice) -> Self {
+        match choice {
+            DeviceChoice::Cpu => Self::Processor,
+            DeviceChoice::Cuda => Self::Cuda,
+            DeviceChoice::Metal => Self::Metal,
+            DeviceChoice::Auto => Self::Best,
+        }
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -106,6 +119,8 @@ pub struct WindowOptions {
     pub files: Vec<PathBuf>,
     /// The demo for a conference.
     pub demo: bool,
+    /// Where networks run.
+    pub device: Wanted,
 }
 
 /// Parses the arguments and runs a subcommand, or opens the window through `open_window`.
@@ -127,6 +142,7 @@ pub fn run(
         None => open_window(WindowOptions {
             files: arguments.files.clone(),
             demo: arguments.demo,
+            device: arguments.common.device.into(),
         })
         .map(|()| ExitCode::SUCCESS),
         Some(command) => dispatch(command, &arguments.common, canvas),
@@ -186,8 +202,28 @@ pub fn say_json(value: &serde_json::Value) {
 }
 
 /// The engine of a command: over a folder of model folders first, then the person's own and the bundled ones.
-fn engine_of(models: Option<&std::path::Path>) -> crate::engine::LocalEngine {
+fn engine_of(models: Option<&std::path::Path>, common: &Common) -> LocalEngine {
     let first = models.map(std::path::Path::to_owned);
     let folders = first.into_iter().chain(crate::bundle::model_folders());
-    crate::engine::LocalEngine::over(folders.collect())
+    LocalEngine::over(folders.collect(), common.device.into())
+}
+
+/// Carries an order out, and says on standard error what the engine wants a person to know.
+fn carry_out(
+    engine: &mut LocalEngine,
+    order: &Order,
+    observe: &mut Observe<'_>,
+) -> Result<Product, Error> {
+    let result = engine.carry_out(order, observe);
+    for notice in engine.notices() {
+        warn(&notice);
+    }
+    result
+}
+
+/// Says something on standard error that is no error.
+fn warn(notice: &str) {
+    use std::io::Write as _;
+    // Nothing can be done when standard error itself is gone.
+    writeln!(std::io::stderr(), "radcanvas: {notice}").ok();
 }

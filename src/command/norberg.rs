@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Common, engine_of, report, say, say_json};
+use super::{Common, carry_out, engine_of, report, say, say_json};
 use crate::engine::LocalEngine;
-use crate::job::{Engine as _, Error, ErrorKind, Measurement, Order, Product, Reading};
+use crate::job::{Error, ErrorKind, Measurement, Order, Product, Reading};
 use crate::landmarks::{HipLandmarks, Side};
 use crate::measure::norberg::{doubts, norberg_degrees};
 use crate::radiograph;
@@ -30,7 +30,7 @@ pub(super) struct Norberg {
 /// Measures every film; a film that fails is reported, the others are measured.
 pub(super) fn run(options: &Norberg, common: &Common) -> Result<ExitCode, Error> {
     let given = options.landmarks.as_deref().map(read_points).transpose()?;
-    let mut engine = engine_of(options.models.as_deref());
+    let mut engine = engine_of(options.models.as_deref(), common);
     let mut rows = Vec::new();
     let mut failed = Vec::new();
     for path in &options.files {
@@ -123,7 +123,7 @@ fn from_model(path: &Path, engine: &mut LocalEngine) -> Result<Value, Error> {
         radiograph: Arc::clone(&film),
         window: None,
     });
-    let product = engine.carry_out(&order, &mut |_| std::ops::ControlFlow::Continue(()));
+    let product = carry_out(engine, &order, &mut |_| std::ops::ControlFlow::Continue(()));
     let Product::Reading(Reading::Hips(reading)) = product.map_err(|e| e.at(path))? else {
         return Err(Error::new(ErrorKind::Failed, "the engine answered something else").at(path));
     };

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
-use super::{Common, engine_of, say, say_json};
+use super::{Common, carry_out, engine_of, say, say_json};
 use crate::job::record::{Record, hash_of};
-use crate::job::{Engine as _, Error, ErrorKind, Order, Product};
+use crate::job::{Error, ErrorKind, Order, Product};
 use crate::radiograph::{self, Pixels};
 
 /// Largest difference of stored values that still counts as the same image on another device.
@@ -27,9 +27,10 @@ pub(super) struct Reproduce {
 /// Reproduces; a different image is a failure of this command.
 pub(super) fn run(options: &Reproduce, common: &Common) -> Result<ExitCode, Error> {
     let record = Record::read(&options.record)?;
-    let mut engine = engine_of(options.models.as_deref());
+    let mut engine = engine_of(options.models.as_deref(), common);
     let order = Order::Generate(record.request.clone());
-    let Product::Outcome(outcome) = engine.carry_out(&order, &mut |_| ControlFlow::Continue(()))?
+    let Product::Outcome(outcome) =
+        carry_out(&mut engine, &order, &mut |_| ControlFlow::Continue(()))?
     else {
         return Err(Error::new(
             ErrorKind::Failed,

@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::progress::Bar;
-use super::{Common, say, say_json};
+use super::{Common, say, say_json, warn};
 use crate::job::{DataSource, Error, ErrorKind, TrainingPlan, TrainingTask};
+use crate::network::device::Place;
 use crate::training;
 
 /// Train a network.
@@ -69,7 +70,12 @@ impl From<Task> for TrainingTask {
 pub fn run(options: &Train, common: &Common) -> Result<ExitCode, Error> {
     let plan = plan(options)?;
     let mut bar = Bar::new(common);
-    let trained = training::carry_out(&plan, &mut |progress| bar.show(&progress))?;
+    let (place, missing) = Place::choose(common.device.into());
+    let (place, elsewhere) = training::place(place);
+    for notice in missing.iter().chain(&elsewhere) {
+        warn(notice);
+    }
+    let trained = training::carry_out(&plan, &place, &mut |progress| bar.show(&progress))?;
     bar.clear();
     if common.json {
         say_json(&serde_json::json!({

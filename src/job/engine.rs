@@ -49,13 +49,25 @@ pub enum Product {
 pub trait Engine: Send {
     /// Carries one order out; calls `observe` at least once a step and returns [`Error::stopped`] on `Break`.
     fn carry_out(&mut self, order: &Order, observe: &mut Observe<'_>) -> Result<Product, Error>;
+
+    /// Where networks run, in words: `CPU · 2 threads`.
+    fn place(&self) -> String {
+        String::new()
+    }
+
+    /// What a person should know since the last call: a GPU that cannot be used, say.
+    fn notices(&mut self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// What the worker says.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The engine is built and weights can be used.
-    Ready,
+    /// The engine is built and weights can be used; where networks run, in words. Said again when that changes.
+    Ready(String),
+    /// Something a person should know that belongs to no order.
+    Notice(String),
     /// A running order got on.
     Progress(JobId, Progress),
     /// An order is done.

@@ -3,7 +3,7 @@
 //! Separate because the latent space it defines is frozen once other networks are trained on it. Eight pixels become
 //! one latent cell; space-to-depth instead of convolutions at full resolution, where few channels only move memory.
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
@@ -243,17 +243,22 @@ impl Autoencoder {
 
     /// Image in −1…1 to scaled latent.
     pub fn encode(&self, image: &Tensor) -> Result<Tensor> {
-        self.scale.normalized(&self.encoder.forward(image)?)
+        let z = self.encoder.forward(image)?.to_dtype(DType::F32)?;
+        self.scale.normalized(&z)
     }
 
     /// Scaled latent to image, about −1…1 and not clamped.
     pub fn decode(&self, z: &Tensor) -> Result<Tensor> {
-        self.decoder.forward(&self.scale.raw(z)?)
+        self.decoder
+            .forward(&self.scale.raw(z)?)?
+            .to_dtype(DType::F32)
     }
 
     /// Scaled latent to image by the small decoder.
     pub fn decode_preview(&self, z: &Tensor) -> Result<Tensor> {
-        self.preview.forward(&self.scale.raw(z)?)
+        self.preview
+            .forward(&self.scale.raw(z)?)?
+            .to_dtype(DType::F32)
     }
 }
 

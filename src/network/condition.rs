@@ -8,6 +8,7 @@ use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::layers::{Linear, Start};
+use super::ops;
 use crate::landmarks::HipLandmarks;
 
 /// Places for kinds of image.
@@ -207,13 +208,14 @@ impl Embedding {
             .collect();
         let device = Device::Cpu;
         let tensor = |values: Vec<f32>, width| Tensor::from_vec(values, (batch, width), &device);
-        let two =
-            |[first, second]: &[Linear; 2], x: Tensor| second.forward(&first.forward(&x)?.silu()?);
+        let two = |[first, second]: &[Linear; 2], x: Tensor| {
+            second.forward(&ops::silu(&first.forward(&x)?)?)
+        };
         let sum = (two(&self.time, tensor(time, TIME_WAVES)?)?
             + two(&self.step, tensor(step, STEP_WAVES + 1)?)?)?;
         let sum = (sum + self.guidance.forward(&tensor(guidance, 1)?)?)?;
         let sum = (sum + self.labels.forward(&tensor(labels, LABELS)?)?)?;
-        (sum + two(&self.geometry, tensor(geometry, GEOMETRY)?)?)?.silu()
+        ops::silu(&(sum + two(&self.geometry, tensor(geometry, GEOMETRY)?)?)?)
     }
 }
 

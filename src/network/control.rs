@@ -209,7 +209,8 @@ impl Branch {
         hint: &Tensor,
         weight: f64,
     ) -> Result<Features> {
-        let hint = self.hint[1].forward(&self.hint[0].forward(hint)?.silu()?)?;
+        let hint = ops::silu(&self.hint[0].forward(hint)?)?;
+        let hint = self.hint[1].forward(&hint)?;
         let features = self.down.forward(x, condition, Some(&hint), None)?;
         let skips = self.zeros.iter().zip(&features.skips);
         Ok(Features {

@@ -3,7 +3,7 @@
 //! Separate from its control branches, which add to it: with none of them it is the whole generator. Sum skips instead
 //! of concatenation, attention only at the coarsest size (measured: best use of a CPU's time at 32×32 latents).
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
@@ -223,7 +223,8 @@ impl Denoiser {
 
     /// Velocity `[B,latent,H,W]` for `x [B,2·latent+1,H,W]` (see [`assemble`]).
     ///
-    /// `injections` come from the control adapter, `residuals` from a ControlNet branch; both are added.
+    /// `injections` come from the control adapter, `residuals` from a ControlNet branch; both are added. f32, where the
+    /// weights are.
     pub fn forward(
         &self,
         x: &Tensor,
@@ -251,7 +252,9 @@ impl Denoiser {
                 x = doubling.forward(&ops::upsample_nearest_2x(&x)?)?;
             }
         }
-        self.last.forward(&self.norm.forward_silu(&x)?)
+        self.last
+            .forward(&self.norm.forward_silu(&x)?)?
+            .to_dtype(DType::F32)
     }
 }
 

@@ -6,6 +6,7 @@
 use candle_core::{Result, Tensor};
 use candle_nn::{Init, VarBuilder};
 
+use super::device::beside;
 use super::ops;
 
 /// Groups of every group norm; widths are multiples of it.
@@ -79,6 +80,7 @@ impl Convolution {
     /// `x [B,I,H,W]` to `[B,O,H/stride,W/stride]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let padding = self.weight.dim(2)? / 2;
+        let x = &beside(x, &self.weight)?;
         ops::conv2d(x, &self.weight, Some(&self.bias), self.stride, padding)
     }
 }
@@ -112,7 +114,7 @@ impl Linear {
 
     /// `x [B,I]` to `[B,O]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        ops::linear(x, &self.weight, self.bias.as_ref())
+        ops::linear(&beside(x, &self.weight)?, &self.weight, self.bias.as_ref())
     }
 }
 

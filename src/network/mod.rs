@@ -8,6 +8,7 @@ pub mod autoencoder;
 pub mod condition;
 pub mod control;
 pub mod denoiser;
+pub mod device;
 pub mod folder;
 pub mod hips;
 pub mod layers;

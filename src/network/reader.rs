@@ -2,7 +2,7 @@
 //!
 //! Separate from the generator because it judges it: it must never be trained on generated images by accident.
 
-use candle_core::{Result, Tensor, Var};
+use candle_core::{DType, Result, Tensor, Var};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
@@ -120,9 +120,9 @@ impl Reader {
             x = after(i, block.forward(&x)?)?;
             outputs.push(x.clone());
         }
-        let features = x.mean((2, 3))?;
+        let features = x.to_dtype(DType::F32)?.mean((2, 3))?;
         Ok(Read {
-            logits: self.head.forward(&features)?,
+            logits: self.head.forward(&features)?.to_dtype(DType::F32)?,
             blocks: outputs,
             features,
         })
@@ -174,6 +174,7 @@ pub fn saliency_of(reader: &Reader, image: &Tensor, logit: usize) -> Result<Vec<
             };
             let weight = gradient.mean((2, 3))?.reshape((1, channels, 1, 1))?;
             let map = output.detach().broadcast_mul(&weight)?.sum(1)?.relu()?;
+            let map = map.to_dtype(DType::F32)?;
             let cells: Vec<f32> = map.flatten_all()?.to_vec1()?;
             let cells = cells
                 .into_iter()

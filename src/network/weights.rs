@@ -19,21 +19,33 @@ use crate::noise::Noise;
 #[derive(Clone, Debug)]
 pub struct Weights {
     seed: u64,
+    device: Device,
     variables: Arc<Mutex<BTreeMap<String, Var>>>,
 }
 
 impl Weights {
-    /// No variables yet; those asked for are drawn from `seed`.
+    /// No variables yet; those asked for are drawn from `seed` and lie on the processor.
     pub fn new(seed: u64) -> Self {
+        Self::on(seed, &Device::Cpu)
+    }
+
+    /// The same on another device; the values are drawn on the processor all the same.
+    pub fn on(seed: u64, device: &Device) -> Self {
         Self {
             seed,
+            device: device.clone(),
             variables: Arc::default(),
         }
     }
 
-    /// Gives layers their variables, f32 on the processor.
+    /// Where they lie.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Gives layers their variables, f32.
     pub fn builder(&self) -> VarBuilder<'static> {
-        VarBuilder::from_backend(Box::new(self.clone()), DType::F32, Device::Cpu)
+        VarBuilder::from_backend(Box::new(self.clone()), DType::F32, self.device.clone())
     }
 
     /// All variables in order of their names.
@@ -65,7 +77,7 @@ impl Weights {
             let variable = variables
                 .get(name)
                 .ok_or_else(|| Error::Msg(format!("no weight is called {name}")))?;
-            variable.set(&value.to_dtype(DType::F32)?)?;
+            variable.set(&value.to_device(&self.device)?.to_dtype(DType::F32)?)?;
         }
         Ok(())
     }
@@ -89,7 +101,7 @@ impl Weights {
                 return Err(Error::Msg(format!("{name}: state the range of its start")));
             }
         };
-        Var::from_vec(values, shape, &Device::Cpu)
+        Var::from_vec(values, shape, &self.device)
     }
 }
 

@@ -24,7 +24,7 @@ pub use export::{ExportError, Values, export, export_step, values};
 pub use open::{ImageFile, InspectedWindow, Inspection, inspect, open, open_bytes, read};
 pub use pixels::Pixels;
 pub use raster::SYNTHETIC_KEYWORD;
-pub use window::{DisplayWindow, WindowFunction};
+pub use window::{DisplayWindow, VoiTable, WindowFunction};
 
 /// Where the millimetres a pixel came from, and so how far a length can be trusted (DICOM PS3.3 10.7.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,17 +117,6 @@ pub enum Photometric {
     /// Low values black (MONOCHROME2).
     #[default]
     Monochrome2,
-}
-
-/// A VOI LUT Sequence item (0028,3010): a curve instead of a window.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct VoiTable {
-    /// First modality value mapped.
-    pub first: i64,
-    /// Output grey, scaled to 0–1.
-    pub values: Vec<f32>,
-    /// LUT Explanation, if any.
-    pub explanation: String,
 }
 
 /// The kind of file the pixels came from.
@@ -288,12 +277,22 @@ impl Radiograph {
             .map(|stored| self.modality_transform.apply(stored))
     }
 
+    /// Every way of display the file names: its VOI LUTs, then its windows.
+    ///
+    /// The tables come first: a maker that writes both made the window as the plain stand-in (PS3.3 C.11.2.1).
+    pub fn displays(&self) -> Vec<DisplayWindow> {
+        let tables = self.voi_tables.iter().filter(|t| !t.values.is_empty());
+        let tables = tables.cloned().map(DisplayWindow::from_table);
+        let windows = self.windows.iter().filter(|w| w.is_usable()).cloned();
+        tables.chain(windows).collect()
+    }
+
     /// The window to open with: the file's first, else the 0.5–99.5 percentiles of the modality values.
     ///
     /// 8-bit colour or grey files without a window open at their full range, as any other viewer shows them.
     pub fn initial_window(&self) -> DisplayWindow {
-        if let Some(window) = self.windows.iter().find(|w| w.is_usable()) {
-            return window.clone();
+        if let Some(first) = self.displays().into_iter().next() {
+            return first;
         }
         if matches!(self.pixels, Pixels::U8(_)) && self.source.kind != FileKind::Dicom {
             return DisplayWindow::from_range(0.0, 255.0);

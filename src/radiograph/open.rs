@@ -19,6 +19,13 @@ pub struct ImageFile {
     content: Content,
 }
 
+impl std::fmt::Debug for ImageFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Neither pixels nor identity belong into a log.
+        write!(f, "ImageFile({:?}, {} frames)", self.kind(), self.frames())
+    }
+}
+
 enum Content {
     Dicom(Box<dicom::DicomFile>, dicom::Layout),
     Png(Vec<u8>),

@@ -8,6 +8,7 @@ use super::readings::Readers;
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, Mode, Observe, Outcome, Progress, Request};
 use crate::network::autoencoder::{Autoencoder, FACTOR};
+use crate::network::device::Place;
 use crate::network::folder::Diffusion;
 
 /// The networks that make images.
@@ -23,6 +24,8 @@ pub struct Generator {
     pub latent: usize,
     /// Name and hash of the model, for the record.
     pub model: crate::job::ModelReference,
+    /// Where they run.
+    pub place: Place,
     /// The step lengths it was distilled for; without them the plain velocity is asked.
     pub few_step: bool,
 }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 
 use super::composite::{Blend, blend};
 use super::crop::CropTransform;
@@ -138,7 +138,8 @@ impl Plan {
             });
             let kept = generator.autoencoder.encode(&tensor(&blanked)?)?;
             let latent = self.start.clone().unwrap_or_else(|| kept.clone());
-            self.known = Some((latent_mask(&touched)?, latent, kept));
+            let mask = latent_mask(&touched)?.to_device(&generator.place.device)?;
+            self.known = Some((mask, latent, kept));
         }
         Ok(())
     }
@@ -189,12 +190,13 @@ impl Plan {
                 Tensor::from_vec(
                     Noise::new(request.seed, stream).normals(count),
                     shape,
-                    &Device::Cpu,
+                    &generator.place.device,
                 )
             };
             let given = request.noise.as_ref().map(|given| {
                 let first = (image_number - request.first_image) as usize * count;
-                Tensor::from_slice(&given.values[first..first + count], shape, &Device::Cpu)
+                let values = &given.values[first..first + count];
+                Tensor::from_slice(values, shape, &generator.place.device)
             });
             let noise = given.unwrap_or_else(|| draw(image_number))?;
             let begin = if self.known.is_some() || self.start.is_none() {

@@ -12,16 +12,36 @@ pub mod optimizer;
 pub mod recipe;
 pub mod trainer;
 
+use candle_core::DType;
+
 use crate::job::{Error, ErrorKind, Observe, Trained, TrainingPlan, TrainingTask};
+use crate::network::device::Place;
 use crate::network::folder::ModelError;
+
+/// Where training runs when networks run at `place`: in f32, and never on Metal.
+///
+/// The tensor library gives wrong gradients of convolutions there (its kernels ignore the strides of a kernel that is
+/// not contiguous), so that the processor trains instead; the second value says so.
+pub fn place(place: Place) -> (Place, Option<String>) {
+    if place.device.is_metal() {
+        let notice = "training runs on the processor: gradients on Metal are not reliable";
+        return (Place::default(), Some(notice.to_owned()));
+    }
+    let dtype = DType::F32;
+    (Place { dtype, ..place }, None)
+}
 
 /// Carries a training plan out: reads or draws its data, trains, measures, and leaves a model folder in `plan.out`.
 ///
 /// Calls `observe` before every step; on `Break` it writes a checkpoint and gives [`Error::stopped`].
-pub fn carry_out(plan: &TrainingPlan, observe: &mut Observe<'_>) -> Result<Trained, Error> {
+pub fn carry_out(
+    plan: &TrainingPlan,
+    place: &Place,
+    observe: &mut Observe<'_>,
+) -> Result<Trained, Error> {
     let recipe = recipe::Recipe::from_value(&plan.recipe)?;
     let data = data::load(plan, &recipe, observe)?;
-    let mut lesson = lesson::begin(plan, &recipe, data)?;
+    let mut lesson = lesson::begin(plan, &recipe, data, place)?;
     trainer::train(plan, &recipe, lesson.as_mut(), observe)
 }
 

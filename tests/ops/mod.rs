@@ -1,6 +1,7 @@
 //! Network operations: closed forms in f64, gradients, the tensor library's own operations, bits.
 
 mod convolution;
+mod library;
 mod others;
 mod reference;
 mod update;

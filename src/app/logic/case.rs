@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::frames::{Stack, stack_of};
 use super::tasks::{Accepting, Ready};
 use crate::app::App;
 use crate::app::canvas::View;
@@ -110,7 +111,9 @@ impl App {
             session.recipe.choose(model);
         }
         session.view = View::of(loaded.work.history().document().image());
+        let file = loaded.stack.clone();
         session.stage = Stage::Open(Box::new(Open::new(loaded)));
+        stack_of(session, &mut self.tasks, file);
         session.recipe_revision += 1;
         let has_points = session
             .open()
@@ -123,21 +126,34 @@ impl App {
 
     /// Forgets what belongs to the open case; untouched journals are removed.
     pub(crate) fn leave_case(&mut self) {
+        self.stop_work();
+        self.session.tray = Tray::default();
+        self.session.shown = None;
+        self.session.before = false;
+        self.tasks.frame = None;
+        let stack = self.session.stack.take();
+        let parked = stack.into_iter().flat_map(Stack::into_parked);
+        let stage = std::mem::replace(&mut self.session.stage, Stage::Empty);
+        let shown = match stage {
+            Stage::Open(open) => Some(*open),
+            _ => None,
+        };
+        for open in parked.chain(shown) {
+            self.forget_untouched(open);
+        }
+    }
+
+    /// Cancels what was asked for the image on the stage.
+    pub(super) fn stop_work(&mut self) {
         for job in std::mem::take(&mut self.session.jobs) {
             self.worker.cancel(job.id);
         }
         if let Some((id, ..)) = self.session.live.in_flight {
             self.worker.cancel(id);
         }
+        self.tasks.accept = None;
         self.session.live.new_document();
-        self.session.tray = Tray::default();
-        self.session.shown = None;
-        self.session.before = false;
         self.session.probe = None;
-        let stage = std::mem::replace(&mut self.session.stage, Stage::Empty);
-        if let Stage::Open(open) = stage {
-            self.forget_untouched(*open);
-        }
     }
 
     pub(super) fn close_case(&mut self) {

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::app::App;
+use crate::app::action::FrameChange;
 use crate::app::canvas::{CanvasEvent, Tool};
 use crate::app::files::{KeepError, Work};
 use crate::app::session::{Stage, Staged, Weight};
@@ -85,7 +86,8 @@ impl App {
             CanvasEvent::PlaceLandmarks(at) => self.place_hips(Some(at)),
             CanvasEvent::PointerAt(at) => self.session.probe = at,
             CanvasEvent::SplitMoved(split) => self.session.split = split.clamp(0.0, 1.0),
-            CanvasEvent::DraftChanged | CanvasEvent::Cancelled | CanvasEvent::FrameStep(_) => {}
+            CanvasEvent::FrameStep(step) => self.change_frame(FrameChange::Step(step as isize)),
+            CanvasEvent::DraftChanged | CanvasEvent::Cancelled => {}
         }
     }
 

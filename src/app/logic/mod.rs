@@ -3,6 +3,7 @@
 
 mod case;
 mod edit;
+pub(crate) mod frames;
 pub(crate) mod tasks;
 mod work;
 
@@ -39,6 +40,7 @@ impl App {
             | Action::Save
             | Action::Export(_) => self.start_task(action),
             Action::CloseCase => self.close_case(),
+            Action::Frame(change) => self.change_frame(change),
             Action::ClearRecent => self.settings.recent.clear(),
             Action::Quit => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
             Action::Edit(edit) => self.edit(*edit, false),
@@ -102,6 +104,12 @@ impl App {
                     .open()
                     .map(|o| o.document().image().initial_window())
                 {
+                    session.view.window = window;
+                }
+            }
+            Action::FileWindow(n) => {
+                let displays = session.open().map(|o| o.document().image().displays());
+                if let Some(window) = displays.and_then(|all| all.into_iter().nth(n)) {
                     session.view.window = window;
                 }
             }

@@ -20,6 +20,8 @@ use crate::radiograph::Radiograph;
 pub(crate) struct Tasks {
     /// A case that is being read.
     pub load: Option<Task<Loaded>>,
+    /// Another frame of the open file.
+    pub frame: Option<Task<Loaded>>,
     /// A file dialog; no path when it was closed.
     pub dialog: Option<Task<Option<PathBuf>>>,
     /// A result that is being checked.
@@ -258,6 +260,7 @@ impl App {
                 Err(error) => self.session.stage = Stage::Failed(error),
             }
         }
+        self.poll_frame();
         if let Some(result) = self.tasks.dialog.as_ref().and_then(Task::poll) {
             self.tasks.dialog = None;
             match result {

@@ -78,9 +78,13 @@ impl App {
         let events: Vec<Event> = self.worker.events().collect();
         for event in events {
             match event {
-                Event::Ready => {
+                Event::Ready(place) => {
                     self.session.engine_ready = true;
+                    if !place.is_empty() {
+                        self.device = place;
+                    }
                 }
+                Event::Notice(text) => self.session.say(Weight::Note, text),
                 Event::Progress(id, progress) => {
                     if let Some(job) = self.session.jobs.iter_mut().find(|job| job.id == id) {
                         job.progress = Some(progress);

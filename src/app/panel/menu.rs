@@ -8,6 +8,7 @@ use crate::app::action::{Action, ExportKind, Theme};
 use crate::app::keys;
 use crate::app::session::Workspace;
 use crate::app::theme::{self, glyph, palette};
+use crate::radiograph::Radiograph;
 
 /// The whole bar.
 pub(crate) fn bar_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
@@ -132,29 +133,50 @@ fn edit_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     item(ui, shown, "clear-mask", None, open.is_some(), actions);
 }
 
+/// The displays the file names, then the presets of its modality.
+fn window_menu(ui: &mut Ui, image: &Radiograph, actions: &mut Vec<Action>) {
+    let presets = crate::app::logic::presets(&image.modality);
+    let displays = image.displays();
+    if presets.is_empty() && displays.is_empty() {
+        return;
+    }
+    ui.menu_button("Window presets", |ui| {
+        for (n, display) in displays.iter().enumerate() {
+            let kind = if display.table.is_some() {
+                "VOI LUT".to_owned()
+            } else {
+                format!("{:.0} / {:.0}", display.center, display.width)
+            };
+            let title = match display.explanation.trim() {
+                "" => format!("File {}: {kind}", n + 1),
+                explanation => format!("{explanation} ({kind})"),
+            };
+            if ui.button(title).clicked() {
+                actions.push(Action::FileWindow(n));
+                ui.close();
+            }
+        }
+        if !(presets.is_empty() || displays.is_empty()) {
+            ui.separator();
+        }
+        for (n, (name, _)) in presets.iter().enumerate() {
+            let button = Button::new(*name).shortcut_text(format!("Alt+{}", n + 1));
+            if ui.add(button).clicked() {
+                actions.push(Action::Preset(n));
+                ui.close();
+            }
+        }
+    });
+}
+
 fn view_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     ui.set_min_width(240.0);
     let open = shown.session.open().is_some();
     for id in ["fit", "one-to-one", "invert", "rotate", "flip", "window"] {
         item(ui, shown, id, None, open, actions);
     }
-    if let Some(modality) = shown
-        .session
-        .open()
-        .map(|open| open.document().image().modality.clone())
-    {
-        let presets = crate::app::logic::presets(&modality);
-        if !presets.is_empty() {
-            ui.menu_button("Window presets", |ui| {
-                for (n, (name, _)) in presets.iter().enumerate() {
-                    let button = Button::new(*name).shortcut_text(format!("Alt+{}", n + 1));
-                    if ui.add(button).clicked() {
-                        actions.push(Action::Preset(n));
-                        ui.close();
-                    }
-                }
-            });
-        }
+    if let Some(open) = shown.session.open() {
+        window_menu(ui, open.document().image(), actions);
     }
     ui.separator();
     item(ui, shown, "before-after", None, open, actions);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::Action;
 use super::canvas::{Canvas, CanvasEvent, Scene, Tool, View};
+use super::logic::frames;
 use super::panel::{self, Shown};
 use super::theme::palette;
 use crate::document::Layer;
@@ -319,7 +320,7 @@ fn canvas_ui(
         },
         overlays: session.overlays,
         pacs_buttons: shown.settings.pacs_buttons,
-        stack: false,
+        stack: session.stack.is_some(),
         title: match show {
             Show::Sketch => "Sketch canvas",
             Show::Mask => "Mask canvas",
@@ -374,6 +375,7 @@ fn corner_texts(shown: &Shown<'_>, view: &View, show: Show) -> [Vec<String>; 4] 
             view.window.center, view.window.width
         ));
     }
+    bottom_left.extend(frames::title(shown.session).filter(|_| show != Show::Mask));
     if show != Show::Mask {
         let mm = image.spacing.map_or_else(
             || "no scale".to_owned(),

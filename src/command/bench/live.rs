@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::Figure;
-use crate::command::engine_of;
+use crate::command::{Common, engine_of};
 use crate::document::{Document, Edit, Layer, Mark, Operation, Shape, StrokePoint};
 use crate::engine::LocalEngine;
 use crate::geometry::Point;
@@ -18,8 +18,12 @@ use crate::radiograph::{Pixels, Radiograph};
 const FILM: u64 = 11;
 
 /// Median and slowest of pen up to image, for previews and full images, and the longest time to a cancel.
-pub(super) fn figures(repeat: usize, models: Option<&Path>) -> Result<Vec<Figure>, Error> {
-    let mut engine = engine_of(models);
+pub(super) fn figures(
+    repeat: usize,
+    models: Option<&Path>,
+    common: &Common,
+) -> Result<Vec<Figure>, Error> {
+    let mut engine = engine_of(models, common);
     let document = drawn()?;
     let mut figures = Vec::new();
     let repeat = repeat.clamp(1, 1000);

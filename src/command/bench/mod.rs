@@ -55,7 +55,7 @@ pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<Exit
     let figures = match bench {
         Bench::Canvas => canvas()?,
         Bench::Live { repeat, models } => {
-            pool.install(|| live::figures(*repeat, models.as_deref()))?
+            pool.install(|| live::figures(*repeat, models.as_deref(), common))?
         }
         Bench::Network { only, seconds } => {
             let budget = Duration::try_from_secs_f64(*seconds).map_err(|error| {

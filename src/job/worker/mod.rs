@@ -211,8 +211,9 @@ impl Lane {
     fn run(&mut self) {
         match (self.build)() {
             Ok(engine) => {
+                self.say(Event::Ready(engine.place()));
                 self.live_engine = Some(engine);
-                self.say(Event::Ready);
+                self.say_notices();
             }
             Err(error) => self.say(Event::Failed(JobId(0), error)),
         }
@@ -298,6 +299,7 @@ impl Lane {
             &mut observe,
         );
         self.live_engine = engine;
+        self.say_notices();
         self.finish(id, result, true);
         true
     }
@@ -339,6 +341,7 @@ impl Lane {
             }
         };
         self.queue_engine = engine;
+        self.say_notices();
         let closed = self.shared.lock().closed;
         if let Some(spool) = &mut self.spool
             && !closed
@@ -377,6 +380,21 @@ impl Lane {
         };
         for id in replaced {
             self.say(Event::Superseded(id));
+        }
+    }
+
+    /// What the engines want a person to know; where networks run may have changed with it.
+    fn say_notices(&mut self) {
+        let engines = self.live_engine.iter_mut().chain(&mut self.queue_engine);
+        let said: Vec<(Vec<String>, String)> = engines
+            .map(|engine| (engine.notices(), engine.place()))
+            .filter(|(notices, _)| !notices.is_empty())
+            .collect();
+        for (notices, place) in said {
+            for notice in notices {
+                self.say(Event::Notice(notice));
+            }
+            self.say(Event::Ready(place));
         }
     }
 

@@ -16,6 +16,7 @@ use crate::network::autoencoder::{self, Autoencoder};
 use crate::network::condition::Names;
 use crate::network::control::{Adapter, AdapterConfig, Branch};
 use crate::network::denoiser::{self, Denoiser};
+use crate::network::device::Place;
 use crate::network::hips::points::Calibration;
 use crate::network::hips::{self, HipNetwork};
 use crate::network::reader::{self, Reader};
@@ -23,6 +24,7 @@ use crate::network::reader::{self, Reader};
 /// Tensors of a file that remember which of them were asked for, and what was wrong.
 struct Watched {
     tensors: HashMap<String, Tensor>,
+    place: Place,
     used: Arc<Mutex<BTreeSet<String>>>,
     wrong: Arc<Mutex<Option<(String, String)>>>,
 }
@@ -46,7 +48,9 @@ impl SimpleBackend for Watched {
         }
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.insert(name.to_owned());
-        Ok(tensor.clone())
+        tensor
+            .to_device(&self.place.device)?
+            .to_dtype(self.place.dtype)
     }
 
     fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> Tensors<Tensor> {
@@ -67,9 +71,10 @@ impl SimpleBackend for Watched {
     }
 }
 
-/// Builds a network from a folder's tensors; a missing, misshapen or unused tensor is an error that names it.
+/// Builds a network at a place from a folder's tensors; a missing, misshapen or unused tensor is an error that names it.
 pub fn build<N>(
     folder: &ModelFolder,
+    place: &Place,
     network: impl FnOnce(&VarBuilder<'_>) -> Tensors<N>,
 ) -> Result<N, ModelError> {
     let tensors = folder.tensors()?;
@@ -78,10 +83,11 @@ pub fn build<N>(
     let wrong = Arc::new(Mutex::new(None));
     let backend = Watched {
         tensors,
+        place: place.clone(),
         used: Arc::clone(&used),
         wrong: Arc::clone(&wrong),
     };
-    let vb = VarBuilder::from_backend(Box::new(backend), DType::F32, Device::Cpu);
+    let vb = VarBuilder::from_backend(Box::new(backend), place.dtype, place.device.clone());
     let built = network(&vb).map_err(|source| {
         let path = folder.path.clone();
         match wrong.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -161,56 +167,62 @@ impl Diffusion {
 }
 
 /// An autoencoder with its latent statistics.
-pub fn load_autoencoder(path: &Path) -> Result<(Autoencoder, ModelFolder), ModelError> {
+pub fn load_autoencoder(
+    path: &Path,
+    place: &Place,
+) -> Result<(Autoencoder, ModelFolder), ModelError> {
     let folder = open(path, Task::Autoencoder)?;
     let config: autoencoder::Config = folder.configuration()?;
-    let mut network = build(&folder, |vb| Autoencoder::new(vb, &config))?;
+    let mut network = build(&folder, place, |vb| Autoencoder::new(vb, &config))?;
     network.scale = folder.card.latent.clone().unwrap_or_default();
     Ok((network, folder))
 }
 
 /// A generator.
-pub fn load_diffusion(path: &Path) -> Result<(Diffusion, ModelFolder), ModelError> {
+pub fn load_diffusion(path: &Path, place: &Place) -> Result<(Diffusion, ModelFolder), ModelError> {
     let folder = open(path, Task::Diffusion)?;
     let config: DiffusionConfig = folder.configuration()?;
     let names = folder.card.names.clone().unwrap_or_default();
-    let network = build(&folder, |vb| Diffusion::new(vb, &config, names))?;
+    let network = build(&folder, place, |vb| Diffusion::new(vb, &config, names))?;
     Ok((network, folder))
 }
 
 /// A ControlNet branch; its configuration is that of the denoiser it belongs to.
-pub fn load_control(path: &Path) -> Result<(Branch, ModelFolder), ModelError> {
+pub fn load_control(path: &Path, place: &Place) -> Result<(Branch, ModelFolder), ModelError> {
     let folder = open(path, Task::Control)?;
     let config: denoiser::Config = folder.configuration()?;
-    let network = build(&folder, |vb| Branch::new(vb, &config))?;
+    let network = build(&folder, place, |vb| Branch::new(vb, &config))?;
     Ok((network, folder))
 }
 
 /// A reader with its names.
-pub fn load_reader(path: &Path) -> Result<(Reader, ModelFolder), ModelError> {
+pub fn load_reader(path: &Path, place: &Place) -> Result<(Reader, ModelFolder), ModelError> {
     let folder = open(path, Task::Reader)?;
     let config: reader::Config = folder.configuration()?;
-    let network = build(&folder, |vb| Reader::new(vb, &config))?;
+    let network = build(&folder, place, |vb| Reader::new(vb, &config))?;
     Ok((network, folder))
 }
 
 /// A hips network with its calibration.
-pub fn load_hips(path: &Path) -> Result<(HipNetwork, Calibration, ModelFolder), ModelError> {
+pub fn load_hips(
+    path: &Path,
+    place: &Place,
+) -> Result<(HipNetwork, Calibration, ModelFolder), ModelError> {
     let folder = open(path, Task::Hips)?;
     let config: hips::Config = folder.configuration()?;
-    let network = build(&folder, |vb| HipNetwork::new(vb, &config))?;
+    let network = build(&folder, place, |vb| HipNetwork::new(vb, &config))?;
     let calibration = folder.card.calibration.clone().unwrap_or_default();
     Ok((network, calibration, folder))
 }
 
 /// Whether a folder loads whole: hashes, types, names and shapes.
 pub fn check(path: &Path) -> Result<ModelFolder, ModelError> {
-    let folder = ModelFolder::open(path)?;
+    let (folder, place) = (ModelFolder::open(path)?, &Place::default());
     match folder.card.task {
-        Task::Autoencoder => load_autoencoder(path).map(|(_, folder)| folder),
-        Task::Diffusion => load_diffusion(path).map(|(_, folder)| folder),
-        Task::Control => load_control(path).map(|(_, folder)| folder),
-        Task::Reader => load_reader(path).map(|(_, folder)| folder),
-        Task::Hips => load_hips(path).map(|(.., folder)| folder),
+        Task::Autoencoder => load_autoencoder(path, place).map(|(_, folder)| folder),
+        Task::Diffusion => load_diffusion(path, place).map(|(_, folder)| folder),
+        Task::Control => load_control(path, place).map(|(_, folder)| folder),
+        Task::Reader => load_reader(path, place).map(|(_, folder)| folder),
+        Task::Hips => load_hips(path, place).map(|(.., folder)| folder),
     }
 }

@@ -5,7 +5,7 @@
 
 pub mod points;
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
@@ -91,6 +91,6 @@ impl HipNetwork {
             x = (ops::upsample_nearest_2x(&across.forward(&x)?)? + skip)?;
             x = block.forward(&x, None)?;
         }
-        self.last.forward(&x)
+        self.last.forward(&x)?.to_dtype(DType::F32)
     }
 }

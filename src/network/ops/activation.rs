@@ -2,10 +2,10 @@
 //!
 //! Separate from the layers that use them: they have no weights.
 
-use candle_core::{CpuStorage, CustomOp1, D, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
 
-use super::tensor::{OneStorage, new_tensor, read, slice, written};
+use super::tensor::{OneStorage, new_tensor, on_processor, read, slice, written};
 use super::vector::{LANES, erf, exp, fold, silu as silu_of, silu_slope, vectorized};
 
 /// Elements a task.
@@ -13,7 +13,7 @@ const PART: usize = 16 * 1024;
 
 /// `x σ(x)` of every element.
 pub fn silu(x: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() {
+    if on_processor(x) {
         x.contiguous()?.apply_op1(Pointwise::Silu)
     } else {
         x.silu()
@@ -22,7 +22,7 @@ pub fn silu(x: &Tensor) -> Result<Tensor> {
 
 /// `x Φ(x)` of every element, with the normal distribution's own Φ (not the hyperbolic approximation).
 pub fn gelu(x: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() {
+    if on_processor(x) {
         x.contiguous()?.apply_op1(Pointwise::Gelu)
     } else {
         x.gelu_erf()
@@ -31,12 +31,15 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
 
 /// Softmax over the last dimension.
 pub fn softmax(x: &Tensor) -> Result<Tensor> {
-    if x.device().is_cpu() {
+    if on_processor(x) {
         return x.contiguous()?.apply_op1(Softmax);
     }
-    let shifted = x.broadcast_sub(&x.max_keepdim(D::Minus1)?.detach())?;
+    let wide = x.to_dtype(DType::F32)?;
+    let shifted = wide.broadcast_sub(&wide.max_keepdim(D::Minus1)?.detach())?;
     let exponential = shifted.exp()?;
-    exponential.broadcast_div(&exponential.sum_keepdim(D::Minus1)?)
+    exponential
+        .broadcast_div(&exponential.sum_keepdim(D::Minus1)?)?
+        .to_dtype(x.dtype())
 }
 
 #[derive(Clone, Copy)]

@@ -12,7 +12,7 @@ use super::activation::{exponentials, largest, scale_all, softmax};
 use super::product::memory::{Output, with_scratch};
 use super::product::transpose::transpose_into;
 use super::product::{Begin, DEPTH_BLOCK, Lines, Product, multiply_here};
-use super::tensor::{OneStorage, new_tensor, read, slice, written};
+use super::tensor::{OneStorage, new_tensor, on_processor, read, slice, written};
 use super::vector::{dot, exp, vectorized};
 
 /// Queries that are worked on together.
@@ -38,7 +38,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
         )
     }
     let scale = 1.0 / (d as f64).sqrt();
-    if !q.device().is_cpu() {
+    if !on_processor(q) {
         let scores = (q.contiguous()?.matmul(&k.t()?.contiguous()?)? * scale)?;
         return softmax(&scores)?.matmul(&v.contiguous()?);
     }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::product::memory::{Output, with_scratch};
 use super::product::transpose::transpose;
 use super::product::{Begin, Lines, MATRIX_BLOCK, Product, multiply};
-use super::tensor::{OneStorage, new_tensor, read, slice, wants_gradient, written};
+use super::tensor::{OneStorage, new_tensor, on_processor, read, slice, wants_gradient, written};
 use super::vector::sum;
 
 /// `x weightᵀ + bias` over the last dimension: `x […,I]`, `weight [O,I]`, `bias [O]` to `[…,O]`.
@@ -24,7 +24,7 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
             weight.dims()
         )
     }
-    if !x.device().is_cpu() {
+    if !on_processor(x) {
         let y = x.broadcast_matmul(&weight.t()?)?;
         return match bias {
             Some(bias) => y.broadcast_add(bias),

@@ -24,6 +24,7 @@ pub use linear::linear;
 pub use normalize::{group_norm, group_norm_silu, instance_norm, layer_norm};
 pub use pool::{Window, average_pool, max_pool};
 pub use resize::{resize_bilinear, resize_nearest, upsample_nearest_2x};
+pub use tensor::with_library_kernels;
 pub use update::{AdamW, adamw_step, average_step, clip_scale, gradient_norm};
 
 /// 2-D convolution with fused bias: `x [B,C,H,W]`, `weight [O,C,k,k]`, `bias [O]`.

@@ -2,10 +2,10 @@
 //!
 //! Separate because a normalization is bound by memory: what counts here is the number of passes.
 
-use candle_core::{CpuStorage, CustomOp3, D, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::tensor::{OneStorage, new_tensor, read, slice, written};
+use super::tensor::{OneStorage, new_tensor, on_processor, read, slice, written};
 use super::vector::{
     LANES, SUM_BLOCK, fold, silu as silu_of, silu_slope, sum, sum_of_squares, vectorized,
 };
@@ -52,13 +52,15 @@ pub fn layer_norm(x: &Tensor, gamma: &Tensor, beta: &Tensor, epsilon: f64) -> Re
             gamma.dims()
         )
     }
-    if !x.device().is_cpu() {
-        let centered = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+    if !on_processor(x) {
+        let y = x.to_dtype(DType::F32)?;
+        let centered = y.broadcast_sub(&y.mean_keepdim(D::Minus1)?)?;
         let variance = centered.sqr()?.mean_keepdim(D::Minus1)?;
         return centered
             .broadcast_div(&(variance + epsilon)?.sqrt()?)?
-            .broadcast_mul(gamma)?
-            .broadcast_add(beta);
+            .broadcast_mul(&gamma.to_dtype(DType::F32)?)?
+            .broadcast_add(&beta.to_dtype(DType::F32)?)?
+            .to_dtype(x.dtype());
     }
     x.contiguous()?.apply_op3(
         &gamma.contiguous()?,
@@ -99,22 +101,24 @@ fn normalize(
         silu,
         own_scales: own_scales && gamma.rank() == 2,
     };
-    if x.device().is_cpu() {
+    if on_processor(x) {
         return x
             .contiguous()?
             .apply_op3(&gamma.contiguous()?, &beta.contiguous()?, op);
     }
-    let y = x.reshape((batch, groups, channels / groups * op.plane))?;
+    let y = x.to_dtype(DType::F32)?;
+    let y = y.reshape((batch, groups, channels / groups * op.plane))?;
     let centered = y.broadcast_sub(&y.mean_keepdim(D::Minus1)?)?;
     let variance = centered.sqr()?.mean_keepdim(D::Minus1)?;
     let rows = if op.own_scales { batch } else { 1 };
     let y = centered
         .broadcast_div(&(variance + epsilon)?.sqrt()?)?
         .reshape((batch, channels, op.plane))?
-        .broadcast_mul(&gamma.reshape((rows, channels, 1))?)?
-        .broadcast_add(&beta.reshape((rows, channels, 1))?)?
+        .broadcast_mul(&gamma.to_dtype(DType::F32)?.reshape((rows, channels, 1))?)?
+        .broadcast_add(&beta.to_dtype(DType::F32)?.reshape((rows, channels, 1))?)?
         .reshape(x.shape())?;
-    if silu { y.silu() } else { Ok(y) }
+    let y = if silu { y.silu()? } else { y };
+    y.to_dtype(x.dtype())
 }
 
 /// Mean and reciprocal standard deviation.

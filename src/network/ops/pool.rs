@@ -5,7 +5,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::tensor::{OneStorage, new_tensor, read, slice, written};
+use super::tensor::{OneStorage, new_tensor, on_processor, read, slice, written};
 
 /// A pooling window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,7 +78,7 @@ fn pool(x: &Tensor, window: Window, kind: Kind) -> Result<Tensor> {
         window,
         kind,
     };
-    if x.device().is_cpu() {
+    if on_processor(x) {
         x.contiguous()?.apply_op1(op)
     } else {
         op.elsewhere(x)
@@ -214,7 +214,8 @@ impl Pool {
         }
         let mut counts = vec![0.0_f32; self.out.0 * self.out.1];
         self.each(|at, _, _, count| counts[at] = count);
-        let counts = Tensor::from_vec(counts, (1, 1, self.out.0, self.out.1), result.device())?;
+        let counts = Tensor::from_vec(counts, (1, 1, self.out.0, self.out.1), result.device())?
+            .to_dtype(result.dtype())?;
         result.broadcast_div(&counts)
     }
 }

@@ -5,7 +5,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
-use super::tensor::{OneStorage, new_tensor, read, slice, written};
+use super::tensor::{OneStorage, new_tensor, on_processor, read, slice, written};
 
 /// Nearest-neighbor enlargement by two: `[B,C,H,W]` to `[B,C,2H,2W]`.
 pub fn upsample_nearest_2x(x: &Tensor) -> Result<Tensor> {
@@ -16,7 +16,7 @@ pub fn upsample_nearest_2x(x: &Tensor) -> Result<Tensor> {
 /// Nearest-neighbor resizing to `height × width`: output `i` shows input `⌊i · size / new size⌋`.
 pub fn resize_nearest(x: &Tensor, height: usize, width: usize) -> Result<Tensor> {
     let (b, c, h, w) = x.dims4()?;
-    if !x.device().is_cpu() {
+    if !on_processor(x) {
         if h == 0 || w == 0 || !height.is_multiple_of(h) || !width.is_multiple_of(w) {
             return gather(x, height, width);
         }
@@ -31,7 +31,7 @@ pub fn resize_nearest(x: &Tensor, height: usize, width: usize) -> Result<Tensor>
 
 /// Bilinear resizing to `height × width` with pixel centers at half-integers (no aligned corners, no antialiasing).
 pub fn resize_bilinear(x: &Tensor, height: usize, width: usize) -> Result<Tensor> {
-    if !x.device().is_cpu() {
+    if !on_processor(x) {
         return interpolate(x, height, width);
     }
     resize(x, height, width, bilinear)
@@ -80,7 +80,7 @@ fn interpolate(x: &Tensor, height: usize, width: usize) -> Result<Tensor> {
             values[i * from + mix.first] += 1.0 - mix.share;
             values[i * from + mix.second] += mix.share;
         }
-        Tensor::from_vec(values, (to, from), x.device())
+        Tensor::from_vec(values, (to, from), x.device())?.to_dtype(x.dtype())
     };
     x.reshape((b * c * h, w))?
         .matmul(&matrix(w, width)?.t()?.contiguous()?)?

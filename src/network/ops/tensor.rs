@@ -2,12 +2,37 @@
 //!
 //! Separate so that no operation repeats it, and so that zero-filling is avoided in one place.
 
+use std::cell::Cell;
+
 use candle_core::{CpuStorage, Layout, Result, Shape, Storage, Tensor, bail};
 
 use super::product::memory::filled;
 
 /// What a custom operation returns.
 pub(super) type OneStorage = (CpuStorage, Shape);
+
+thread_local! {
+    static LIBRARY_KERNELS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether an operation on this tensor is ours to compute; otherwise it is put together from the tensor library's.
+pub(super) fn on_processor(x: &Tensor) -> bool {
+    x.device().is_cpu() && !LIBRARY_KERNELS.get()
+}
+
+/// Runs `work` with every operation put together from the tensor library's own kernels, as on a GPU.
+///
+/// So the GPU's formulas are tested where there is none, and our kernels are timed against the library's.
+pub fn with_library_kernels<T>(work: impl FnOnce() -> T) -> T {
+    struct Back(bool);
+    impl Drop for Back {
+        fn drop(&mut self) {
+            LIBRARY_KERNELS.set(self.0);
+        }
+    }
+    let _back = Back(LIBRARY_KERNELS.replace(true));
+    work()
+}
 
 /// The values of a contiguous f32 tensor inside a custom operation.
 pub(super) fn slice<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {

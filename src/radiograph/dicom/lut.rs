@@ -137,6 +137,7 @@ fn windows_in(group: View<'_>) -> Vec<DisplayWindow> {
             width: *width,
             function,
             explanation: explanations.get(index).cloned().unwrap_or_default(),
+            table: None,
         })
         .filter(DisplayWindow::is_usable)
         .collect()

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Result as Tensors, Tensor};
+use candle_core::{Result as Tensors, Tensor};
 
 use super::{Lesson, card, fixed, scalar};
 use crate::grid::Grid;
 use crate::job::Error;
 use crate::network::autoencoder::{Autoencoder, Config, LatentScale};
+use crate::network::device::Place;
 use crate::network::folder::{Card, Task};
 use crate::network::weights::Weights;
 use crate::noise::Noise;
@@ -39,9 +40,10 @@ pub(super) fn begin(
     out: &Path,
     recipe: &Recipe,
     data: DataSet,
+    place: &Place,
 ) -> Result<impl Lesson + use<>, Error> {
     let config: Config = recipe.network()?;
-    let weights = Weights::new(recipe.seed);
+    let weights = Weights::on(recipe.seed, &place.device);
     let network = Autoencoder::new(&weights.builder(), &config).map_err(|e| tensors(&e))?;
     Ok(AutoencoderLesson {
         out: out.to_owned(),
@@ -81,14 +83,14 @@ impl AutoencoderLesson {
                 Grid::from_fn(crop, crop, |u, v| image[(x + u, y + v)])
             })
             .collect();
-        image_tensor(&images)
+        image_tensor(&images)?.to_device(self.weights.device())
     }
 
     fn losses(&self, step: usize, done: f64) -> Tensors<Loss> {
         let image = self.batch(step)?;
         let z = self.network.encode(&image)?;
         let mut noise = Noise::new(self.recipe.seed ^ 0x4c41, step as u64);
-        let shake = Tensor::from_vec(noise.normals(z.elem_count()), z.shape(), &Device::Cpu)?;
+        let shake = Tensor::from_vec(noise.normals(z.elem_count()), z.shape(), z.device())?;
         let shaken = (&z + (shake * 0.05)?)?;
         let decoded = self.network.decode(&shaken)?;
         let error = mean_square(&decoded, &image)?;

@@ -12,6 +12,7 @@ use super::{Lesson, card, scalar};
 use crate::job::Error;
 use crate::network::control::Branch;
 use crate::network::denoiser;
+use crate::network::device::Place;
 use crate::network::folder::{
     Card, Diffusion, DiffusionConfig, ModelFolder, Need, Task, load_autoencoder, load_diffusion,
 };
@@ -44,14 +45,15 @@ pub(super) fn begin(
     out: &Path,
     recipe: &Recipe,
     data: DataSet,
+    place: &Place,
 ) -> Result<impl Lesson + use<>, Error> {
     let path = Recipe::beside(&recipe.autoencoder, out, "autoencoder");
-    let (autoencoder, _) = load_autoencoder(&path).map_err(|e| model(&e))?;
+    let (autoencoder, _) = load_autoencoder(&path, place).map_err(|e| model(&e))?;
     let path = Recipe::beside(&recipe.base, out, "diffusion");
-    let (base, base_folder) = load_diffusion(&path).map_err(|e| model(&e))?;
+    let (base, base_folder) = load_diffusion(&path, place).map_err(|e| model(&e))?;
     let config: DiffusionConfig = base_folder.configuration().map_err(|e| model(&e))?;
     let config = config.denoiser;
-    let weights = Weights::new(recipe.seed);
+    let weights = Weights::on(recipe.seed, &place.device);
     let branch = Branch::new(&weights.builder(), &config).map_err(|e| tensors(&e))?;
     let copied = base_folder
         .tensors()

@@ -11,6 +11,7 @@ use super::flow::{FlowBatch, FlowData, Holes};
 use super::{Lesson, card, fixed, scalar};
 use crate::job::Error;
 use crate::network::condition::Names;
+use crate::network::device::Place;
 use crate::network::folder::{
     Card, Diffusion, DiffusionConfig, ModelFolder, Need, Task, load_autoencoder,
 };
@@ -42,13 +43,14 @@ pub(super) fn begin(
     out: &Path,
     recipe: &Recipe,
     data: DataSet,
+    place: &Place,
 ) -> Result<impl Lesson + use<>, Error> {
     let path = Recipe::beside(&recipe.autoencoder, out, "autoencoder");
-    let (autoencoder, folder) = load_autoencoder(&path).map_err(|e| model(&e))?;
+    let (autoencoder, folder) = load_autoencoder(&path, place).map_err(|e| model(&e))?;
     let mut config: DiffusionConfig = recipe.network()?;
     config.denoiser.latent = autoencoder.channels();
     config.adapter = config.adapter.fitting(&config.denoiser);
-    let weights = Weights::new(recipe.seed);
+    let weights = Weights::on(recipe.seed, &place.device);
     let names = data.names.clone();
     let network = Diffusion::new(&weights.builder(), &config, names).map_err(|e| tensors(&e))?;
     Ok(DiffusionLesson {

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use candle_core::{Device, Result as Tensors, Tensor};
+use candle_core::{Result as Tensors, Tensor};
 
 use crate::grid::Grid;
 use crate::network::autoencoder::{Autoencoder, latent_mask};
@@ -134,13 +134,13 @@ impl FlowData {
         let (mut inputs, mut targets, mut weights, mut hints) = (vec![], vec![], vec![], vec![]);
         for sample in samples {
             let z = self.latent(sample)?;
-            let e = Tensor::from_slice(&sample.noise, z.shape(), &Device::Cpu)?;
+            let e = Tensor::from_slice(&sample.noise, z.shape(), z.device())?;
             let noisy = ((&z * (1.0 - sample.t))? + (&e * sample.t)?)?;
             targets.push((&e - &z)?);
             let (_, _, h, w) = z.dims4()?;
             let ones = Tensor::ones((1, 1, h, w), z.dtype(), z.device())?;
             if let Some(mask) = &sample.mask {
-                let cells = latent_mask(mask)?;
+                let cells = latent_mask(mask)?.to_device(z.device())?;
                 let kept = self
                     .autoencoder
                     .encode(&masked(&sample.view.image, mask)?)?;

@@ -10,6 +10,7 @@ use super::{Lesson, card, fixed, scalar};
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind};
 use crate::landmarks::HipLandmarks;
+use crate::network::device::Place;
 use crate::network::folder::{Card, Task};
 use crate::network::hips::points::{Calibration, both_maps};
 use crate::network::hips::{CELL, Config, HipNetwork, MAPS};
@@ -40,6 +41,7 @@ pub(super) fn begin(
     out: &Path,
     recipe: &Recipe,
     data: DataSet,
+    place: &Place,
 ) -> Result<impl Lesson + use<>, Error> {
     let with_points: Vec<Example> = data
         .examples
@@ -55,7 +57,7 @@ pub(super) fn begin(
     let description = format!("{} images with hip points", with_points.len());
     let data = DataSet::new(with_points, recipe, description)?;
     let config: Config = recipe.network()?;
-    let weights = Weights::new(recipe.seed);
+    let weights = Weights::on(recipe.seed, &place.device);
     let network = HipNetwork::new(&weights.builder(), &config).map_err(|e| tensors(&e))?;
     Ok(HipsLesson {
         out: out.to_owned(),
@@ -76,7 +78,7 @@ struct Targets {
     heads: Tensor,
 }
 
-fn targets(seen: &[View], cells: usize) -> Tensors<Targets> {
+fn targets(seen: &[View], cells: usize, device: &Device) -> Tensors<Targets> {
     let (mut spots, mut known, mut at) = (Vec::new(), Vec::new(), Vec::new());
     let (mut radii, mut heads) = (Vec::new(), Vec::new());
     for landmarks in seen.iter().filter_map(|view| view.facts.landmarks) {
@@ -95,7 +97,6 @@ fn targets(seen: &[View], cells: usize) -> Tensors<Targets> {
         }
     }
     let n = seen.len();
-    let device = &Device::Cpu;
     Ok(Targets {
         spots: Tensor::from_vec(spots, (n, 4, cells * cells), device)?,
         known: Tensor::from_vec(known, (n, 4), device)?,
@@ -131,7 +132,7 @@ impl HipsLesson {
             .collect();
         let seed = self.recipe.seed ^ ((step as u64) << 20);
         let seen = views(&examples, seed, &Amount::STRONG);
-        let targets = targets(&seen, self.data.size / CELL)?;
+        let targets = targets(&seen, self.data.size / CELL, self.weights.device())?;
         let images: Vec<Grid<f32>> = seen.into_iter().map(|v| v.image).collect();
         let maps = self.network.forward(&image_tensor(&images)?)?;
         judged(&maps, &targets)
@@ -162,7 +163,7 @@ fn judged(maps: &Tensor, targets: &Targets) -> Tensors<Loss> {
     let position: Vec<f32> = (0..h * w)
         .flat_map(|i| [(i % w) as f32, (i / w) as f32])
         .collect();
-    let position = Tensor::from_vec(position, (h * w, 2), &Device::Cpu)?;
+    let position = Tensor::from_vec(position, (h * w, 2), maps.device())?;
     let means = p
         .reshape((b * 4, h * w))?
         .matmul(&position)?

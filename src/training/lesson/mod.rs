@@ -20,6 +20,7 @@ use super::data::DataSet;
 use super::recipe::Recipe;
 use super::trainer::Loss;
 use crate::job::{Error, TrainingPlan, TrainingTask};
+use crate::network::device::Place;
 use crate::network::folder::{Card, Task};
 use crate::network::weights::Weights;
 
@@ -42,18 +43,19 @@ pub trait Lesson {
     ) -> Result<(), Error>;
 }
 
-/// The lesson of a plan.
+/// The lesson of a plan, its weights at a place.
 pub fn begin(
     plan: &TrainingPlan,
     recipe: &Recipe,
     data: DataSet,
+    place: &Place,
 ) -> Result<Box<dyn Lesson>, Error> {
     Ok(match plan.task {
-        TrainingTask::Autoencoder => Box::new(autoencoder::begin(&plan.out, recipe, data)?),
-        TrainingTask::Diffusion => Box::new(diffusion::begin(&plan.out, recipe, data)?),
-        TrainingTask::Control => Box::new(control::begin(&plan.out, recipe, data)?),
-        TrainingTask::Reader => Box::new(reader::begin(&plan.out, recipe, data)?),
-        TrainingTask::Hips => Box::new(hips::begin(&plan.out, recipe, data)?),
+        TrainingTask::Autoencoder => Box::new(autoencoder::begin(&plan.out, recipe, data, place)?),
+        TrainingTask::Diffusion => Box::new(diffusion::begin(&plan.out, recipe, data, place)?),
+        TrainingTask::Control => Box::new(control::begin(&plan.out, recipe, data, place)?),
+        TrainingTask::Reader => Box::new(reader::begin(&plan.out, recipe, data, place)?),
+        TrainingTask::Hips => Box::new(hips::begin(&plan.out, recipe, data, place)?),
     })
 }
 
@@ -99,7 +101,9 @@ fn fixed(averages: &BTreeMap<String, Tensor>) -> VarBuilder<'static> {
         .iter()
         .map(|(name, tensor)| (name.clone(), tensor.clone()))
         .collect();
-    VarBuilder::from_tensors(tensors, DType::F32, &Device::Cpu)
+    let first = averages.values().next();
+    let device = first.map_or(&Device::Cpu, Tensor::device);
+    VarBuilder::from_tensors(tensors, DType::F32, device)
 }
 
 /// A scalar as f64.

@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{Device, Result as Tensors, Tensor};
+use candle_core::{Result as Tensors, Tensor};
 
 use super::{Lesson, card, fixed, scalar};
 use crate::grid::Grid;
 use crate::job::Error;
 use crate::network::condition::{Condition, DECADES, KINDS};
+use crate::network::device::Place;
 use crate::network::folder::{Card, Task};
 use crate::network::reader::{Config, FIRST_AGE, FIRST_FINDING, LOGITS, Reader, SEX};
 use crate::network::weights::Weights;
@@ -36,9 +37,10 @@ pub(super) fn begin(
     out: &Path,
     recipe: &Recipe,
     data: DataSet,
+    place: &Place,
 ) -> Result<impl Lesson + use<>, Error> {
     let config: Config = recipe.network()?;
-    let weights = Weights::new(recipe.seed);
+    let weights = Weights::on(recipe.seed, &place.device);
     let network = Reader::new(&weights.builder(), &config).map_err(|e| tensors(&e))?;
     Ok(ReaderLesson {
         out: out.to_owned(),
@@ -107,11 +109,12 @@ impl ReaderLesson {
             }
         }
         let shape = (batch, LOGITS);
-        let target = Tensor::from_vec(target, shape, &Device::Cpu)?;
-        let weight = Tensor::from_vec(weight, shape, &Device::Cpu)?;
+        let device = logits.device();
+        let target = Tensor::from_vec(target, shape, device)?;
+        let weight = Tensor::from_vec(weight, shape, device)?;
         let labels = binary(logits, &target, &weight)?;
-        let kinds = Tensor::from_vec(kinds, (batch, 1, KINDS), &Device::Cpu)?;
-        let known = Tensor::from_vec(known, (batch, 1), &Device::Cpu)?;
+        let kinds = Tensor::from_vec(kinds, (batch, 1, KINDS), device)?;
+        let known = Tensor::from_vec(known, (batch, 1), device)?;
         let kind = cross_entropy(&logits.narrow(1, 0, KINDS)?.unsqueeze(1)?, &kinds, &known)?;
         Ok(Loss {
             parts: vec![("labels", scalar(&labels)?), ("kind", scalar(&kind)?)],

@@ -25,7 +25,7 @@ use crate::radiograph::DisplayWindow;
 pub use headless::Headless;
 use layer::LayerTexture;
 use pipeline::Pipeline;
-use tiles::{ImageTexture, ReachTexture};
+use tiles::{CurveTexture, ImageTexture, ReachTexture};
 
 /// The uniform block of the shader; see `shaders/canvas.wgsl`.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
@@ -49,6 +49,8 @@ pub struct Uniforms {
     pub tiles: [u32; 4],
     /// Finest level at hand, before and after; whether each is float.
     pub finest: [u32; 4],
+    /// Entries of the VOI LUT, 0 = none.
+    pub curve: [u32; 4],
 }
 
 /// Flag: there is an answer to the right of the split.
@@ -97,6 +99,7 @@ struct Slot {
     hint: Option<LayerTexture>,
     draft: Option<LayerTexture>,
     reach: Option<ReachTexture>,
+    curve: Option<CurveTexture>,
 }
 
 /// Everything on the GPU; lives in egui's callback resources.
@@ -134,6 +137,7 @@ impl Gpu {
             hint: None,
             draft: None,
             reach: None,
+            curve: None,
         });
         let Some(before) = before.and_then(|index| self.images.get(index)) else {
             slot.bind_group = None;
@@ -164,7 +168,10 @@ impl Gpu {
             before,
             after,
             [&slot.mask, &slot.hint, &slot.draft].map(|l| l.as_ref().map(LayerTexture::view)),
-            slot.reach.as_ref().map(ReachTexture::view),
+            [
+                slot.reach.as_ref().map(ReachTexture::view),
+                slot.curve.as_ref().map(CurveTexture::view),
+            ],
         );
         slot.bind_group = Some(group);
         frame.written.fetch_add(bytes, Ordering::Relaxed);
@@ -242,6 +249,14 @@ impl Slot {
             uniforms.reach[0] = reach.reduction as f32;
             uniforms.reach[1] = reach.steps as f32;
             uniforms.tiles[3] |= REACH;
+        }
+        if let Some(table) = &frame.window.table {
+            if !self.curve.as_ref().is_some_and(|t| t.shows(table)) {
+                let texture = CurveTexture::new(device, queue, table);
+                bytes += texture.bytes();
+                self.curve = Some(texture);
+            }
+            uniforms.curve[0] = table.values.len() as u32;
         }
         bytes
     }

@@ -82,7 +82,7 @@ impl Pipeline {
         before: &ImageTexture,
         after: Option<&ImageTexture>,
         layers: [Option<&wgpu::TextureView>; 3],
-        reach: Option<&wgpu::TextureView>,
+        [reach, curve]: [Option<&wgpu::TextureView>; 2],
     ) -> wgpu::BindGroup {
         let pair = |image: Option<&ImageTexture>| {
             let integer = image.filter(|i| !i.is_float()).map(ImageTexture::view);
@@ -100,6 +100,7 @@ impl Pipeline {
             layers[1].unwrap_or(&self.no_layer),
             layers[2].unwrap_or(&self.no_layer),
             reach.unwrap_or(&self.no_layer),
+            curve.unwrap_or(&self.no_float),
         ];
         let mut entries = vec![wgpu::BindGroupEntry {
             binding: 0,
@@ -150,6 +151,7 @@ fn layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
             entry(6, float),
             entry(7, float),
             entry(8, float),
+            entry(9, float),
         ],
     })
 }

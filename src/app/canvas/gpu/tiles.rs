@@ -8,9 +8,12 @@ use crate::app::canvas::pyramid::reach::Reach;
 use crate::app::canvas::pyramid::{Levels, Pending, Prepared, tile_shift};
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
+use crate::radiograph::VoiTable;
 
 /// Bytes of pixels written in one frame, about: 4 MB take 1–2 ms.
 const BYTES_A_FRAME: u64 = 4 << 20;
+/// Entries of a VOI LUT in a row of its texture; the shader knows it too.
+const CURVE_COLUMNS: usize = 256;
 
 /// How an image is cut into tiles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -291,5 +294,58 @@ impl ReachTexture {
 
     pub(super) fn view(&self) -> &wgpu::TextureView {
         &self.view
+    }
+}
+
+/// A VOI LUT as the shader reads it: entries row by row, 256 a row.
+pub(super) struct CurveTexture {
+    table: Arc<VoiTable>,
+    view: wgpu::TextureView,
+}
+
+impl CurveTexture {
+    pub(super) fn new(device: &wgpu::Device, queue: &wgpu::Queue, table: &Arc<VoiTable>) -> Self {
+        let rows = table.values.len().div_ceil(CURVE_COLUMNS).max(1);
+        let texture = device.create_texture(&wgpu::TextureDescriptor {
+            label: Some("canvas VOI LUT"),
+            size: wgpu::Extent3d {
+                width: CURVE_COLUMNS as u32,
+                height: rows as u32,
+                depth_or_array_layers: 2,
+            },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: wgpu::TextureFormat::R32Float,
+            usage: wgpu::TextureUsages::TEXTURE_BINDING | wgpu::TextureUsages::COPY_DST,
+            view_formats: &[],
+        });
+        let mut values = table.values.clone();
+        values.resize(rows * CURVE_COLUMNS, 0.0);
+        let all = PixelRect {
+            x: 0,
+            y: 0,
+            width: CURVE_COLUMNS,
+            height: rows,
+        };
+        write(queue, &texture, 0, wgpu::Origin3d::ZERO, all, &values);
+        Self {
+            table: Arc::clone(table),
+            view: array_view(&texture),
+        }
+    }
+
+    pub(super) fn shows(&self, table: &Arc<VoiTable>) -> bool {
+        Arc::ptr_eq(&self.table, table)
+    }
+
+    pub(super) fn view(&self) -> &wgpu::TextureView {
+        &self.view
+    }
+
+    /// Bytes written for it.
+    pub(super) fn bytes(&self) -> u64 {
+        let rows = self.table.values.len().div_ceil(CURVE_COLUMNS);
+        (rows * CURVE_COLUMNS * size_of::<f32>()) as u64
     }
 }

@@ -160,6 +160,7 @@ pub fn window_uniform(prepared: &Prepared, window: &DisplayWindow, invert: bool)
         WindowFunction::LinearExact => (window.center, window.width, 0.0),
         WindowFunction::Sigmoid => (window.center, window.width, 1.0),
     };
+    let kind = if window.table.is_some() { 4.0 } else { kind };
     let pivot = (middle - intercept) / slope + prepared.offset;
     [pivot as f32, (slope / span) as f32, kind, inverted]
 }

@@ -11,7 +11,7 @@ use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tenso
 pub use geometry::Convolution;
 use geometry::Geometry;
 
-use super::tensor::{OneStorage, new_tensor, read, slice, wants_gradient, written};
+use super::tensor::{OneStorage, new_tensor, on_processor, read, slice, wants_gradient, written};
 
 /// 2-D convolution with fused bias, any stride, padding, dilation and groups.
 ///
@@ -29,7 +29,7 @@ pub fn convolution(
     {
         bail!("conv2d: bias {:?} for {} outputs", bias.dims(), g.outputs)
     }
-    if !x.device().is_cpu() {
+    if !on_processor(x) {
         let y = x.conv2d(
             &weight.contiguous()?,
             how.padding,
@@ -94,7 +94,7 @@ pub fn convolution_transposed(
             bias.dims()
         )
     }
-    if !x.device().is_cpu() {
+    if !on_processor(x) {
         if how.groups != 1 {
             bail!("conv_transpose2d: groups run on the processor only")
         }
