@@ -5,6 +5,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use radcanvas::job::{DataSource, ErrorKind, TrainingPlan, TrainingTask};
+use radcanvas::network::device::Place;
 use radcanvas::network::folder;
 use radcanvas::training::carry_out;
 use radcanvas::training::loss::{binary, cross_entropy, gradient_difference, halved, mean_square};
@@ -43,7 +44,7 @@ fn plan(task: TrainingTask, out: &Path, steps: usize) -> TrainingPlan {
 }
 
 fn run(plan: &TrainingPlan) -> radcanvas::job::Trained {
-    carry_out(plan, &mut |_| ControlFlow::Continue(())).unwrap()
+    carry_out(plan, &Place::default(), &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
 fn lines(out: &Path) -> Vec<Value> {
@@ -105,7 +106,7 @@ fn a_resumed_run_equals_an_unbroken_one() {
     run(&whole);
     let mut broken = plan(TrainingTask::Reader, &place.path().join("broken"), 6);
     let mut calls = 0;
-    let error = carry_out(&broken, &mut |progress| {
+    let error = carry_out(&broken, &Place::default(), &mut |progress| {
         calls += 1;
         if progress.stage.starts_with("training") && progress.step == 3 {
             ControlFlow::Break(())
@@ -150,7 +151,8 @@ fn divergence_is_an_error_and_keeps_the_checkpoint() {
     plan.recipe["steps"] = json!(50);
     plan.recipe["rate"] = json!(1e30);
     plan.recipe["warm_up"] = json!(1);
-    let error = carry_out(&plan, &mut |_| ControlFlow::Continue(())).unwrap_err();
+    let error =
+        carry_out(&plan, &Place::default(), &mut |_| ControlFlow::Continue(())).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Failed);
     assert!(error.what.contains("not a number"), "{error}");
     let after = std::fs::read(plan.out.join("checkpoint.safetensors")).unwrap();
@@ -163,7 +165,8 @@ fn plans_that_cannot_work_are_refused() {
     let refused = |change: &dyn Fn(&mut TrainingPlan), kind: ErrorKind| {
         let mut plan = plan(TrainingTask::Diffusion, &place.path().join("out"), 2);
         change(&mut plan);
-        let error = carry_out(&plan, &mut |_| ControlFlow::Continue(())).unwrap_err();
+        let error =
+            carry_out(&plan, &Place::default(), &mut |_| ControlFlow::Continue(())).unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
     };
     refused(&|p| p.recipe["size"] = json!(100), ErrorKind::Usage);

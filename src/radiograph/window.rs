@@ -88,6 +88,16 @@ impl DisplayWindow {
         }
     }
 
+    /// Center and width for a person: `C 40  W 400`, `VOI LUT  C 128  W 255`.
+    pub fn label(&self) -> String {
+        let kind = if self.table.is_some() {
+            "VOI LUT  "
+        } else {
+            ""
+        };
+        format!("{kind}C {:.0}  W {:.0}", self.center, self.width)
+    }
+
     /// Whether center and width are numbers that can be used.
     pub fn is_usable(&self) -> bool {
         self.center.is_finite()

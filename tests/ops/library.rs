@@ -35,7 +35,9 @@ fn check(what: &str, shapes: &[&[usize]], op: impl Fn(&[Var]) -> Result<Tensor>)
 
 #[test]
 fn library_kernels_give_the_same_convolutions() {
-    for (stride, padding, dilation, groups) in [(1, 1, 1, 1), (2, 1, 1, 1), (1, 2, 2, 2), (1, 0, 1, 4)] {
+    for (stride, padding, dilation, groups) in
+        [(1, 1, 1, 1), (2, 1, 1, 1), (1, 2, 2, 2), (1, 0, 1, 4)]
+    {
         let how = Convolution {
             stride,
             padding,
@@ -58,9 +60,11 @@ fn library_kernels_give_the_same_convolutions() {
         &[&[2, 6, 5, 4], &[6, 3, 4, 4], &[3]],
         |t| ops::convolution_transposed(&t[0], &t[1], Some(&t[2]), how, 0),
     );
-    check("pointwise convolution", &[&[3, 6, 5, 4], &[10, 6, 1, 1]], |t| {
-        ops::convolution(&t[0], &t[1], None, Convolution::default())
-    });
+    check(
+        "pointwise convolution",
+        &[&[3, 6, 5, 4], &[10, 6, 1, 1]],
+        |t| ops::convolution(&t[0], &t[1], None, Convolution::default()),
+    );
 }
 
 #[test]
@@ -111,5 +115,7 @@ fn library_kernels_give_the_same_sizes() {
     check("average pool", &[&[2, 2, 8, 7]], |t| {
         ops::average_pool(&t[0], window, false)
     });
-    check("max pool", &[&[2, 2, 8, 7]], |t| ops::max_pool(&t[0], window));
+    check("max pool", &[&[2, 2, 8, 7]], |t| {
+        ops::max_pool(&t[0], window)
+    });
 }

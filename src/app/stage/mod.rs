@@ -194,8 +194,7 @@ impl Behavior<Pane> for Docked<'_> {
             Some(Pane::Sketch | Pane::Mask) => {
                 ui.add_space(8.0);
                 let p = palette(ui.visuals());
-                let window = &self.view.window;
-                let text = format!("C {:.0}  W {:.0}", window.center, window.width);
+                let text = self.view.window.label();
                 ui.label(RichText::new(text).size(11.5).color(p.dim));
             }
             Some(Pane::Results) => panel::tray::buttons_ui(ui, self.shown, self.actions),
@@ -370,10 +369,7 @@ fn corner_texts(shown: &Shown<'_>, view: &View, show: Show) -> [Vec<String>; 4] 
         }
     }
     if show == Show::Hips {
-        bottom_left.push(format!(
-            "C {:.0}  W {:.0}",
-            view.window.center, view.window.width
-        ));
+        bottom_left.push(view.window.label());
     }
     bottom_left.extend(frames::title(shown.session).filter(|_| show != Show::Mask));
     if show != Show::Mask {

@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{Common, say, say_json};
 use crate::job::{Error, ErrorKind};
-use crate::network::speed;
+use crate::network::{ops, speed};
 
 /// `(name, value, unit)` of one figure; seconds are shown as milliseconds.
 pub type Figure = (String, f64, String);
@@ -42,6 +42,12 @@ pub enum Bench {
         /// Seconds for each figure.
         #[arg(long, default_value_t = 0.3)]
         seconds: f64,
+        /// The whole denoiser of this diffusion model folder instead of single operations.
+        #[arg(long)]
+        whole: Option<std::path::PathBuf>,
+        /// The tensor library's own kernels instead of ours, to compare.
+        #[arg(long)]
+        library: bool,
     },
 }
 
@@ -57,15 +63,30 @@ pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<Exit
         Bench::Live { repeat, models } => {
             pool.install(|| live::figures(*repeat, models.as_deref(), common))?
         }
-        Bench::Network { only, seconds } => {
+        Bench::Network {
+            only,
+            seconds,
+            whole,
+            library,
+        } => {
             let budget = Duration::try_from_secs_f64(*seconds).map_err(|error| {
                 Error::new(ErrorKind::Usage, format!("--seconds {seconds}: {error}"))
             })?;
-            pool.install(|| speed::figures(only, budget))
-                .map_err(|error| Error::new(ErrorKind::Failed, error.to_string()))?
-                .into_iter()
-                .map(|figure| (figure.name, figure.value, figure.unit.to_owned()))
-                .collect()
+            let measure = || match whole {
+                Some(folder) => speed::whole::figures(folder, only, budget),
+                None => speed::figures(only, budget),
+            };
+            pool.install(|| {
+                if *library {
+                    ops::with_library_kernels(measure)
+                } else {
+                    measure()
+                }
+            })
+            .map_err(|error| Error::new(ErrorKind::Failed, error.to_string()))?
+            .into_iter()
+            .map(|figure| (figure.name, figure.value, figure.unit.to_owned()))
+            .collect()
         }
     };
     show(&figures, common.json);

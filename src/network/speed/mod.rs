@@ -3,11 +3,13 @@
 //! Separate from `ops`, as nothing in the product calls it: it feeds `radcanvas bench network` and the comparison
 //! with other programs in `tests/bench/peers`.
 
+pub mod whole;
+
 use std::time::{Duration, Instant};
 
 use candle_core::{Device, Result, Tensor, Var};
 
-use super::ops::{self, Convolution};
+use crate::network::ops::{self, Convolution};
 
 /// One measured figure.
 #[derive(Clone, Debug)]
