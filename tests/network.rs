@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Tensor, Var};
+use candle_nn::VarBuilder;
 use radcanvas::geometry::Point;
 use radcanvas::grid::Grid;
 use radcanvas::landmarks::{Hip, HipLandmarks};
@@ -14,7 +15,9 @@ use radcanvas::network::denoiser::{self, Denoiser, assemble};
 use radcanvas::network::folder::{self, Card, ModelError, Task};
 use radcanvas::network::hips::points::{Calibration, joined_prediction, mirrored, predictions};
 use radcanvas::network::hips::{self, HipNetwork};
+use radcanvas::network::ops::with_library_kernels;
 use radcanvas::network::reader::{self, LOGITS, Reader, saliency};
+use radcanvas::network::stages;
 use radcanvas::network::weights::Weights;
 use radcanvas::noise::Noise;
 
@@ -180,6 +183,97 @@ fn fresh_step_and_guidance_embeddings_change_nothing() {
     let with = net.embed(&condition, &[moment]).unwrap();
     let without = net.embed(&condition, &[Moment::plain(0.4)]).unwrap();
     assert_eq!(numbers(&with), numbers(&without));
+}
+
+/// As on a GPU: half precision, the tensor library's kernels, f32 in and out.
+#[test]
+fn networks_run_in_half_precision_with_library_kernels() {
+    let config = denoiser::Config::tiny();
+    let weights = Weights::new(11);
+    let net = Denoiser::new(&weights.builder(), &config).unwrap();
+    for (_, variable) in weights.variables() {
+        let moved = (variable.as_tensor() + 0.02).unwrap();
+        variable.set(&moved).unwrap();
+    }
+    let x = Noise::new(12, 0).normals(config.inputs() * 64);
+    let x = Tensor::from_vec(x, (1, config.inputs(), 8, 8), &Device::Cpu).unwrap();
+    let run = |net: &Denoiser| {
+        let c = net
+            .embed(&[Condition::default()], &[Moment::plain(0.3)])
+            .unwrap();
+        net.forward(&x, &c, None, None).unwrap()
+    };
+    let exact = numbers(&run(&net));
+    let half = weights.tensors().into_iter().collect();
+    let vb = VarBuilder::from_tensors(half, DType::F16, &Device::Cpu);
+    let rough = with_library_kernels(|| {
+        let net = Denoiser::new(&vb, &config).unwrap();
+        run(&net)
+    });
+    assert_eq!(rough.dtype(), DType::F32);
+    let scale = exact.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+    assert!(scale > 0.1);
+    for (a, b) in numbers(&rough).iter().zip(&exact) {
+        assert!((a - b).abs() <= 0.02 * scale, "{a} {b}");
+    }
+}
+
+#[test]
+fn stages_give_the_gradients_of_the_whole() {
+    let mut config = denoiser::Config::tiny();
+    config.blocks = [2, 1, 2];
+    let weights = Weights::new(10);
+    let net = Denoiser::new(&weights.builder(), &config).unwrap();
+    // Layers that start at zero would hide what lies before them.
+    for (name, variable) in weights.variables() {
+        let moved = (variable.as_tensor() + 0.05).unwrap();
+        variable.set(&moved).unwrap();
+        assert!(!name.is_empty());
+    }
+    let draw = |seed: u64, shape: &[usize]| {
+        let count = shape.iter().product();
+        let values = Noise::new(seed, 0).normals(count);
+        Tensor::from_vec(values, shape, &Device::Cpu).unwrap()
+    };
+    let begin: Vec<Var> = [
+        draw(1, &[2, config.inputs(), 8, 8]),
+        draw(2, &[2, config.embedding]),
+        draw(3, &[2, config.widths[0], 8, 8]),
+        draw(4, &[2, config.widths[0], 4, 4]),
+        draw(5, &[2, config.widths[1], 2, 2]),
+    ]
+    .iter()
+    .map(|t| Var::from_tensor(t).unwrap())
+    .collect();
+    let tensors: Vec<Tensor> = begin.iter().map(|v| v.as_tensor().clone()).collect();
+    let target = draw(6, &[2, config.latent, 8, 8]);
+    let loss = |y: &Tensor| (y - &target)?.sqr()?.mean_all();
+    let whole = net
+        .forward(&tensors[0], &tensors[1], Some(&tensors[2..]), None)
+        .and_then(|y| loss(&y))
+        .unwrap();
+    let expected = whole.backward().unwrap();
+    let staged = stages::backward(&tensors, &net.stages(), |state| loss(&state[0])).unwrap();
+    assert_eq!(numbers(&staged.loss), numbers(&whole));
+    let close = |what: &str, a: &Tensor, b: &Tensor| {
+        let scale = numbers(b).iter().fold(1e-3_f32, |m, v| m.max(v.abs()));
+        for (a, b) in numbers(a).iter().zip(numbers(b)) {
+            assert!((a - b).abs() <= 1e-5 * scale, "{what}: {a} and {b}");
+        }
+    };
+    for (name, variable) in weights.variables() {
+        if !name.starts_with("embedding.") {
+            let (a, b) = (staged.gradients.get(&variable), expected.get(&variable));
+            close(&name, a.expect(&name), b.unwrap());
+        }
+    }
+    for ((variable, found), n) in begin.iter().zip(&staged.by_begin).zip(0..) {
+        close(
+            &format!("state {n}"),
+            found.as_ref().unwrap(),
+            expected.get(variable).unwrap(),
+        );
+    }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::condition::{Condition, Embedding, Moment};
 use super::layers::{Attention, Convolution, Norm, Residual, Start};
 use super::ops;
+use super::stages::Stage;
 
 /// Widths and depths.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -255,6 +256,71 @@ impl Denoiser {
         self.last
             .forward(&self.norm.forward_silu(&x)?)?
             .to_dtype(DType::F32)
+    }
+
+    /// [`Denoiser::forward`] without residuals as stages, one a block, for [`crate::network::stages::backward`].
+    ///
+    /// The first state is `[x, condition, injections of the three levels]`, the last one `[velocity]`; between them the
+    /// skips lie behind the injections.
+    pub fn stages(&self) -> Vec<Stage<'_>> {
+        /// Where the injections begin in a state, and where the skips do.
+        const INJECTIONS: usize = 2;
+        const SKIPS: usize = INJECTIONS + 3;
+        let with = |state: &[Tensor], x: Tensor| {
+            let mut next = state.to_vec();
+            next[0] = x;
+            next
+        };
+        let mut stages: Vec<Stage<'_>> = Vec::new();
+        let down = &self.down;
+        for (l, level) in down.levels.iter().enumerate() {
+            for (n, block) in level.iter().enumerate() {
+                stages.push(Box::new(move |state| {
+                    let mut x = state[0].clone();
+                    if l == 0 && n == 0 {
+                        x = down.first.forward(&x)?;
+                    }
+                    if n == 0 {
+                        x = (x + &state[INJECTIONS + l])?;
+                    }
+                    let x = block.forward(&x, &state[1])?;
+                    let halving = down.halvings.get(l).filter(|_| n + 1 == level.len());
+                    let mut next = with(state, x.clone());
+                    next.push(x.clone());
+                    if let Some(halving) = halving {
+                        next[0] = halving.forward(&x)?;
+                    }
+                    Ok(next)
+                }));
+            }
+        }
+        for block in &down.middle {
+            stages.push(Box::new(move |state| {
+                Ok(with(state, block.forward(&state[0], &state[1])?))
+            }));
+        }
+        for (l, level) in self.levels.iter().enumerate().rev() {
+            for (n, block) in level.iter().enumerate() {
+                stages.push(Box::new(move |state| {
+                    let (skip, rest) = match state {
+                        [rest @ .., skip] if state.len() > SKIPS => (skip, rest),
+                        _ => candle_core::bail!("a stage without its skip"),
+                    };
+                    let mut x = block.forward(&(&rest[0] + skip)?, &rest[1])?;
+                    if let Some(doubling) = l.checked_sub(1).and_then(|l| self.doublings.get(l))
+                        && n + 1 == level.len()
+                    {
+                        x = doubling.forward(&ops::upsample_nearest_2x(&x)?)?;
+                    }
+                    if l == 0 && n + 1 == level.len() {
+                        let y = self.last.forward(&self.norm.forward_silu(&x)?)?;
+                        return Ok(vec![y.to_dtype(DType::F32)?]);
+                    }
+                    Ok(with(rest, x))
+                }));
+            }
+        }
+        stages
     }
 }
 

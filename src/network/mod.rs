@@ -15,4 +15,5 @@ pub mod layers;
 pub mod ops;
 pub mod reader;
 pub mod speed;
+pub mod stages;
 pub mod weights;

@@ -45,6 +45,9 @@ pub struct Recipe {
     pub anneal_by_time: bool,
     /// Side of the random crops an autoencoder trains on; 0 = whole images.
     pub crop: usize,
+    /// Diffusion: keep only what lies between the blocks of the denoiser and compute the rest twice: about a third more
+    /// time for a fraction of the memory.
+    pub checkpointing: bool,
     /// Images kept out of training, for measuring and calibrating; at most a quarter of all.
     pub held_out: usize,
     /// Folder where drawn phantoms are kept between runs; empty = beside the output folder.
@@ -78,6 +81,7 @@ impl Default for Recipe {
             log_every: 10,
             anneal_by_time: false,
             crop: 0,
+            checkpointing: false,
             held_out: 100,
             cache: PathBuf::new(),
             autoencoder: PathBuf::new(),

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use candle_core::Tensor;
+use candle_core::backprop::GradStore;
 
 use super::checkpoint::{self, Standing};
 use super::lesson::Lesson;
@@ -25,6 +26,8 @@ pub struct Loss {
     pub total: Tensor,
     /// Its parts worth a curve.
     pub parts: Vec<(&'static str, f64)>,
+    /// Its gradients, where the lesson has computed them already; `total` has no graph then.
+    pub gradients: Option<GradStore>,
 }
 
 /// Trains until the recipe's steps, the plan's minutes or a `Break`.
@@ -134,7 +137,10 @@ impl<'a> Run<'a> {
         if !value.is_finite() {
             return Err(diverged("loss"));
         }
-        let gradients = loss.total.backward().map_err(tensors)?;
+        let gradients = match loss.gradients {
+            Some(gradients) => gradients,
+            None => loss.total.backward().map_err(tensors)?,
+        };
         let rates = Rates {
             rate: self.recipe.rate_at(step, done),
             weight_decay: self.recipe.weight_decay,

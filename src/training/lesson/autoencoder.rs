@@ -109,6 +109,7 @@ impl AutoencoderLesson {
         let preview = mean_square(&preview, &image)?;
         let psnr = |mse: f64| 10.0 * (4.0 / mse.max(1e-12)).log10();
         Ok(Loss {
+            gradients: None,
             parts: vec![
                 ("psnr", psnr(scalar(&error)?)),
                 ("preview_psnr", psnr(scalar(&preview)?)),

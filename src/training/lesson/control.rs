@@ -101,6 +101,7 @@ impl Lesson for ControlLesson {
             .and_then(|batch| {
                 let total = self.error(&batch)?;
                 Ok(Loss {
+                    gradients: None,
                     parts: vec![("velocity", scalar(&total)?)],
                     total,
                 })

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use candle_core::backprop::GradStore;
 use candle_core::{Result as Tensors, Tensor};
 
 use super::flow::{FlowBatch, FlowData, Holes};
@@ -15,6 +16,7 @@ use crate::network::device::Place;
 use crate::network::folder::{
     Card, Diffusion, DiffusionConfig, ModelFolder, Need, Task, load_autoencoder,
 };
+use crate::network::stages;
 use crate::network::weights::Weights;
 use crate::training::data::DataSet;
 use crate::training::recipe::Recipe;
@@ -71,8 +73,29 @@ fn error(network: &Diffusion, batch: &FlowBatch) -> Tensors<Tensor> {
     let velocity = network
         .denoiser
         .forward(&batch.input, &condition, Some(&injections), None)?;
+    weighted(&velocity, batch)
+}
+
+fn weighted(velocity: &Tensor, batch: &FlowBatch) -> Tensors<Tensor> {
     let square = (velocity - &batch.target)?.sqr()?;
     square.broadcast_mul(&batch.weight)?.mean_all()
+}
+
+/// [`error`] with its gradients, one block of the denoiser in memory at a time.
+fn staged(network: &Diffusion, batch: &FlowBatch) -> Tensors<(Tensor, GradStore)> {
+    let condition = network.denoiser.embed(&batch.conditions, &batch.moments)?;
+    let mut begin = vec![batch.input.clone(), condition];
+    begin.extend(network.adapter.forward(&batch.hint)?);
+    let stages = network.denoiser.stages();
+    let mut staged = stages::backward(&begin, &stages, |state| weighted(&state[0], batch))?;
+    // What came before the stages has a graph of its own.
+    for (tensor, gradient) in begin.iter().zip(&staged.by_begin).skip(1) {
+        if let Some(gradient) = gradient {
+            let more = (tensor * gradient)?.sum_all()?.backward()?;
+            staged.gradients.extend(more)?;
+        }
+    }
+    Ok((staged.loss, staged.gradients))
 }
 
 impl Lesson for DiffusionLesson {
@@ -84,10 +107,18 @@ impl Lesson for DiffusionLesson {
         self.flow
             .batch(&self.recipe, step, &HOLES)
             .and_then(|batch| {
-                let total = error(&self.network, &batch)?;
+                // A level without blocks has no stage that could halve it.
+                let blocks = self.config.denoiser.blocks;
+                let (total, gradients) = if self.recipe.checkpointing && !blocks.contains(&0) {
+                    let (total, gradients) = staged(&self.network, &batch)?;
+                    (total, Some(gradients))
+                } else {
+                    (error(&self.network, &batch)?, None)
+                };
                 Ok(Loss {
                     parts: vec![("velocity", scalar(&total)?)],
                     total,
+                    gradients,
                 })
             })
             .map_err(|e| tensors(&e))

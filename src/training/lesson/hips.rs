@@ -178,6 +178,7 @@ fn judged(maps: &Tensor, targets: &Targets) -> Tensors<Loss> {
     let likelihood = ((square * spread.neg()?.exp()?)? + &spread)?;
     let likelihood = ((likelihood * &targets.heads)?.mean_all()? * 0.5)?;
     Ok(Loss {
+        gradients: None,
         parts: vec![
             ("entropy", scalar(&entropy)?),
             ("distance_px", CELL as f64 * scalar(&distance)?),

@@ -117,6 +117,7 @@ impl ReaderLesson {
         let known = Tensor::from_vec(known, (batch, 1), device)?;
         let kind = cross_entropy(&logits.narrow(1, 0, KINDS)?.unsqueeze(1)?, &kinds, &known)?;
         Ok(Loss {
+            gradients: None,
             parts: vec![("labels", scalar(&labels)?), ("kind", scalar(&kind)?)],
             total: (labels + (kind * 0.3)?)?,
         })
