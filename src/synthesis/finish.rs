@@ -54,7 +54,7 @@ impl Plan {
         let (saliency, findings) = match &readers.reader {
             Some(model) if !request.preview => (
                 read_saliency(model, &radiograph, window)?,
-                read_findings(model, &radiograph, window)?,
+                read_findings(model, &radiograph, window, &request.attributes.kind)?,
             ),
             _ => (Vec::new(), Vec::new()),
         };

@@ -14,6 +14,7 @@ use crate::network::condition::{FINDINGS, Names};
 use crate::network::hips::HipNetwork;
 use crate::network::hips::points::{self, Calibration};
 use crate::network::reader::{self, FIRST_FINDING, Reader};
+use crate::phantom::findings_of;
 use crate::radiograph::{DisplayWindow, Radiograph};
 
 /// A hips network with what it needs.
@@ -127,12 +128,16 @@ pub fn read_hips(
     })
 }
 
-/// Findings of an image with their probabilities, in the reader's order.
+/// Findings of an image with their probabilities, in the reader's order; only those that images of `kind` can show,
+/// where the kind is one we know.
 pub fn read_findings(
     model: &ReaderModel,
     radiograph: &Radiograph,
     window: Option<&DisplayWindow>,
+    kind: &str,
 ) -> Result<Vec<(String, f64)>, Error> {
+    let possible = findings_of(kind);
+    let can_show = |name: &String| possible.is_none_or(|all| all.contains(&name.as_str()));
     let (image, _) = whole(radiograph, window, model.size)?;
     let run = || -> candle_core::Result<Vec<f32>> {
         let read = model.network.forward(&image)?;
@@ -142,6 +147,7 @@ pub fn read_findings(
     let names = model.names.findings.iter().take(FINDINGS);
     Ok(names
         .enumerate()
+        .filter(|(_, name)| can_show(name))
         .filter_map(|(i, name)| {
             let logit = f64::from(*logits.get(FIRST_FINDING + i)?);
             Some((name.clone(), 1.0 / (1.0 + (-logit).exp())))

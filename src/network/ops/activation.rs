@@ -51,7 +51,7 @@ enum Pointwise {
 vectorized! {
     fn silu_all(x: &[f32], y: &mut [f32]) {
         for (y, &x) in y.iter_mut().zip(x) {
-            *y = silu_of(x);
+            *y = silu_of::<FUSED>(x);
         }
     }
 }
@@ -59,7 +59,7 @@ vectorized! {
 vectorized! {
     fn gelu_all(x: &[f32], y: &mut [f32]) {
         for (y, &x) in y.iter_mut().zip(x) {
-            *y = 0.5 * x * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
+            *y = 0.5 * x * (1.0 + erf::<FUSED>(x * std::f32::consts::FRAC_1_SQRT_2));
         }
     }
 }
@@ -67,7 +67,7 @@ vectorized! {
 vectorized! {
     fn silu_back(x: &[f32], dy: &[f32], dx: &mut [f32]) {
         for ((dx, &x), dy) in dx.iter_mut().zip(x).zip(dy) {
-            *dx = dy * silu_slope(x);
+            *dx = dy * silu_slope::<FUSED>(x);
         }
     }
 }
@@ -76,8 +76,8 @@ vectorized! {
     fn gelu_back(x: &[f32], dy: &[f32], dx: &mut [f32]) {
         const DENSITY: f32 = 0.398_942_3;
         for ((dx, &x), dy) in dx.iter_mut().zip(x).zip(dy) {
-            let below = 0.5 * (1.0 + erf(x * std::f32::consts::FRAC_1_SQRT_2));
-            *dx = dy * (below + x * DENSITY * exp(-0.5 * x * x));
+            let below = 0.5 * (1.0 + erf::<FUSED>(x * std::f32::consts::FRAC_1_SQRT_2));
+            *dx = dy * (below + x * DENSITY * exp::<FUSED>(-0.5 * x * x));
         }
     }
 }
@@ -129,13 +129,13 @@ vectorized! {
         let mut chunks = row.chunks_exact_mut(LANES);
         for chunk in &mut chunks {
             for (part, value) in parts.iter_mut().zip(chunk) {
-                *value = exp(*value * scale - most);
+                *value = exp::<FUSED>(*value * scale - most);
                 *part += *value;
             }
         }
         let mut rest = 0.0;
         for value in chunks.into_remainder() {
-            *value = exp(*value * scale - most);
+            *value = exp::<FUSED>(*value * scale - most);
             rest += *value;
         }
         fold(parts) + rest

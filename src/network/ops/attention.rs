@@ -114,7 +114,7 @@ vectorized! {
     /// `p = e^(scale·s - logarithm)` and `ds = scale · p · (dp - mean)`, with a logarithm and a mean a column.
     fn slopes(p: &mut [f32], ds: &mut [f32], logarithms: &[f32], means: &[f32], scale: f32) {
         for (((p, ds), logarithm), mean) in p.iter_mut().zip(ds).zip(logarithms).zip(means) {
-            *p = exp(*p * scale - logarithm);
+            *p = exp::<FUSED>(*p * scale - logarithm);
             *ds = scale * *p * (*ds - mean);
         }
     }
@@ -137,7 +137,7 @@ impl Blocks {
                 for (r, row) in scores.chunks_exact_mut(count).enumerate() {
                     let peak = (largest(row) * self.scale).max(most[r]);
                     let sum = exponentials(row, self.scale, peak);
-                    let fade = exp(most[r] - peak);
+                    let fade = exp::<false>(most[r] - peak);
                     total[r] = total[r] * fade + sum;
                     if from > 0 && fade != 1.0 {
                         scale_all(&mut sums[r * wide..(r + 1) * wide], fade);

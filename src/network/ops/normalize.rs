@@ -7,7 +7,8 @@ use rayon::prelude::*;
 
 use super::tensor::{OneStorage, new_tensor, on_processor, read, slice, written};
 use super::vector::{
-    LANES, SUM_BLOCK, fold, silu as silu_of, silu_slope, sum, sum_of_squares, vectorized,
+    LANES, SUM_BLOCK, centered_sums, fold, multiply_add, silu as silu_of, silu_slope, sum,
+    sum_of_squares, vectorized,
 };
 
 /// Group normalization: `x [B,C,…]`, statistics over each of `groups` groups of channels and all positions.
@@ -124,15 +125,24 @@ fn normalize(
 /// Mean and reciprocal standard deviation.
 fn statistics(values: &[f32], epsilon: f64) -> (f32, f32) {
     let count = values.len().max(1) as f64;
-    let mean = sum(values) / count;
-    let variance = sum_of_squares(values, mean as f32) / count;
+    // One pass about a guess of the mean: as exact as two unless the guess is many deviations off.
+    let guess = &values[..values.len().min(1024)];
+    let shift = (sum(guess) / guess.len().max(1) as f64) as f32;
+    let (total, squares) = centered_sums(values, shift);
+    let off = total / count;
+    let (mean, variance) = (f64::from(shift) + off, squares / count - off * off);
+    let variance = if off * off > 16.0 * variance {
+        sum_of_squares(values, mean as f32) / count
+    } else {
+        variance
+    };
     (mean as f32, (1.0 / (variance + epsilon).sqrt()) as f32)
 }
 
 vectorized! {
     fn affine(x: &[f32], mean: f32, factor: f32, shift: f32, y: &mut [f32]) {
         for (y, x) in y.iter_mut().zip(x) {
-            *y = (x - mean) * factor + shift;
+            *y = multiply_add::<FUSED>(x - mean, factor, shift);
         }
     }
 }
@@ -140,7 +150,7 @@ vectorized! {
 vectorized! {
     fn affine_silu(x: &[f32], mean: f32, factor: f32, shift: f32, y: &mut [f32]) {
         for (y, x) in y.iter_mut().zip(x) {
-            *y = silu_of((x - mean) * factor + shift);
+            *y = silu_of::<FUSED>(multiply_add::<FUSED>(x - mean, factor, shift));
         }
     }
 }
@@ -151,7 +161,7 @@ vectorized! {
         let (mut total, mut moment) = (0.0, 0.0);
         for ((x, dy), dz) in x.chunks(SUM_BLOCK).zip(dy.chunks(SUM_BLOCK)).zip(dz.chunks_mut(SUM_BLOCK)) {
             for ((dz, x), dy) in dz.iter_mut().zip(x).zip(dy) {
-                *dz = dy * silu_slope((x - mean) * factor + shift);
+                *dz = dy * silu_slope::<FUSED>(multiply_add::<FUSED>(x - mean, factor, shift));
             }
             let (a, b) = sums(x, dz, mean);
             total += f64::from(a);
