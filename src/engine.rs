@@ -13,7 +13,7 @@ use crate::network::autoencoder;
 use crate::network::device::{Place, Wanted, is_device_failure};
 use crate::network::folder::{self, DiffusionConfig, ModelError, ModelFolder, Task};
 use crate::synthesis::{
-    Generator, HipModel, ReaderModel, Readers, generate, read_hips, read_saliency,
+    ControlModel, Generator, HipModel, ReaderModel, Readers, generate, read_hips, read_saliency,
 };
 use crate::training;
 
@@ -25,6 +25,7 @@ pub struct ModelStore {
     place: Option<Place>,
     notices: Vec<String>,
     generators: HashMap<String, Arc<Generator>>,
+    controls: HashMap<String, Arc<ControlModel>>,
     readers: Option<Arc<Readers>>,
 }
 
@@ -55,6 +56,7 @@ impl ModelStore {
         }
         self.place = Some(Place::default());
         self.generators.clear();
+        self.controls.clear();
         self.readers = None;
         self.notices.push(format!(
             "the GPU failed ({why}): networks run on the processor from now on"
@@ -144,6 +146,7 @@ impl ModelStore {
             autoencoder,
             size: folder.card.native_size[0],
             latent: config.denoiser.latent,
+            diffusion_hash: folder.hash(),
             few_step: folder
                 .card
                 .measured
@@ -156,6 +159,53 @@ impl ModelStore {
             diffusion,
             place,
         })
+    }
+
+    /// The ControlNet branch that a request names; an error when it belongs to another diffusion model.
+    pub fn control(
+        &mut self,
+        wanted: &ModelReference,
+        generator: &Generator,
+    ) -> Result<Arc<ControlModel>, Error> {
+        let control = if let Some(known) = self.controls.get(&wanted.name) {
+            Arc::clone(known)
+        } else {
+            let Some(folder) = self.find(Task::Control, &wanted.name) else {
+                let what = format!("there is no control model called {}", wanted.name);
+                return Err(Error::new(ErrorKind::Model, what)
+                    .remedy("`radcanvas models list` shows what is there"));
+            };
+            let need = folder.card.needs.get(Task::Diffusion.name());
+            if need.is_none_or(|need| need.hash != generator.diffusion_hash) {
+                let what = format!(
+                    "{} was trained for another model than {}",
+                    folder.card.name, generator.model.name
+                );
+                return Err(Error::new(ErrorKind::Model, what)
+                    .at(folder.path)
+                    .remedy("choose the model that it names under `needs`"));
+            }
+            let place = self.place();
+            let (branch, folder) =
+                folder::load_control(&folder.path, &place).map_err(model_error)?;
+            let model = ModelReference {
+                hash: folder.hash(),
+                name: folder.card.name,
+            };
+            let control = Arc::new(ControlModel { branch, model });
+            self.controls
+                .insert(control.model.name.clone(), Arc::clone(&control));
+            control
+        };
+        if !wanted.hash.is_empty() && wanted.hash != control.model.hash {
+            let what = format!(
+                "the control model {} here has the hash {}, the request wants {}",
+                control.model.name, control.model.hash, wanted.hash
+            );
+            return Err(Error::new(ErrorKind::Model, what)
+                .remedy("add the folder of the model that the request was made with"));
+        }
+        Ok(control)
     }
 
     /// The networks that read images; those that are missing are absent.
@@ -280,7 +330,12 @@ impl LocalEngine {
             Order::Generate(request) => {
                 let readers = self.readers()?;
                 let generator = self.store().generator(&request.model)?;
-                generate(&generator, &readers, request, observe).map(Product::Outcome)
+                let control = match &request.control_model {
+                    Some(wanted) => Some(self.store().control(wanted, &generator)?),
+                    None => None,
+                };
+                generate(&generator, control.as_deref(), &readers, request, observe)
+                    .map(Product::Outcome)
             }
             Order::Measure(measurement) => self.measure(measurement).map(Product::Reading),
             Order::Train(plan) => {

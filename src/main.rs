@@ -70,7 +70,7 @@ fn choices(
     store: &std::sync::Mutex<radcanvas::engine::ModelStore>,
 ) -> Vec<radcanvas::app::session::ModelChoice> {
     use radcanvas::app::session::ModelChoice;
-    use radcanvas::network::folder::Task;
+    use radcanvas::network::folder::{ModelFolder, Task};
 
     let models = store
         .lock()
@@ -80,6 +80,15 @@ fn choices(
     for model in models.iter().filter(|m| m.card.task == Task::Diffusion) {
         let card = &model.card;
         let names = card.names.clone().unwrap_or_default();
+        let made_for = |other: &&ModelFolder| {
+            let need = other.card.needs.get(Task::Diffusion.name());
+            other.card.task == Task::Control && need.is_some_and(|n| n.hash == model.hash())
+        };
+        let controls: Vec<String> = models
+            .iter()
+            .filter(made_for)
+            .map(|other| other.card.name.clone())
+            .collect();
         let kinds = if names.kinds.is_empty() {
             vec![String::new()]
         } else {
@@ -97,6 +106,7 @@ fn choices(
                 findings: findings(&names.findings, &kind),
                 kind,
                 steps: 0,
+                controls: controls.clone(),
             });
         }
     }

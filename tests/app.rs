@@ -29,6 +29,7 @@ fn model() -> ModelChoice {
         kind: "hip".to_owned(),
         findings: vec!["effusion".to_owned()],
         steps: 3,
+        controls: vec!["branch".to_owned()],
     }
 }
 

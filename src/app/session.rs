@@ -42,6 +42,8 @@ pub struct ModelChoice {
     pub findings: Vec<String>,
     /// Denoising steps it does well with.
     pub steps: usize,
+    /// ControlNet branches made for it.
+    pub controls: Vec<String>,
 }
 
 /// Names a staged result; never used twice in a session.
@@ -65,6 +67,8 @@ pub struct Recipe {
     pub steps: usize,
     /// Effect of the hint.
     pub control: Control,
+    /// The ControlNet branch that brings the hint in; absent = the model's own adapter.
+    pub control_model: Option<String>,
     /// Classifier-free guidance.
     pub guidance: f64,
     /// 1 starts from noise alone.
@@ -93,6 +97,7 @@ impl Default for Recipe {
                 start: 0.0,
                 end: 1.0,
             },
+            control_model: None,
             guidance: 1.5,
             strength: 1.0,
             age_years: None,
@@ -108,6 +113,10 @@ impl Recipe {
     pub fn choose(&mut self, model: &ModelChoice) {
         self.model.clone_from(&model.name);
         self.kind.clone_from(&model.kind);
+        self.control_model = self
+            .control_model
+            .take()
+            .filter(|name| model.controls.contains(name));
         if model.steps > 0 {
             self.steps = model.steps;
         }
@@ -137,6 +146,10 @@ impl Recipe {
         request.count = self.count;
         request.steps = self.steps.max(1);
         request.control = self.control;
+        request.control_model = self.control_model.as_ref().map(|name| ModelReference {
+            name: name.clone(),
+            hash: String::new(),
+        });
         request.guidance = self.guidance;
         request.strength = self.strength;
         request.ring = RingPolicy { px: self.ring_px };

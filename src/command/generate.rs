@@ -69,6 +69,9 @@ pub(super) struct Generate {
     /// Effect of the hint.
     #[arg(long, default_value_t = 1.0)]
     control_weight: f64,
+    /// A ControlNet branch by name, instead of the model's own adapter.
+    #[arg(long)]
+    control_model: Option<String>,
     /// How far outside the mask pixels may change.
     #[arg(long, default_value_t = 12.0)]
     ring_px: f64,
@@ -220,6 +223,10 @@ fn single_request(options: &Generate) -> Result<Request, Error> {
     request.strength = options.strength;
     request.guidance = options.guidance;
     request.control.weight = options.control_weight;
+    request.control_model = options.control_model.as_ref().map(|name| ModelReference {
+        name: name.clone(),
+        hash: String::new(),
+    });
     request.ring.px = options.ring_px;
     request.attributes.kind.clone_from(&options.kind);
     request.attributes.age_years = options.age;

@@ -129,6 +129,9 @@ pub struct Request {
     pub mode: Mode,
     /// With what.
     pub model: ModelReference,
+    /// A ControlNet branch that brings the hint in instead of the model's own adapter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_model: Option<ModelReference>,
     /// The image worked on, at native depth; absent when a whole image is made from nothing.
     #[serde(default)]
     pub source: Option<Arc<Radiograph>>,
@@ -186,6 +189,7 @@ impl Request {
         Self {
             mode,
             model,
+            control_model: None,
             source: None,
             window: None,
             size: None,

@@ -34,12 +34,12 @@ pub fn backward(
         let state = stage(states.last().map_or(&[], Vec::as_slice))?;
         states.push(cut(&state));
     }
-    let leaves = leaves_of(states.pop().unwrap_or_default())?;
+    let leaves = leaves_of(&states.pop().unwrap_or_default())?;
     let total = loss(&tensors_of(&leaves))?;
     let mut gradients = total.backward()?;
     let mut wanted = take(&mut gradients, &leaves);
     for (stage, state) in stages.iter().zip(states).rev() {
-        let leaves = leaves_of(state)?;
+        let leaves = leaves_of(&state)?;
         let outputs = stage(&tensors_of(&leaves))?;
         // The gradient of Σ output · wanted is what the chain rule asks of this stage.
         let mut sum: Option<Tensor> = None;
@@ -66,7 +66,7 @@ pub fn backward(
     })
 }
 
-fn leaves_of(state: Vec<Tensor>) -> Result<Vec<Var>> {
+fn leaves_of(state: &[Tensor]) -> Result<Vec<Var>> {
     state.iter().map(Var::from_tensor).collect()
 }
 

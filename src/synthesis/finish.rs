@@ -14,7 +14,7 @@ use crate::job::{Error, Made, Mode, Request};
 use crate::measure::edges::{edges, median_distance};
 use crate::radiograph::{DisplayWindow, Pixels, Radiograph, SyntheticMark};
 
-impl Plan {
+impl Plan<'_> {
     /// The image at native depth, with its numbers.
     pub(super) fn finish(
         &self,

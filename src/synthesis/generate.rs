@@ -8,6 +8,7 @@ use super::readings::Readers;
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, Mode, Observe, Outcome, Progress, Request};
 use crate::network::autoencoder::{Autoencoder, FACTOR};
+use crate::network::control::Branch;
 use crate::network::device::Place;
 use crate::network::folder::Diffusion;
 
@@ -24,10 +25,21 @@ pub struct Generator {
     pub latent: usize,
     /// Name and hash of the model, for the record.
     pub model: crate::job::ModelReference,
+    /// Hash of the diffusion model alone: what its control branches name.
+    pub diffusion_hash: String,
     /// Where they run.
     pub place: Place,
     /// The step lengths it was distilled for; without them the plain velocity is asked.
     pub few_step: bool,
+}
+
+/// A ControlNet branch of a generator.
+#[derive(Debug)]
+pub struct ControlModel {
+    /// The network.
+    pub branch: Branch,
+    /// Name and hash, for the record.
+    pub model: crate::job::ModelReference,
 }
 
 /// Makes the images of a request.
@@ -35,6 +47,7 @@ pub struct Generator {
 /// Calls `observe` before every denoising step and stops there on `Break`.
 pub fn generate(
     generator: &Generator,
+    control: Option<&ControlModel>,
     readers: &Readers,
     request: &Request,
     observe: &mut Observe<'_>,
@@ -45,8 +58,9 @@ pub fn generate(
     // From here on the request names the model that is used, in every mark and record.
     let mut request = request.clone();
     request.model = generator.model.clone();
+    request.control_model = control.map(|control| control.model.clone());
     let request = &request;
-    let plan = Plan::new(generator, request)?;
+    let plan = Plan::new(generator, control.map(|control| &control.branch), request)?;
     let mut images = Vec::with_capacity(request.count);
     for n in 0..request.count {
         let image_number = request.first_image + n as u64;

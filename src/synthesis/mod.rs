@@ -10,5 +10,5 @@ mod readings;
 pub mod resize;
 pub mod sampler;
 
-pub use generate::{Generator, generate};
+pub use generate::{ControlModel, Generator, generate};
 pub use readings::{HipModel, ReaderModel, Readers, read_findings, read_hips, read_saliency};

@@ -19,7 +19,7 @@ use crate::job::{Attributes, Error, ErrorKind, Mode, Request, Sex};
 use crate::landmarks::HipLandmarks;
 use crate::network::autoencoder::{FACTOR, latent_mask};
 use crate::network::condition::{Condition, Moment, Names};
-use crate::network::control;
+use crate::network::control::{self, Branch};
 use crate::network::denoiser::assemble;
 use crate::noise::Noise;
 
@@ -27,7 +27,9 @@ use crate::noise::Noise;
 const FRESH_STREAM: u64 = 1 << 41;
 
 /// Everything that all images of a request share.
-pub(super) struct Plan {
+pub(super) struct Plan<'a> {
+    /// A ControlNet branch with the hint it reads; it takes the adapter's place.
+    branch: Option<(&'a Branch, Tensor)>,
     pub(super) crop: CropTransform,
     pub(super) map: GreyMap,
     /// In- and outpainting: where the patch counts.
@@ -44,9 +46,13 @@ pub(super) struct Plan {
     pub(super) size: (usize, usize),
 }
 
-impl Plan {
+impl<'a> Plan<'a> {
     /// Encodes what is known and runs the control adapter: once a request, whatever the number of images.
-    pub(super) fn new(generator: &Generator, request: &Request) -> Result<Self, Error> {
+    pub(super) fn new(
+        generator: &Generator,
+        branch: Option<&'a Branch>,
+        request: &Request,
+    ) -> Result<Self, Error> {
         let size = match (&request.source, request.size, &request.hint) {
             (Some(source), ..) => (source.width(), source.height()),
             (None, Some([w, h]), _) => (w, h),
@@ -71,6 +77,7 @@ impl Plan {
             None => CropTransform::whole(size, generator.size),
         };
         let mut plan = Self {
+            branch: None,
             blend: renew
                 .as_ref()
                 .map(|renew| blend(renew, request.ring.px, crop.region)),
@@ -89,7 +96,8 @@ impl Plan {
             size,
         };
         plan.encode(generator, request).map_err(|e| broken(&e))?;
-        plan.control(generator, request).map_err(|e| broken(&e))?;
+        plan.control(generator, branch, request)
+            .map_err(|e| broken(&e))?;
         Ok(plan)
     }
 
@@ -148,7 +156,12 @@ impl Plan {
     ///
     /// The weight goes from the empty hint (0) to the drawn one (1) and beyond, since the network was trained with the
     /// adapter always on.
-    fn control(&mut self, generator: &Generator, request: &Request) -> candle_core::Result<()> {
+    fn control(
+        &mut self,
+        generator: &Generator,
+        branch: Option<&'a Branch>,
+        request: &Request,
+    ) -> candle_core::Result<()> {
         let adapter = &generator.diffusion.adapter;
         let model = self.crop.model_px;
         let empty = Grid::filled(model, model, 0.0);
@@ -165,7 +178,12 @@ impl Plan {
             .landmarks
             .as_ref()
             .map(|l| self.crop.landmarks_to_model(l));
-        let full = adapter.forward(&control::hint(&lines, landmarks.as_ref())?)?;
+        let hint = control::hint(&lines, landmarks.as_ref())?;
+        if let Some(branch) = branch {
+            self.branch = Some((branch, hint));
+            return Ok(());
+        }
+        let full = adapter.forward(&hint)?;
         let weighted = self.without_hint.iter().zip(full);
         let weighted =
             weighted.map(|(without, with)| without + ((with - without)? * request.control.weight)?);
@@ -275,7 +293,12 @@ impl Plan {
         let injections = Some(with_hint.unwrap_or(&self.without_hint));
         let ask = |condition: &Condition, moment: Moment| {
             let vector = denoiser.embed(std::slice::from_ref(condition), &[moment])?;
-            denoiser.forward(&x, &vector, injections, None)
+            let Some((branch, hint)) = self.branch.as_ref().filter(|_| in_range) else {
+                return denoiser.forward(&x, &vector, injections, None);
+            };
+            // A branch was trained beside the bare denoiser, without an adapter.
+            let added = branch.forward(&x, &vector, hint, request.control.weight)?;
+            denoiser.forward(&x, &vector, None, Some(&added))
         };
         if generator.few_step {
             let moment = Moment {

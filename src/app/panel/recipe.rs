@@ -42,7 +42,7 @@ pub(crate) fn recipe_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action
     ui.add_space(4.0);
     model_row(ui, shown, &mut recipe);
     noise_rows(ui, shown, &mut recipe, actions);
-    hint_rows(ui, &mut recipe);
+    hint_rows(ui, shown, &mut recipe);
     patient_rows(ui, shown, &mut recipe);
     if recipe.mode != Mode::Sketch {
         ring_row(ui, shown, &mut recipe);
@@ -109,7 +109,35 @@ fn noise_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe, actions: &mut
     });
 }
 
-fn hint_rows(ui: &mut Ui, recipe: &mut Recipe) {
+fn hint_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
+    let chosen = shown.models.iter().find(|model| recipe.is(model));
+    if let Some(model) = chosen.filter(|model| !model.controls.is_empty()) {
+        row(ui, "Lines by", |ui, label| {
+            let current = recipe.control_model.clone();
+            let combo = ComboBox::from_id_salt("control model")
+                .width(COLUMN - 8.0)
+                .truncate()
+                .selected_text(current.as_deref().unwrap_or("Adapter"))
+                .show_ui(ui, |ui| {
+                    if ui.selectable_label(current.is_none(), "Adapter").clicked() {
+                        recipe.control_model = None;
+                    }
+                    for name in &model.controls {
+                        let on = current.as_ref() == Some(name);
+                        if ui
+                            .selectable_label(on, format!("ControlNet: {name}"))
+                            .clicked()
+                        {
+                            recipe.control_model = Some(name.clone());
+                        }
+                    }
+                });
+            combo.response.labelled_by(label).on_hover_text(
+                "What turns drawn lines into the image: the model's adapter (once a stroke), or a ControlNet branch \
+                 (at every step, slower)",
+            );
+        });
+    }
     row(ui, "Control", |ui, label| {
         slider(ui, label, &mut recipe.control.weight, 0.0..=2.0, 2, false)
             .on_hover_text("How strongly the image follows the drawn lines");
