@@ -65,14 +65,7 @@ pub(crate) fn film(scene: &Scene, bones: &Bones, seed: u64) -> Grid<u16> {
         *v = *v * o + tail * (1.0 - o);
     }
     if let Some(letter) = marker {
-        let patch = letter.coverage(scene.film.size());
-        for y in 0..patch.rect.height {
-            for x in 0..patch.rect.width {
-                let at = (x + patch.rect.x as usize, y + patch.rect.y as usize);
-                let cover = patch.values[(x, y)];
-                image[at] += (1.0 - image[at]) * cover;
-            }
-        }
+        letter.draw(&mut image, 1.0);
     }
     letterbox(&mut image, &mut noise);
     film::quantized(&image)
