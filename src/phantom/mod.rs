@@ -4,7 +4,7 @@
 //! Attributes are drawn first, then the anatomy given them, then nuisance (pose, exposure, processing) independent
 //! of both, so that nothing but anatomy tells a finding.
 
-//pub mod brain;
+pub mod brain;
 pub mod breast;
 pub mod chest;
 mod contour;
@@ -110,6 +110,18 @@ pub fn draw(kind: &str, seed: u64, size_px: usize) -> Option<Phantom> {
                 ..breast::BreastOptions::default()
             },
         ),
+        "brain-mr" | "brain-ct" => brain::draw(
+            seed,
+            &brain::BrainOptions {
+                size_px,
+                contrast: if kind == "brain-mr" {
+                    brain::Contrast::Mr
+                } else {
+                    brain::Contrast::Ct
+                },
+                ..brain::BrainOptions::default()
+            },
+        ),
         _ => return None,
     })
 }
@@ -129,6 +141,7 @@ pub fn findings_of(kind: &str) -> Option<&'static [&'static str]> {
         ]),
         "chest" => Some(&chest::FINDINGS),
         "breast" => Some(&breast::FINDINGS),
+        "brain-mr" | "brain-ct" => Some(&brain::FINDINGS),
         _ => None,
     }
 }
