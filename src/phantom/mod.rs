@@ -9,7 +9,7 @@ pub mod breast;
 pub mod chest;
 mod contour;
 pub mod hip;
-//pub mod jaw;
+pub mod jaw;
 pub mod xray;
 
 use std::collections::BTreeMap;
@@ -110,6 +110,13 @@ pub fn draw(kind: &str, seed: u64, size_px: usize) -> Option<Phantom> {
                 ..breast::BreastOptions::default()
             },
         ),
+        "jaw" => jaw::draw(
+            seed,
+            &jaw::JawOptions {
+                size_px,
+                ..jaw::JawOptions::default()
+            },
+        ),
         "brain-mr" | "brain-ct" => brain::draw(
             seed,
             &brain::BrainOptions {
@@ -141,6 +148,7 @@ pub fn findings_of(kind: &str) -> Option<&'static [&'static str]> {
         ]),
         "chest" => Some(&chest::FINDINGS),
         "breast" => Some(&breast::FINDINGS),
+        "jaw" => Some(&jaw::FINDINGS),
         "brain-mr" | "brain-ct" => Some(&brain::FINDINGS),
         _ => None,
     }

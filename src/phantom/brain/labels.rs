@@ -192,7 +192,7 @@ fn brain(
     if nuclei(head, plan, folded) < 0.0 {
         return t::NUCLEUS;
     }
-    let ribbon = 2.9 + 0.5 * f64::from(plan.fine.at(q.0, q.1));
+    let ribbon = 3.3 + 0.7 * f64::from(plan.fine.at(q.0, q.1));
     if lined.min(depth) < ribbon {
         return t::CORTEX;
     }
@@ -299,7 +299,7 @@ fn furrows(head: &Head, plan: &Plan, q: (f64, f64), depth: f64, r: f64) -> (f64,
     // Each has its own depth, some are shallow.
     let own = (number * 12.9898 + plan.phase * 78.233).sin() * 43_758.547;
     let own = own - own.floor();
-    let reach = head.sulcus_depth * (0.35 + 1.0 * own);
+    let reach = head.sulcus_depth * (0.4 + 0.9 * own);
     let taper = (1.0 - depth / reach).clamp(0.0, 1.0);
     let width = 0.5 * head.sulcus * (0.45 + 0.75 * taper);
     let line = if depth < reach {
@@ -307,7 +307,14 @@ fn furrows(head: &Head, plan: &Plan, q: (f64, f64), depth: f64, r: f64) -> (f64,
     } else {
         across.hypot(depth - reach)
     };
-    (line - width, line - width)
+    let main = line - width;
+    // Furrows cut across by the slice: zero lines of a smooth field, more of them the higher the slice.
+    let n = f64::from(plan.coarse.at(1.7 * q.0 + 130.0, 1.7 * q.1));
+    let there = f64::from(plan.coarse.at(1.3 * q.1 + 20.0, 1.3 * q.0 + 170.0));
+    let open = 0.9 - 1.3 * head.level + 0.05 * (depth - 9.0).max(0.0);
+    let other = (n.abs() / 0.17).hypot((open - there).max(0.0) * 9.0) - 0.30 * head.sulcus;
+    let found = main.min(other);
+    (found, found)
 }
 
 /// The lateral fissure and the insula behind it, in low slices.

@@ -16,8 +16,8 @@ const SIGNALS: [(u8, f64, f64); t::COUNT] = [
     (t::SKIN, 0.80, 0.85),
     (t::FAT, 1.52, 1.69),
     (t::MUSCLE, 0.78, 0.75),
-    (t::COMPACT, 0.05, 0.03),
-    (t::DIPLOE, 0.85, 0.95),
+    (t::COMPACT, 0.16, 0.12),
+    (t::DIPLOE, 0.70, 0.80),
     (t::FLUID, 0.44, 0.31),
     (t::CORTEX, 0.84, 0.74),
     (t::WHITE, 1.0, 1.0),
@@ -74,7 +74,7 @@ fn averaged(labels: &Grid<u8>, table: &[f32; t::COUNT]) -> Grid<f32> {
 }
 
 fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
-    let mix = chance.uniform();
+    let mix = chance.range(0.25, 1.0);
     let enhanced = chance.chance(0.5);
     let old_blood = chance.chance(0.5);
     let mut table = [0.0_f32; t::COUNT];
@@ -91,16 +91,16 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         table[usize::from(t::BLOOD)] = 1.38;
     }
     // Fat is suppressed on some scans, and its brightness varies most with the coil.
-    let fat = chance.range(0.55, 1.05) as f32;
+    let fat = chance.range(0.40, 0.85) as f32;
     table[usize::from(t::FAT)] *= fat;
     table[usize::from(t::DIPLOE)] *= fat;
-    let signal = blur::gaussian(&averaged(&scene.labels, &table), chance.range(0.35, 0.7));
+    let signal = blur::gaussian(&averaged(&scene.labels, &table), chance.range(0.55, 0.85));
     let (w, h) = signal.size();
     let strength = if chance.chance(0.4) { 0.36 } else { 0.18 };
     let mut bias = || strength * chance.range(-1.0, 1.0);
     let (bx, by, bxx, byy, bxy) = (bias(), bias(), bias(), bias(), bias());
     let mottle = mottle(scene.pitch * FINER as f64, (w, h), chance);
-    let sigma = chance.range(0.008, 0.034);
+    let sigma = 0.018 * (0.7 * chance.normal()).clamp(-1.3, 1.5).exp();
     let mut noisy = Grid::filled(w, h, 0.0_f32);
     for y in 0..h {
         for x in 0..w {
@@ -113,8 +113,8 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         }
     }
     // Scanners interpolate their matrix to the image.
-    let smooth = blur::gaussian(&noisy, chance.range(0.45, 0.75));
-    let white = chance.range(0.44, 0.66) as f32;
+    let smooth = blur::gaussian(&noisy, chance.range(0.40, 0.65));
+    let white = chance.range(0.30, 0.70) as f32;
     let gamma = chance.range(0.9, 1.15) as f32;
     let floor = if chance.chance(0.6) { 0.05 } else { 0.0 };
     smooth.map(|s| {
@@ -131,7 +131,7 @@ fn mottle(mm_per_px: f64, size: (usize, usize), chance: &mut Noise) -> Grid<f32>
     let white = Grid::from_fn(w, h, |_, _| chance.normal() as f32);
     let smooth = blur::gaussian(&white, (2.2 / mm_per_px / coarse as f64).max(0.6));
     let fine = blur::enlarged(&smooth, coarse, size.0, size.1);
-    fine.map(|v| 1.0 + 0.05 * v)
+    fine.map(|v| 1.0 + 0.07 * v)
 }
 
 fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
@@ -143,26 +143,29 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         table[usize::from(t::RING)] = 72.0;
         table[usize::from(t::TUMOR)] = 58.0;
     }
-    let mut units = averaged(&scene.labels, &table);
+    let mut units = scene.labels.map(|l| table[usize::from(*l)]);
     rest(scene, &mut units, chance);
-    let units = blur::gaussian(&units, chance.range(0.55, 0.85));
+    let units = blur::gaussian(&units, chance.range(0.8, 1.15));
     let (w, h) = units.size();
     // Bone hardens the beam: the brain beside it reads a few units higher.
-    let bone = units.map(|u| (u / 1000.0).clamp(0.0, 1.2));
-    let glow = blur::gaussian(&bone, 5.0 / (scene.pitch * FINER as f64));
+    let bone = blur::area_average(&units.map(|u| (u / 1000.0).clamp(0.0, 1.2)), 4);
+    let glow = blur::gaussian(&bone, 5.0 / (scene.pitch * 4.0));
+    let glow = blur::enlarged(&glow, 4, w, h);
     let cup = chance.range(4.0, 14.0) as f32;
-    let sigma = chance.range(2.2, 4.6) as f32;
+    let sigma = chance.range(3.2, 7.0) as f32;
     let white = Grid::from_fn(w, h, |_, _| chance.normal() as f32);
     // A reconstruction filter: ramp, then roll-off; its noise is a band.
-    let (a, b) = (blur::gaussian(&white, 0.75), blur::gaussian(&white, 1.9));
+    let (a, b) = (blur::gaussian(&white, 1.0), blur::gaussian(&white, 2.6));
     let gain = sigma / deviation(&a, &b).max(1e-6);
-    let width = chance.gauss(80.0, 5.0).clamp(66.0, 96.0) as f32;
+    let width = chance.gauss(80.0, 6.0).clamp(64.0, 100.0) as f32;
     let level = chance.gauss(38.0, 2.5).clamp(31.0, 44.0) as f32;
-    Grid::from_fn(w, h, |x, y| {
+    // Through the window at the scanner's matrix, then shrunk: saturated bone has soft borders that way.
+    let shown = Grid::from_fn(w, h, |x, y| {
         let at = (x, y);
         let value = units[at] + cup * glow[at] + gain * (a[at] - b[at]);
         ((value - level) / width + 0.5).clamp(0.0, 1.0)
-    })
+    });
+    blur::area_average(&shown, FINER)
 }
 
 fn deviation(a: &Grid<f32>, b: &Grid<f32>) -> f32 {
@@ -177,17 +180,17 @@ fn deviation(a: &Grid<f32>, b: &Grid<f32>) -> f32 {
 
 /// The head rest: a thin bright shell under the head, on most scans.
 fn rest(scene: &Scene, units: &mut Grid<f32>, chance: &mut Noise) {
-    let present = chance.chance(0.7);
-    let gap = chance.range(3.0, 9.0);
-    let radius = chance.range(95.0, 140.0);
-    let open = chance.range(0.5, 0.95);
-    let dense = chance.range(-60.0, 160.0) as f32;
+    let present = chance.chance(0.85);
+    let gap = chance.range(4.0, 12.0);
+    let radius = chance.range(98.0, 122.0);
+    let open = chance.range(0.8, 1.45);
+    let dense = chance.range(10.0, 200.0) as f32;
     if !present {
         return;
     }
     let head = &scene.head;
     let low = head.shift.1 + 0.5 * head.field_mm + head.half.1 + gap;
-    let pitch = scene.pitch * FINER as f64;
+    let pitch = scene.pitch;
     let (w, h) = units.size();
     for y in 0..h {
         for x in 0..w {
