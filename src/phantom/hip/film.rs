@@ -59,6 +59,18 @@ pub(crate) fn film(scene: &Scene, bones: &Bones, seed: u64) -> Grid<u16> {
             *i = 0.0;
         }
     }
+    // A ball of steel or a letter of lead is no anatomy, whatever it lets through.
+    for metal in [Material::Steel, Material::Lead] {
+        let Some(plane) = paths.plane(metal) else {
+            continue;
+        };
+        let covered = blur::area_average(plane, FINER);
+        for (i, m) in inside.cells_mut().iter_mut().zip(covered.cells()) {
+            if *m > 1e-4 {
+                *i = 0.0;
+            }
+        }
+    }
     let mut image = film::develop(&p, &inside, &look);
     let tail = noise.range(0.0, 0.02) as f32;
     for (v, o) in image.cells_mut().iter_mut().zip(open.cells()) {
