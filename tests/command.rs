@@ -414,16 +414,33 @@ fn phantoms_of_every_kind_are_written_with_their_truth() {
         let out = folder.path().join(kind);
         let said = answer(
             0,
-            &["phantom", kind, "--count", "2", "--seed", "4", "--size", "64", "--out", text(&out)],
+            &[
+                "phantom",
+                kind,
+                "--count",
+                "2",
+                "--seed",
+                "4",
+                "--size",
+                "64",
+                "--out",
+                text(&out),
+            ],
         );
         assert_eq!(said["count"], 2);
         let table = std::fs::read_to_string(out.join("manifest.csv")).unwrap();
         assert_eq!(table.lines().count(), 3, "{kind}");
         assert!(table.contains(view));
         for name in radcanvas::phantom::findings_of(kind).unwrap() {
-            assert!(table.lines().next().unwrap().contains(name), "{kind}: no column {name}");
+            assert!(
+                table.lines().next().unwrap().contains(name),
+                "{kind}: no column {name}"
+            );
         }
-        assert!(out.join(format!("masks/{kind}-00000004-{mask}.png")).is_file());
+        assert!(
+            out.join(format!("masks/{kind}-00000004-{mask}.png"))
+                .is_file()
+        );
         assert!(out.join(format!("{kind}-00000004.png")).is_file());
     }
 }
@@ -440,6 +457,10 @@ fn bench_phantoms_prints_every_gate() {
     // Without real films the network of gate 4 cannot be asked.
     let fourth = figures.iter().find(|f| f["gate"] == 4).unwrap();
     assert!(fourth["value"].is_null() && fourth["holds"].is_null());
-    refused(2, &["no kind of film"], &["bench", "phantoms", "--only", "foot"]);
+    refused(
+        2,
+        &["no kind of film"],
+        &["bench", "phantoms", "--only", "foot"],
+    );
     refused(2, &["--real"], &["bench", "phantoms", "--real", "chest"]);
 }

@@ -256,18 +256,34 @@ fn every_kind_of_phantom_encodes_its_findings() {
         let condition = data.condition(facts);
         assert_eq!(example.image.size(), (64, 64));
         assert_eq!(condition.kind, data.names.kind(&facts.kind));
-        assert!(condition.kind.is_some() && condition.age_decades.is_some() && condition.sex.is_some());
+        assert!(
+            condition.kind.is_some() && condition.age_decades.is_some() && condition.sex.is_some()
+        );
         let wanted = radcanvas::phantom::findings_of(&facts.kind).unwrap();
         assert_eq!(condition.findings.len(), wanted.len(), "{}", facts.kind);
         for name in wanted {
             let place = data.names.finding(name).unwrap();
             let said = facts.findings.iter().find(|f| f.0 == *name).unwrap().1;
-            assert!(condition.findings.contains(&(place, said)), "{} {name}", facts.kind);
+            assert!(
+                condition.findings.contains(&(place, said)),
+                "{} {name}",
+                facts.kind
+            );
         }
     }
     // A panoramic film stands amid black: its lines moved with it.
-    let jaw = data.examples.iter().find(|e| e.facts.kind == "jaw").unwrap();
-    assert!(jaw.image.row(0).iter().chain(jaw.image.row(63)).all(|v| *v == 0));
+    let jaw = data
+        .examples
+        .iter()
+        .find(|e| e.facts.kind == "jaw")
+        .unwrap();
+    assert!(
+        jaw.image
+            .row(0)
+            .iter()
+            .chain(jaw.image.row(63))
+            .all(|v| *v == 0)
+    );
     let (bone, _) = &jaw.facts.outlines[0];
     assert!(bone.iter().all(|p| p.y > 12.0 && p.y < 52.0));
 }

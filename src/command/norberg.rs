@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Common, engine_of, report, say, say_json};
 use crate::engine::LocalEngine;
-use crate::job::{
-    Engine as _, Error, ErrorKind, HipReading, Measurement, Order, Product, Reading,
-};
+use crate::job::{Engine as _, Error, ErrorKind, HipReading, Measurement, Order, Product, Reading};
 use crate::landmarks::{HipLandmarks, Side};
 use crate::measure::norberg::{doubts, norberg_degrees};
 use crate::radiograph::{self, Radiograph};
@@ -124,7 +122,10 @@ pub(super) fn model_points(path: &Path, engine: &mut LocalEngine) -> Result<HipL
     model_reading(path, engine).map(|(_, reading)| reading.landmarks)
 }
 
-fn model_reading(path: &Path, engine: &mut LocalEngine) -> Result<(Arc<Radiograph>, HipReading), Error> {
+fn model_reading(
+    path: &Path,
+    engine: &mut LocalEngine,
+) -> Result<(Arc<Radiograph>, HipReading), Error> {
     let film = Arc::new(radiograph::read(path, 0)?);
     let order = Order::Measure(Measurement::Hips {
         radiograph: Arc::clone(&film),

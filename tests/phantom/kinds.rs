@@ -22,7 +22,10 @@ fn area(mask: &Grid<u8>) -> usize {
 fn grey_in(film: &Phantom, mask: &str) -> f64 {
     let mask = &film.masks[mask];
     let inside = film.image.cells().iter().zip(mask.cells());
-    let inside: Vec<f64> = inside.filter(|(_, m)| **m > 0).map(|(v, _)| f64::from(*v)).collect();
+    let inside: Vec<f64> = inside
+        .filter(|(_, m)| **m > 0)
+        .map(|(v, _)| f64::from(*v))
+        .collect();
     inside.iter().sum::<f64>() / inside.len() as f64
 }
 
@@ -31,7 +34,11 @@ fn one_seed_is_one_film_of_every_kind() {
     for kind in phantom::KINDS {
         let a = phantom::draw(kind, 5, 96).unwrap();
         let b = phantom::draw(kind, 5, 96).unwrap();
-        assert_eq!((&a.image, &a.numbers, &a.masks), (&b.image, &b.numbers, &b.masks), "{kind}");
+        assert_eq!(
+            (&a.image, &a.numbers, &a.masks),
+            (&b.image, &b.numbers, &b.masks),
+            "{kind}"
+        );
         assert_ne!(a.image, phantom::draw(kind, 6, 96).unwrap().image, "{kind}");
         assert_eq!(a.kind, kind);
         assert_eq!(a.image.width(), 96);
@@ -59,7 +66,12 @@ fn truth_lies_on_the_film() {
             }
             assert!(film.outlines.len() >= 3, "{kind}");
             for outline in &film.outlines {
-                assert!(outline.points.iter().all(|p| p.x.is_finite() && p.y.is_finite()));
+                assert!(
+                    outline
+                        .points
+                        .iter()
+                        .all(|p| p.x.is_finite() && p.y.is_finite())
+                );
             }
             assert!(film.numbers.values().all(|v| v.is_finite()), "{kind}");
         }
@@ -70,14 +82,21 @@ fn truth_lies_on_the_film() {
 fn a_label_is_a_mask_and_the_other_way_round() {
     let focal = [
         ("breast", &["mass", "spiculated", "calcifications"][..]),
-        ("jaw", &["caries", "filling", "apical_lesion", "impacted", "implant"]),
+        (
+            "jaw",
+            &["caries", "filling", "apical_lesion", "impacted", "implant"],
+        ),
         ("brain-ct", &["tumor", "stroke", "hemorrhage", "sclerosis"]),
     ];
     for (kind, names) in focal {
         for seed in 0..12 {
             let film = phantom::draw(kind, seed, 128).unwrap();
             for name in names {
-                assert_eq!(film.labels[*name], film.masks.contains_key(*name), "{kind} {seed} {name}");
+                assert_eq!(
+                    film.labels[*name],
+                    film.masks.contains_key(*name),
+                    "{kind} {seed} {name}"
+                );
             }
         }
     }
@@ -100,13 +119,20 @@ fn a_mass_changes_its_own_place_only() {
     let ill = breast::primary(3, &breast(asked("mass", Some(24.0))));
     let film = breast::draw(3, &breast(asked("mass", Some(24.0))));
     let mask = &film.masks["mass"];
-    let bounds = film.findings.iter().find(|f| f.label == "mass").unwrap().bounds;
+    let bounds = film
+        .findings
+        .iter()
+        .find(|f| f.label == "mass")
+        .unwrap()
+        .bounds;
     let (mut outside, mut inside) = (0.0_f32, 0.0_f32);
     for y in 0..healthy.height() {
         for x in 0..healthy.width() {
             let change = (ill[(x, y)] - healthy[(x, y)]).abs();
-            let near = (x as i64 / 2 - bounds.x).clamp(-4, bounds.width as i64 + 3) == x as i64 / 2 - bounds.x
-                && (y as i64 / 2 - bounds.y).clamp(-4, bounds.height as i64 + 3) == y as i64 / 2 - bounds.y;
+            let near = (x as i64 / 2 - bounds.x).clamp(-4, bounds.width as i64 + 3)
+                == x as i64 / 2 - bounds.x
+                && (y as i64 / 2 - bounds.y).clamp(-4, bounds.height as i64 + 3)
+                    == y as i64 / 2 - bounds.y;
             if near {
                 inside = inside.max(change);
             } else {
@@ -155,7 +181,9 @@ fn views_and_sides_of_the_breast() {
         // The chest wall of the left breast is at the left edge, and so is the muscle.
         let muscle = &film.masks["pectoral"];
         let columns = |range: std::ops::Range<usize>| -> usize {
-            (0..96).map(|y| range.clone().filter(|x| muscle[(*x, y)] > 0).count()).sum()
+            (0..96)
+                .map(|y| range.clone().filter(|x| muscle[(*x, y)] > 0).count())
+                .sum()
         };
         let (west, east) = (columns(0..48), columns(48..96));
         assert_eq!(west > east, left, "{west} {east}");
@@ -179,16 +207,24 @@ fn canals_run_in_the_mandible_and_are_darker() {
         let bone = &film.masks["mandible"];
         for side in ["canal right", "canal left"] {
             let canal = &film.masks[side];
-            let within = canal.cells().iter().zip(bone.cells()).filter(|(c, b)| **c > 0 && **b > 0);
+            let within = canal
+                .cells()
+                .iter()
+                .zip(bone.cells())
+                .filter(|(c, b)| **c > 0 && **b > 0);
             let share = within.count() as f64 / area(canal) as f64;
             assert!(share > 0.95, "{side}: {share} in the bone");
             let line = film.outlines.iter().find(|o| o.name == side).unwrap();
-            let on = |p: &&radcanvas::geometry::Point| canal[(p.x.round() as usize, p.y.round() as usize)] > 0;
+            let on = |p: &&radcanvas::geometry::Point| {
+                canal[(p.x.round() as usize, p.y.round() as usize)] > 0
+            };
             let hit = line.points.iter().filter(on).count() as f64 / line.points.len() as f64;
             assert!(hit > 0.9, "{side}: {hit} of the line in its tube");
         }
         // The patient's left is on the viewer's right.
-        assert!(film.numbers["mental_foramen_left_x_px"] > film.numbers["mental_foramen_right_x_px"]);
+        assert!(
+            film.numbers["mental_foramen_left_x_px"] > film.numbers["mental_foramen_right_x_px"]
+        );
     }
 }
 
@@ -206,13 +242,21 @@ fn jaws_follow_age_and_findings() {
         )
     };
     let mean = |age: f64, key: &str| -> f64 {
-        (0..12).map(|s| draw(age, Some(Vec::new()), s).numbers[key]).sum::<f64>() / 12.0
+        (0..12)
+            .map(|s| draw(age, Some(Vec::new()), s).numbers[key])
+            .sum::<f64>()
+            / 12.0
     };
     assert!(mean(20.0, "teeth") > mean(85.0, "teeth") + 2.0);
     assert!(mean(85.0, "crest_below_enamel_mm") > mean(20.0, "crest_below_enamel_mm") + 1.0);
     for name in phantom::findings_of("jaw").unwrap() {
         let film = draw(45.0, asked(name, None), 3);
-        let present: Vec<&str> = film.labels.iter().filter(|l| *l.1).map(|l| l.0.as_str()).collect();
+        let present: Vec<&str> = film
+            .labels
+            .iter()
+            .filter(|l| *l.1)
+            .map(|l| l.0.as_str())
+            .collect();
         assert_eq!(present, [*name]);
     }
 }
@@ -231,9 +275,18 @@ fn brain(contrast: Contrast, findings: Option<Vec<FindingRequest>>) -> BrainOpti
 #[test]
 fn mr_and_ct_of_one_seed_are_one_head() {
     let [mr, ct] = brain::pair(8, &brain(Contrast::Mr, asked("tumor", None)));
-    assert_eq!((&mr.masks, &mr.numbers, &mr.findings), (&ct.masks, &ct.numbers, &ct.findings));
-    assert_eq!((mr.kind.as_str(), ct.kind.as_str()), ("brain-mr", "brain-ct"));
-    assert_eq!(ct.image, brain::draw(8, &brain(Contrast::Ct, asked("tumor", None))).image);
+    assert_eq!(
+        (&mr.masks, &mr.numbers, &mr.findings),
+        (&ct.masks, &ct.numbers, &ct.findings)
+    );
+    assert_eq!(
+        (mr.kind.as_str(), ct.kind.as_str()),
+        ("brain-mr", "brain-ct")
+    );
+    assert_eq!(
+        ct.image,
+        brain::draw(8, &brain(Contrast::Ct, asked("tumor", None))).image
+    );
     // Bone is bright on CT and dark on MR; white matter is the brighter one on T1, the darker one on CT.
     assert!(grey_in(&ct, "skull") > 3600.0);
     assert!(grey_in(&mr, "skull") < grey_in(&mr, "white matter"));
@@ -256,7 +309,10 @@ fn ventricles_grow_with_age_and_disease() {
             })
             .sum()
     };
-    let (young, old) = (ventricles(25.0, Some(Vec::new())), ventricles(85.0, Some(Vec::new())));
+    let (young, old) = (
+        ventricles(25.0, Some(Vec::new())),
+        ventricles(85.0, Some(Vec::new())),
+    );
     assert!(old > 1.15 * young, "{young} {old}");
     assert!(ventricles(25.0, asked("hydrocephalus", None)) > 1.8 * young);
 }

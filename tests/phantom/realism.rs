@@ -100,7 +100,10 @@ fn films_unlike_the_real_ones_fail_the_gate_that_says_so() {
     let real = Reference::named("chest").unwrap();
     let failed = |summary: &Summary| -> Vec<(u8, String)> {
         let gates = realism::gates(summary, real).into_iter();
-        gates.filter(|g| !g.holds()).map(|g| (g.number, g.name)).collect()
+        gates
+            .filter(|g| !g.holds())
+            .map(|g| (g.number, g.name))
+            .collect()
     };
     let mut noisy = like(real);
     noisy.values[place::SIGMA] = Some((6.0, 0.75));

@@ -94,7 +94,9 @@ fn folders(given: &[String]) -> Result<Vec<(String, PathBuf)>, Error> {
     given
         .iter()
         .map(|one| {
-            let parts = one.split_once('=').filter(|(_, path)| Path::new(path).is_dir());
+            let parts = one
+                .split_once('=')
+                .filter(|(_, path)| Path::new(path).is_dir());
             let (kind, path) = parts.ok_or_else(|| {
                 Error::new(
                     ErrorKind::Usage,
@@ -170,8 +172,18 @@ fn measured(row: &Reference, folder: Option<&Path>, options: &Options) -> Result
     if row.name == "hip" {
         let errors = folder.map(landmark_errors).transpose()?.flatten();
         for (name, value, unit, limit) in [
-            ("Norberg angle on real films", errors.map(|e| e.0), "°", ANGLE),
-            ("head center on real films", errors.map(|e| e.1), "radii", CENTER),
+            (
+                "Norberg angle on real films",
+                errors.map(|e| e.0),
+                "°",
+                ANGLE,
+            ),
+            (
+                "head center on real films",
+                errors.map(|e| e.1),
+                "radii",
+                CENTER,
+            ),
         ] {
             gates.push(Gate {
                 number: 5,
@@ -213,7 +225,9 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-        if extension.is_some_and(|e| matches!(e.as_str(), "png" | "jpg" | "jpeg" | "tif" | "tiff" | "dcm")) {
+        if extension
+            .is_some_and(|e| matches!(e.as_str(), "png" | "jpg" | "jpeg" | "tif" | "tiff" | "dcm"))
+        {
             found.push(path);
         }
     }
@@ -243,14 +257,17 @@ fn landmark_errors(folder: &Path) -> Result<Option<(f64, f64)>, Error> {
     let mut engine = engine_of(None);
     let mut worst: Option<(f64, f64)> = None;
     for path in files(folder)? {
-        let named = path.file_name().is_some_and(|name| marks.get(&*name.to_string_lossy()).is_some());
+        let named = path
+            .file_name()
+            .is_some_and(|name| marks.get(&*name.to_string_lossy()).is_some());
         if !named {
             continue;
         }
         let truth = points_for(&path, &marks)?;
         let found = model_points(&path, &mut engine)?;
         for side in [Side::Left, Side::Right] {
-            let angles = norberg_degrees(&truth, side, None).zip(norberg_degrees(&found, side, None));
+            let angles =
+                norberg_degrees(&truth, side, None).zip(norberg_degrees(&found, side, None));
             let angle = angles.map_or(f64::INFINITY, |(a, b)| (a - b).abs());
             let (a, b) = (truth.hip(side), found.hip(side));
             let center = a.center.distance(b.center) / a.radius;
@@ -274,7 +291,10 @@ fn as_json(kind: &str, gate: &Gate) -> serde_json::Value {
 fn show(kind: &str, seconds: f64, gates: &[Gate]) {
     let known = gates.iter().filter(|gate| gate.value.is_some());
     let (mut held, mut all) = (0, 0);
-    say(&format!("{kind}: {:.0} ms a film on one thread", 1e3 * seconds));
+    say(&format!(
+        "{kind}: {:.0} ms a film on one thread",
+        1e3 * seconds
+    ));
     for gate in known {
         all += 1;
         held += usize::from(gate.holds());

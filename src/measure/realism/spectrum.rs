@@ -11,12 +11,7 @@ const TILE: usize = 64;
 
 /// `β` between the frequencies `low` and `high` (cycles a pixel) over tiles that lie to 97 % in `mask`; `None` when
 /// there is no such tile.
-pub fn tile_slope(
-    grey: &Grid<f32>,
-    mask: Option<&Grid<bool>>,
-    low: f64,
-    high: f64,
-) -> Option<f64> {
+pub fn tile_slope(grey: &Grid<f32>, mask: Option<&Grid<bool>>, low: f64, high: f64) -> Option<f64> {
     let (w, h) = grey.size();
     let window: Vec<f32> = (0..TILE)
         .map(|i| {
@@ -63,7 +58,13 @@ fn add_tile(grey: &Grid<f32>, at: (usize, usize), window: &[f32], power: &mut [f
 /// Minus the slope of log radial mean power over log frequency.
 fn fitted(power: &[f64], low: f64, high: f64) -> Option<f64> {
     let mut rings = [(0.0_f64, 0.0_f64); TILE];
-    let signed = |i: usize| if i > TILE / 2 { i as f64 - TILE as f64 } else { i as f64 };
+    let signed = |i: usize| {
+        if i > TILE / 2 {
+            i as f64 - TILE as f64
+        } else {
+            i as f64
+        }
+    };
     for (i, p) in power.iter().enumerate() {
         let radius = signed(i % TILE).hypot(signed(i / TILE));
         let ring = radius.round() as usize;

@@ -111,9 +111,13 @@ fn width_at(grey: &Grid<f32>, at: (usize, usize), step: (f64, f64)) -> Option<f6
     let crossing = |level: f64| {
         let wanted = low + level * (high - low);
         if wanted >= up[0] {
-            up.iter().position(|v| *v >= wanted).map(|i| FINE * i as f64)
+            up.iter()
+                .position(|v| *v >= wanted)
+                .map(|i| FINE * i as f64)
         } else {
-            down.iter().position(|v| *v <= wanted).map(|i| -FINE * i as f64)
+            down.iter()
+                .position(|v| *v <= wanted)
+                .map(|i| -FINE * i as f64)
         }
     };
     Some(crossing(0.9)? - crossing(0.1)?)

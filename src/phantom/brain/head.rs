@@ -108,7 +108,9 @@ impl Head {
     pub(super) fn reach(&self, x: f64, y: f64) -> f64 {
         let r = x.hypot(y).max(1e-6);
         let (c, s) = (x / r, y / r);
-        let wide = self.half.0 * (1.0 + self.taper * s - 0.06 * s * s) * (1.0 + self.skew * c * s.max(0.0) * 4.0);
+        let wide = self.half.0
+            * (1.0 + self.taper * s - 0.06 * s * s)
+            * (1.0 + self.skew * c * s.max(0.0) * 4.0);
         let long = self.half.1;
         // A little squarer than an ellipse.
         let n = 2.25;
@@ -120,7 +122,8 @@ impl Head {
         let r = x.hypot(y).max(1e-6);
         let s = (y / r).abs();
         let low = 1.0 - self.level;
-        let crest = (-(x / 7.0) * (x / 7.0)).exp() * (1.0 + 3.0 * low * f64::from(u8::from(y > 0.0)));
+        let crest =
+            (-(x / 7.0) * (x / 7.0)).exp() * (1.0 + 3.0 * low * f64::from(u8::from(y > 0.0)));
         self.skull * (0.82 + 0.4 * s * s) + 1.6 * crest * s
     }
 

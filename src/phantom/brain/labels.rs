@@ -127,7 +127,11 @@ fn label(head: &Head, plan: &Plan, lesions: &Lesions, p: (f64, f64)) -> u8 {
             0.22
         };
         let inward = (depth - 1.6) / (head.scalp - 1.6).max(0.5);
-        return if inward > 1.0 - muscle { t::MUSCLE } else { t::FAT };
+        return if inward > 1.0 - muscle {
+            t::MUSCLE
+        } else {
+            t::FAT
+        };
     }
     let bone = head.bone(p.0, p.1);
     let under = depth - head.scalp - wave;
@@ -147,14 +151,7 @@ fn label(head: &Head, plan: &Plan, lesions: &Lesions, p: (f64, f64)) -> u8 {
 }
 
 /// What lies `depth` mm under the brain's surface.
-fn brain(
-    head: &Head,
-    plan: &Plan,
-    lesions: &Lesions,
-    p: (f64, f64),
-    depth: f64,
-    r: f64,
-) -> u8 {
+fn brain(head: &Head, plan: &Plan, lesions: &Lesions, p: (f64, f64), depth: f64, r: f64) -> u8 {
     if let Some(found) = lesions.inside(p, depth) {
         return found;
     }
@@ -171,7 +168,11 @@ fn brain(
         let calcified = plan.calcified
             && head.level < 0.5
             && segment(folded, (21.0 * plan.scale, 31.0), (23.0 * plan.scale, 35.0)) < 2.0;
-        return if calcified { t::CALCIFIED } else { t::VENTRICLE };
+        return if calcified {
+            t::CALCIFIED
+        } else {
+            t::VENTRICLE
+        };
     }
     let (mut fluid, mut lined) = furrows(head, plan, q, depth, r);
     let (midline, falx) = midline(head, q, bent.0);
@@ -260,7 +261,12 @@ fn nuclei(head: &Head, plan: &Plan, p: (f64, f64)) -> f64 {
     }
     if z < 0.34 {
         let k = fade(0.34);
-        d = d.min(ellipse(p, (25.5 * s, -4.0 * s), (7.0 * s * k, 15.5 * s * k), 14.0));
+        d = d.min(ellipse(
+            p,
+            (25.5 * s, -4.0 * s),
+            (7.0 * s * k, 15.5 * s * k),
+            14.0,
+        ));
     }
     if z < 0.7 {
         let k = fade(0.7);
@@ -279,7 +285,9 @@ fn midline(head: &Head, q: (f64, f64), bent: f64) -> (f64, bool) {
     let gap = if q.1 < front || q.1 > back {
         (0.35 * bent + 0.65 * q.0).abs()
     } else {
-        (0.35 * bent + 0.65 * q.0).abs().hypot((q.1 - front).min(back - q.1))
+        (0.35 * bent + 0.65 * q.0)
+            .abs()
+            .hypot((q.1 - front).min(back - q.1))
     };
     let falx = q.1 < front - 6.0 || q.1 > back + 4.0;
     (gap - half, falx && q.0.abs() < 0.7)
@@ -292,7 +300,8 @@ fn furrows(head: &Head, plan: &Plan, q: (f64, f64), depth: f64, r: f64) -> (f64,
     let drift = f64::from(plan.coarse.at(q.0 * 0.9 + 40.0, q.1 * 0.9));
     let lean = f64::from(plan.coarse.at(30.0 * angle + 400.0, 7.0));
     let along = angle * mean + 4.5 * drift + 0.55 * lean * depth.max(0.0);
-    let turns = (std::f64::consts::TAU * mean / head.period).round() / (std::f64::consts::TAU * mean);
+    let turns =
+        (std::f64::consts::TAU * mean / head.period).round() / (std::f64::consts::TAU * mean);
     let place = along * turns + plan.phase;
     let number = place.round();
     let across = (place - number) / turns * (r / mean).clamp(0.35, 1.1);

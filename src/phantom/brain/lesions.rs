@@ -77,7 +77,12 @@ pub(super) fn requests(seed: u64, options: &BrainOptions) -> Vec<FindingRequest>
         });
     };
     let pick = chance.uniform();
-    let focal = [("tumor", 0.16), ("stroke", 0.14), ("hemorrhage", 0.14), ("sclerosis", 0.10)];
+    let focal = [
+        ("tumor", 0.16),
+        ("stroke", 0.14),
+        ("hemorrhage", 0.14),
+        ("sclerosis", 0.10),
+    ];
     let mut left = pick;
     for (name, share) in focal {
         if left >= 0.0 && left < share {
@@ -113,9 +118,9 @@ pub(super) fn placed(
             side * chance.range(0.28, 0.62) * head.half.0,
             chance.range(-0.55, 0.55) * head.half.1,
         );
-        let asked_for = request.place.map(|p| {
-            head.head_mm(Point::new(p.x * head.field_mm, p.y * head.field_mm))
-        });
+        let asked_for = request
+            .place
+            .map(|p| head.head_mm(Point::new(p.x * head.field_mm, p.y * head.field_mm)));
         let at = asked_for.unwrap_or(drawn);
         let waves = |rough: f64, chance: &mut crate::noise::Noise| {
             std::array::from_fn(|k| {
@@ -125,7 +130,9 @@ pub(super) fn placed(
         };
         match request.name.as_str() {
             "tumor" => {
-                let size = size.unwrap_or_else(|| chance.range(16.0, 48.0)).clamp(4.0, 90.0);
+                let size = size
+                    .unwrap_or_else(|| chance.range(16.0, 48.0))
+                    .clamp(4.0, 90.0);
                 lesions.foci.push(Focus {
                     name: "tumor",
                     kind: Kind::Tumor {
@@ -140,9 +147,14 @@ pub(super) fn placed(
                 lesions.numbers.push(("tumor_mm".into(), size));
             }
             "stroke" => {
-                let size = size.unwrap_or_else(|| chance.range(24.0, 62.0)).clamp(5.0, 110.0);
+                let size = size
+                    .unwrap_or_else(|| chance.range(24.0, 62.0))
+                    .clamp(5.0, 110.0);
                 let reach = at.0.hypot(at.1).max(1.0);
-                let root = (at.0 * (1.0 - 0.55 * size / reach.max(size)), at.1 * (1.0 - 0.55 * size / reach.max(size)));
+                let root = (
+                    at.0 * (1.0 - 0.55 * size / reach.max(size)),
+                    at.1 * (1.0 - 0.55 * size / reach.max(size)),
+                );
                 lesions.foci.push(Focus {
                     name: "stroke",
                     kind: Kind::Infarct {
@@ -194,9 +206,13 @@ pub(super) fn placed(
                     let x = sign * chance.range(0.16, 0.42) * head.half.0;
                     let y = chance.range(-0.45, 0.5) * head.half.1;
                     let long = chance.range(2.5, 6.5);
-                    lesions.plaques.push((x, y, long, long * chance.range(0.45, 0.9)));
+                    lesions
+                        .plaques
+                        .push((x, y, long, long * chance.range(0.45, 0.9)));
                 }
-                lesions.numbers.push(("plaques".into(), lesions.plaques.len() as f64));
+                lesions
+                    .numbers
+                    .push(("plaques".into(), lesions.plaques.len() as f64));
             }
             _ => {}
         }

@@ -79,7 +79,11 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     let old_blood = chance.chance(0.5);
     let mut table = [0.0_f32; t::COUNT];
     for (tissue, spin, gradient) in SIGNALS {
-        let wobble = if tissue == t::WHITE { 0.0 } else { 0.02 * chance.normal() };
+        let wobble = if tissue == t::WHITE {
+            0.0
+        } else {
+            0.02 * chance.normal()
+        };
         table[usize::from(tissue)] = (spin + (gradient - spin) * mix + wobble).max(0.0) as f32;
     }
     if enhanced {
@@ -120,7 +124,11 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     smooth.map(|s| {
         let v = white * s.max(0.0).powf(gamma);
         // Air is masked to nothing on most scans.
-        if v < floor { v * (v / floor).powi(3) } else { v }
+        if v < floor {
+            v * (v / floor).powi(3)
+        } else {
+            v
+        }
     })
 }
 

@@ -67,7 +67,12 @@ pub(super) fn told(seed: u64, scene: &Scene, contrast: Contrast, image: Grid<u16
     let mut numbers: BTreeMap<String, f64> = scene.lesions.numbers.iter().cloned().collect();
     let cell = scene.pitch * scene.pitch;
     let area = |set: &[u8]| {
-        let n = scene.labels.cells().iter().filter(|l| set.contains(l)).count();
+        let n = scene
+            .labels
+            .cells()
+            .iter()
+            .filter(|l| set.contains(l))
+            .count();
         n as f64 * cell
     };
     numbers.insert("evans_index".into(), scene.head.evans);

@@ -40,7 +40,11 @@ pub(super) fn requests(seed: u64, options: &BreastOptions) -> Vec<FindingRequest
     };
     let mut list = Vec::new();
     if chance.chance(0.42) {
-        list.push(any(if chance.chance(0.36) { "spiculated" } else { "mass" }));
+        list.push(any(if chance.chance(0.36) {
+            "spiculated"
+        } else {
+            "mass"
+        }));
     }
     if chance.chance(0.3) {
         list.push(any("calcifications"));
@@ -77,13 +81,24 @@ pub(super) fn placed(
         let at = at.unwrap_or_else(|| site(woman, frame, shape, gland, wanted, &mut chance));
         let size = request.size_mm.filter(|s| s.is_finite() && *s > 0.0);
         if request.name == "calcifications" {
-            let size = size.unwrap_or_else(|| chance.range(9.0, 28.0)).clamp(3.0, 60.0);
+            let size = size
+                .unwrap_or_else(|| chance.range(9.0, 28.0))
+                .clamp(3.0, 60.0);
             calcifications(at, size, frame, &mut chance, &mut lesions);
         } else {
             let drawn = (14.0 * (0.45 * chance.normal()).exp()).clamp(7.0, 45.0);
             let size = size.unwrap_or(drawn).clamp(3.0, 80.0);
             let spiculated = request.name == "spiculated";
-            mass(at, size, spiculated, woman, frame, shape, &mut chance, &mut lesions);
+            mass(
+                at,
+                size,
+                spiculated,
+                woman,
+                frame,
+                shape,
+                &mut chance,
+                &mut lesions,
+            );
         }
     }
     lesions
@@ -137,10 +152,18 @@ fn mass(
 ) {
     let radius = 0.5 * size_mm;
     let kind = chance.uniform();
-    let oval = if kind < 0.35 { chance.range(1.15, 1.5) } else { 1.05 };
+    let oval = if kind < 0.35 {
+        chance.range(1.15, 1.5)
+    } else {
+        1.05
+    };
     let turn = chance.range(0.0, std::f64::consts::PI);
     // Waves of the outline: few and low when circumscribed, a falling spectrum when irregular.
-    let rough = if spiculated || kind > 0.75 { 0.16 } else { 0.05 };
+    let rough = if spiculated || kind > 0.75 {
+        0.16
+    } else {
+        0.05
+    };
     let waves: Vec<(f64, f64, f64)> = (2..9)
         .map(|k| {
             let k = f64::from(k);
@@ -174,7 +197,10 @@ fn mass(
             let (a, b) = (off.x * cos + off.y * sin, off.y * cos - off.x * sin);
             let (a, b) = (a / oval.sqrt(), b * oval.sqrt());
             let angle = b.atan2(a);
-            let wave: f64 = waves.iter().map(|(k, s, p)| s * (k * angle + p).cos()).sum();
+            let wave: f64 = waves
+                .iter()
+                .map(|(k, s, p)| s * (k * angle + p).cos())
+                .sum();
             let edge = radius * (1.0 + wave);
             let r = a.hypot(b) / edge.max(0.5);
             // A little fuller than a sphere: a mass pushes tissue aside.
@@ -201,7 +227,9 @@ fn mass(
     for (to, from) in lesions.lump.cells_mut().iter_mut().zip(own.cells()) {
         *to = to.max(*from);
     }
-    lesions.numbers.push(("mass_diameter_mm".to_owned(), size_mm));
+    lesions
+        .numbers
+        .push(("mass_diameter_mm".to_owned(), size_mm));
     if spiculated {
         lesions.marks.push(("spiculated".to_owned(), mark.clone()));
     }
@@ -219,10 +247,12 @@ fn spicules(
     let count = 12 + chance.index(14);
     (0..count)
         .map(|i| {
-            let angle = std::f64::consts::TAU * (i as f64 + chance.range(-0.35, 0.35)) / count as f64;
+            let angle =
+                std::f64::consts::TAU * (i as f64 + chance.range(-0.35, 0.35)) / count as f64;
             let length = radius * chance.range(1.2, 2.6);
             let bend = chance.gauss(0.0, 0.18);
-            let thick = chance.range(0.35, 0.85) * (0.02 * woman.depth + 0.1 * radius).clamp(0.6, 1.6);
+            let thick =
+                chance.range(0.35, 0.85) * (0.02 * woman.depth + 0.1 * radius).clamp(0.6, 1.6);
             let nodes: Vec<Node> = (0..=6)
                 .map(|k| {
                     let t = f64::from(k) / 6.0;
@@ -259,7 +289,12 @@ fn calcifications(
         let r = 0.5 * size_mm.clamp(4.0, 11.0);
         let ring = |radius: f64| {
             let half = Vec3::new(radius, 0.9 * radius, radius);
-            shape::ellipsoid(&frame.view, frame.place(at.0, at.1), half, &Rotation::IDENTITY)
+            shape::ellipsoid(
+                &frame.view,
+                frame.place(at.0, at.1),
+                half,
+                &Rotation::IDENTITY,
+            )
         };
         patches.push(ring(r).without(&ring(r - 0.5)).scaled(0.10));
     } else {
@@ -278,7 +313,13 @@ fn calcifications(
             };
             let r = chance.range(low, high);
             let aspect = chance.range(1.0, 2.4);
-            patches.push(grain(frame, p, [r * aspect, r / aspect.sqrt()], 1.0, chance));
+            patches.push(grain(
+                frame,
+                p,
+                [r * aspect, r / aspect.sqrt()],
+                1.0,
+                chance,
+            ));
         }
     }
     let (w, h) = frame.view.size();
@@ -291,26 +332,41 @@ fn calcifications(
             }
         }
     }
-    let mark = blur::gaussian(&own.map(|v| f32::from(u8::from(*v > 0.003))), 1.2 / coarse.min(1.2))
-        .map(|v| u8::from(*v > 0.08));
+    let mark = blur::gaussian(
+        &own.map(|v| f32::from(u8::from(*v > 0.003))),
+        1.2 / coarse.min(1.2),
+    )
+    .map(|v| u8::from(*v > 0.08));
     for (to, from) in lesions.grains.cells_mut().iter_mut().zip(own.cells()) {
         *to += from;
     }
-    lesions.numbers.push(("calcification_extent_mm".to_owned(), size_mm));
-    lesions.numbers.push(("calcification_count".to_owned(), patches.len() as f64));
+    lesions
+        .numbers
+        .push(("calcification_extent_mm".to_owned(), size_mm));
+    lesions
+        .numbers
+        .push(("calcification_count".to_owned(), patches.len() as f64));
     lesions.marks.push(("calcifications".to_owned(), mark));
 }
 
 fn near(at: (f64, f64), spread: f64, chance: &mut Noise) -> (f64, f64) {
-    (at.0 + spread * chance.normal(), at.1 + spread * chance.normal())
+    (
+        at.0 + spread * chance.normal(),
+        at.1 + spread * chance.normal(),
+    )
 }
 
 fn grain(frame: &Frame, at: (f64, f64), half: [f64; 2], share: f32, chance: &mut Noise) -> Patch {
     let turn = chance.range(0.0, std::f64::consts::TAU);
     let along = (half[0] - half[1]).max(0.01);
     let end = |sign: f64| {
-        let p = frame.place(at.0 + sign * along * turn.cos(), at.1 + sign * along * turn.sin());
+        let p = frame.place(
+            at.0 + sign * along * turn.cos(),
+            at.1 + sign * along * turn.sin(),
+        );
         Node::new(p, half[1])
     };
-    shape::tube(&frame.view, &[end(-1.0), end(1.0)], 0.0).outer.scaled(share)
+    shape::tube(&frame.view, &[end(-1.0), end(1.0)], 0.0)
+        .outer
+        .scaled(share)
 }

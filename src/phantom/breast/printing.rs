@@ -6,10 +6,10 @@ use super::{BreastStyle, BreastView, Frame, Scene, stream};
 use crate::geometry::Point;
 use crate::grid::Grid;
 use crate::noise::Noise;
+use crate::phantom::xray::blur;
 use crate::phantom::xray::detector::{self, Grain, Scatter};
 use crate::phantom::xray::film::{self, Look};
 use crate::phantom::xray::letters::Letter;
-use crate::phantom::xray::blur;
 
 /// The 12-bit film of a scene from its primary attenuation on the fine grid.
 pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
@@ -30,15 +30,27 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
     let grain = Grain {
         quanta,
         electronic: 30.0,
-        fixed_pattern: if screen { chance.range(0.020, 0.045) } else { 0.010 },
+        fixed_pattern: if screen {
+            chance.range(0.020, 0.045)
+        } else {
+            0.010
+        },
         correlation_px: if screen { 0.55 } else { 0.35 },
     };
     detector::add_noise(&mut intensity, &mut stream(seed, 41), grain);
     let p = film::negative_log(&intensity);
     let body = blur::area_average(&scene.shape.depth, Frame::FINER);
     let inside = body.map(|d| f32::from(u8::from(*d > 1.2)));
-    let p = if screen { p } else { evened(&p, &body, &mut chance) };
-    let look = if screen { film_look(&mut chance) } else { digital_look(&mut chance) };
+    let p = if screen {
+        p
+    } else {
+        evened(&p, &body, &mut chance)
+    };
+    let look = if screen {
+        film_look(&mut chance)
+    } else {
+        digital_look(&mut chance)
+    };
     let mut image = film::develop(&p, &inside, &look);
     finish(&mut image, &body, screen, &mut chance);
     label(scene, &mut image, screen, &mut chance);
@@ -47,7 +59,12 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
 
 /// What digital processing does at the margin: thin tissue is lifted to the level of the middle.
 fn evened(p: &Grid<f32>, body: &Grid<f32>, chance: &mut Noise) -> Grid<f32> {
-    let full = body.cells().iter().copied().fold(0.0_f32, f32::max).max(0.1);
+    let full = body
+        .cells()
+        .iter()
+        .copied()
+        .fold(0.0_f32, f32::max)
+        .max(0.1);
     let strength = chance.range(0.55, 0.9) as f32;
     Grid::from_fn(p.width(), p.height(), |x, y| {
         let d = body[(x, y)];
@@ -68,7 +85,10 @@ fn film_look(chance: &mut Noise) -> Look {
         gate: 0.002,
         steepness: chance.range(4.8, 7.0) as f32,
         middle: chance.range(0.50, 0.72) as f32,
-        jitter: [chance.range(-0.25, -0.05) as f32, chance.range(-0.02, 0.15) as f32],
+        jitter: [
+            chance.range(-0.25, -0.05) as f32,
+            chance.range(-0.02, 0.15) as f32,
+        ],
         blur_px: chance.range(0.55, 1.0),
     }
 }
@@ -91,7 +111,10 @@ fn digital_look(chance: &mut Noise) -> Look {
         gate: 0.002,
         steepness: chance.range(3.0, 4.2) as f32,
         middle: chance.range(0.72, 0.95) as f32,
-        jitter: [chance.range(-0.12, 0.0) as f32, chance.range(-0.02, 0.15) as f32],
+        jitter: [
+            chance.range(-0.12, 0.0) as f32,
+            chance.range(-0.02, 0.15) as f32,
+        ],
         blur_px: chance.range(0.42, 0.6),
     }
 }
@@ -118,7 +141,11 @@ fn label(scene: &Scene, image: &mut Grid<f32>, screen: bool, chance: &mut Noise)
     let height = size * chance.range(0.024, 0.034);
     let outward = chance.range(0.70, 0.80);
     let at = Point::new(
-        size * if scene.woman.left { outward } else { 1.0 - outward },
+        size * if scene.woman.left {
+            outward
+        } else {
+            1.0 - outward
+        },
         size * chance.range(0.06, 0.12),
     );
     if !chance.chance(0.85) {

@@ -120,7 +120,11 @@ fn prior(woman: &Woman, frame: &Frame, shape: &Shape, chance: &mut Noise) -> Gri
     let open = chance.range(0.5, 0.8);
     let near_skin = 10.0 - 6.0 * woman.density;
     let behind = chance.range(6.0, 16.0) * (1.0 - woman.density);
-    let axis = if woman.view == BreastView::Mlo { -0.32 } else { 0.0 };
+    let axis = if woman.view == BreastView::Mlo {
+        -0.32
+    } else {
+        0.0
+    };
     let (w, h) = frame.view.size();
     Grid::from_fn(w, h, |x, y| {
         if shape.depth[(x, y)] <= 0.0 {
@@ -249,7 +253,14 @@ fn put(plane: &mut Grid<f32>, patch: &Patch, factor: f32) {
 }
 
 /// A wavy tube between two places of the film plane.
-fn wavy(frame: &Frame, from: (f64, f64), to: (f64, f64), wave: f64, radius: [f64; 2], chance: &mut Noise) -> Patch {
+fn wavy(
+    frame: &Frame,
+    from: (f64, f64),
+    to: (f64, f64),
+    wave: f64,
+    radius: [f64; 2],
+    chance: &mut Noise,
+) -> Patch {
     let (du, dv) = (to.0 - from.0, to.1 - from.1);
     let length = du.hypot(dv).max(1.0);
     let normal = (-dv / length, du / length);
@@ -283,13 +294,21 @@ fn strands(woman: &Woman, frame: &Frame, shape: &Shape, chance: &mut Noise, tiss
         let from = (chance.range(0.05, 0.95) * woman.depth, v);
         let angle = chance.gauss(0.0, 0.7);
         let length = chance.range(10.0, 42.0);
-        let to = (from.0 + length * angle.cos(), from.1 + length * angle.sin() + 0.15 * (v - nv));
+        let to = (
+            from.0 + length * angle.cos(),
+            from.1 + length * angle.sin() + 0.15 * (v - nv),
+        );
         let radius = chance.range(0.25, 0.75);
         let patch = wavy(frame, from, to, 1.6, [radius, 0.6 * radius], chance);
         put(&mut tissue.strands, &patch, chance.range(0.8, 2.2) as f32);
     }
     for _ in 0..8 + chance.index(8) {
-        let angle = chance.gauss(0.0, 0.55) + if woman.view == BreastView::Mlo { 0.3 } else { 0.0 };
+        let angle = chance.gauss(0.0, 0.55)
+            + if woman.view == BreastView::Mlo {
+                0.3
+            } else {
+                0.0
+            };
         let reach = woman.depth * chance.range(0.35, 0.8);
         let to = (nu - reach * angle.cos(), nv - reach * angle.sin());
         let patch = wavy(frame, (nu - 2.0, nv), to, 2.0, [0.9, 0.4], chance);
@@ -326,7 +345,14 @@ fn vessels(woman: &Woman, frame: &Frame, shape: &Shape, chance: &mut Noise, tiss
         let patch = wavy(frame, from, to, 3.0, [radius, 0.7 * radius], chance);
         put(&mut tissue.vessels, &patch, 1.0);
         if calcified && i < 2 {
-            let narrow = wavy(frame, from, to, 3.0, [0.6 * radius, 0.4 * radius], &mut twin);
+            let narrow = wavy(
+                frame,
+                from,
+                to,
+                3.0,
+                [0.6 * radius, 0.4 * radius],
+                &mut twin,
+            );
             let wall = patch.without(&narrow);
             // Broken along the way, as such walls are.
             let broken = wall.mapped(|x, y, v| {
@@ -357,10 +383,15 @@ pub(super) fn lay(tissue: &Tissue, shape: &Shape, lesions: &Lesions, paths: &mut
             let strand = tissue.strands[at].min(0.6 * fat);
             let lump = lesions.lump[at].min(depth);
             // A lump takes the place of what was there, in proportion.
-            let moved = if rest > 0.0 { (lump / rest).min(0.95) } else { 0.0 };
+            let moved = if rest > 0.0 {
+                (lump / rest).min(0.95)
+            } else {
+                0.0
+            };
             paths.plane_mut(Material::Skin)[at] += cover;
             paths.plane_mut(Material::Soft)[at] += muscle + 0.25 * lump;
-            paths.plane_mut(Material::Glandular)[at] += (gland + strand) * (1.0 - moved) + 0.75 * lump;
+            paths.plane_mut(Material::Glandular)[at] +=
+                (gland + strand) * (1.0 - moved) + 0.75 * lump;
             let vessel = tissue.vessels[at].min(fat);
             paths.plane_mut(Material::BreastAdipose)[at] +=
                 (fat - strand - vessel).max(0.0) * (1.0 - moved);

@@ -45,15 +45,14 @@ pub(super) fn told(seed: u64, scene: &Scene, image: Grid<u16>) -> Phantom {
     let mut numbers: BTreeMap<String, f64> = scene.lesions.numbers.iter().cloned().collect();
     numbers.insert("density_percent".into(), 100.0 * dense);
     numbers.insert("thickness_mm".into(), scene.woman.thickness);
-    numbers.insert(
-        "left".into(),
-        f64::from(u8::from(scene.woman.left)),
-    );
+    numbers.insert("left".into(), f64::from(u8::from(scene.woman.left)));
     numbers.insert(
         "digital".into(),
         f64::from(u8::from(scene.woman.style == BreastStyle::Digital)),
     );
-    let nipple = scene.frame.pixel(scene.shape.nipple.0, scene.shape.nipple.1);
+    let nipple = scene
+        .frame
+        .pixel(scene.shape.nipple.0, scene.shape.nipple.1);
     let nipple = contour::coarser_point(nipple, Frame::FINER);
     numbers.insert("nipple_x_px".into(), nipple.x);
     numbers.insert("nipple_y_px".into(), nipple.y);
@@ -80,9 +79,8 @@ pub(super) fn told(seed: u64, scene: &Scene, image: Grid<u16>) -> Phantom {
 /// Skin and muscle as lines of the film, without what lies off it.
 fn lines(scene: &Scene) -> Vec<Outline> {
     let size = scene.frame.view.size();
-    let on_film = |p: &&Point| {
-        p.x >= -0.5 && p.y >= -0.5 && p.x < size.0 as f64 && p.y < size.1 as f64
-    };
+    let on_film =
+        |p: &&Point| p.x >= -0.5 && p.y >= -0.5 && p.x < size.0 as f64 && p.y < size.1 as f64;
     let mut outlines = Vec::new();
     for (name, points) in [("skin", &scene.shape.skin), ("pectoral", &scene.shape.edge)] {
         let points: Vec<Point> = points

@@ -111,7 +111,8 @@ impl Woman {
         let big = (0.25 * chance.normal()).clamp(-0.5, 0.45).exp();
         self.depth = (area_cm2 * 100.0 / 1.75 * big).sqrt().clamp(42.0, 128.0);
         self.height = self.depth * chance.range(1.75, 2.15);
-        self.thickness = (54.0 + 0.35 * (self.depth - 90.0) + chance.gauss(0.0, 9.0)).clamp(24.0, 88.0);
+        self.thickness =
+            (54.0 + 0.35 * (self.depth - 90.0) + chance.gauss(0.0, 9.0)).clamp(24.0, 88.0);
         // Screen films are cut to the breast, digital images keep the detector.
         let close = f64::max(self.height * chance.range(0.95, 1.1), self.depth * 1.25);
         self.side_mm = match self.style {

@@ -61,7 +61,13 @@ pub(super) fn upper_crest(person: &Person, x: f64) -> f64 {
     26.0 + (full - 26.0) * person.height[0]
 }
 
-fn line(person: &Person, frame: &Frame, corners: &[(f64, f64)], closed: bool, steps: usize) -> Vec<Point> {
+fn line(
+    person: &Person,
+    frame: &Frame,
+    corners: &[(f64, f64)],
+    closed: bool,
+    steps: usize,
+) -> Vec<Point> {
     let corners: Vec<Vec3> = corners.iter().map(|&(x, y)| Vec3::new(x, y, 0.0)).collect();
     shape::spline(&corners, closed, steps)
         .iter()
@@ -80,7 +86,12 @@ fn rod(person: &Person, frame: &Frame, corners: &[(f64, f64)], radius: f64) -> P
 
 fn oval(person: &Person, frame: &Frame, at: (f64, f64), half: Vec3, degrees: f64) -> Patch {
     let center = Frame::place(person, at.0, at.1);
-    shape::ellipsoid(&frame.view, center, half, &Rotation::about(2, degrees + person.tilt))
+    shape::ellipsoid(
+        &frame.view,
+        center,
+        half,
+        &Rotation::about(2, degrees + person.tilt),
+    )
 }
 
 /// Puts all bones into the paths.
@@ -90,15 +101,15 @@ pub(super) fn built(seed: u64, person: &Person, frame: &Frame, paths: &mut Paths
     let k = frame.px_per_mm();
     let grain = |strength: f32, shift: f64| {
         let spongy = &spongy;
-        move |x: usize, y: usize| {
-            1.0 + strength * spongy.at(x as f64 / k + shift, y as f64 / k)
-        }
+        move |x: usize, y: usize| 1.0 + strength * spongy.at(x as f64 / k + shift, y as f64 / k)
     };
     skull(person, frame, &mut chance, paths, &grain(0.3, 60.0));
     let upper = maxilla(person, frame, &mut chance, paths, &grain(0.22, 20.0));
     let (mandible, outline) = mandible(person, frame, &mut chance);
     let texture = grain(0.24, 0.0);
-    let wall = mandible.wall().mapped(|x, y, v| v * (0.85 + 0.15 * texture(x, y)));
+    let wall = mandible
+        .wall()
+        .mapped(|x, y, v| v * (0.85 + 0.15 * texture(x, y)));
     paths.replace(Material::Soft, Material::Cortical, &wall);
     let inner = mandible.inner.clone().mapped(|x, y, v| v * texture(x, y));
     paths.replace(Material::Soft, Material::Cancellous, &inner);
@@ -107,7 +118,11 @@ pub(super) fn built(seed: u64, person: &Person, frame: &Frame, paths: &mut Paths
         let ridge: Vec<(f64, f64)> = [(69.0, 44.0), (66.0, 60.0), (61.0, 72.0), (52.0, 81.0)]
             .map(|(x, y)| person.jaw(side, x, y))
             .to_vec();
-        paths.replace(Material::Soft, Material::Cortical, &rod(person, frame, &ridge, 0.9));
+        paths.replace(
+            Material::Soft,
+            Material::Cortical,
+            &rod(person, frame, &ridge, 0.9),
+        );
     }
     Bones {
         mandible: mandible.outer,
@@ -134,7 +149,10 @@ fn mandible(person: &Person, frame: &Frame, chance: &mut Noise) -> (Hollow, Vec<
     let last = 64.0;
     for i in 0..=12 {
         let x = last - 2.0 * last * f64::from(i) / 12.0;
-        corners.push((x * person.size, lower_crest(person, x.abs()) + 0.5 * chance.normal()));
+        corners.push((
+            x * person.size,
+            lower_crest(person, x.abs()) + 0.5 * chance.normal(),
+        ));
     }
     corners.extend(right.into_iter().skip(1).rev());
     let outline = line(person, frame, &corners, true, 5);
@@ -173,7 +191,15 @@ fn maxilla(
         .map(|i| -62.0 + 124.0 * f64::from(i) / 12.0)
         .map(|x| (x * person.size, upper_crest(person, x.abs())))
         .collect();
-    corners.extend([(66.0, 40.0), (64.0, 22.0), (30.0, 20.0), (0.0, 21.0), (-30.0, 20.0), (-64.0, 22.0), (-66.0, 40.0)]);
+    corners.extend([
+        (66.0, 40.0),
+        (64.0, 22.0),
+        (30.0, 20.0),
+        (0.0, 21.0),
+        (-30.0, 20.0),
+        (-64.0, 22.0),
+        (-66.0, 40.0),
+    ]);
     let outline = line(person, frame, &corners, true, 4);
     let k = frame.px_per_mm();
     let distance = shape::outline_distance(frame.view.size(), &outline, 7.0 * k);
@@ -183,8 +209,17 @@ fn maxilla(
     paths.replace(Material::Soft, Material::Cancellous, &inner);
     // The palate is seen twice: sharp, and its other side above.
     let floor = chance.range(23.0, 27.0);
-    let palate = [(-58.0, floor - 1.0), (-25.0, floor + 0.6), (25.0, floor + 0.6), (58.0, floor - 1.0)];
-    paths.replace(Material::Soft, Material::Cortical, &rod(person, frame, &palate, 1.1).scaled(1.6));
+    let palate = [
+        (-58.0, floor - 1.0),
+        (-25.0, floor + 0.6),
+        (25.0, floor + 0.6),
+        (58.0, floor - 1.0),
+    ];
+    paths.replace(
+        Material::Soft,
+        Material::Cortical,
+        &rod(person, frame, &palate, 1.1).scaled(1.6),
+    );
     let twin = palate.map(|(x, y)| (x, y - 4.2));
     paths.add(Material::Cortical, &rod(person, frame, &twin, 1.3), 0.6);
     for side in [-1.0, 1.0] {
@@ -206,16 +241,42 @@ fn maxilla(
         paths.add(Material::Cancellous, &air, -0.28);
         let mut ring = sinus.to_vec();
         ring.push(sinus[0]);
-        paths.replace(Material::Soft, Material::Cortical, &rod(person, frame, &ring, 0.7));
+        paths.replace(
+            Material::Soft,
+            Material::Cortical,
+            &rod(person, frame, &ring, 0.7),
+        );
         // Cheekbone: its root stands as a U over the molars, its arch runs backward.
-        let root = [(side * 52.0, 8.0), (side * 57.0, 22.0), (side * 64.0, 24.0), (side * 68.0, 10.0)];
-        paths.replace(Material::Soft, Material::Cortical, &rod(person, frame, &root, 1.6));
-        let arch = [(side * 64.0, 16.0), (side * 80.0, 12.0), (side * 98.0, 8.0), (side * 116.0, 7.0)];
+        let root = [
+            (side * 52.0, 8.0),
+            (side * 57.0, 22.0),
+            (side * 64.0, 24.0),
+            (side * 68.0, 10.0),
+        ];
+        paths.replace(
+            Material::Soft,
+            Material::Cortical,
+            &rod(person, frame, &root, 1.6),
+        );
+        let arch = [
+            (side * 64.0, 16.0),
+            (side * 80.0, 12.0),
+            (side * 98.0, 8.0),
+            (side * 116.0, 7.0),
+        ];
         let arch = rod(person, frame, &arch, 3.4);
         paths.replace(Material::Soft, Material::Cancellous, &arch);
         // Pterygoid plates and tuberosity.
-        let plate = [(side * 68.0, 18.0), (side * 70.0, 34.0), (side * 69.0, 46.0)];
-        paths.replace(Material::Soft, Material::Cancellous, &rod(person, frame, &plate, 3.0));
+        let plate = [
+            (side * 68.0, 18.0),
+            (side * 70.0, 34.0),
+            (side * 69.0, 46.0),
+        ];
+        paths.replace(
+            Material::Soft,
+            Material::Cancellous,
+            &rod(person, frame, &plate, 3.0),
+        );
     }
     nose(person, frame, chance, paths, floor);
     outline
@@ -227,11 +288,21 @@ fn nose(person: &Person, frame: &Frame, chance: &mut Noise, paths: &mut Paths, f
         let half = Vec3::new(9.5, 0.62 * floor, 11.0);
         let cavity = oval(person, frame, (side * 11.5, 0.42 * floor), half, 0.0);
         paths.add(Material::Soft, &cavity, -1.5);
-        let shell = oval(person, frame, (side * 13.5, 0.52 * floor), Vec3::new(4.2, 6.0, 9.0), 0.0);
+        let shell = oval(
+            person,
+            frame,
+            (side * 13.5, 0.52 * floor),
+            Vec3::new(4.2, 6.0, 9.0),
+            0.0,
+        );
         paths.add(Material::Soft, &shell, 1.1);
     }
     let septum = [(0.0, 0.0), (bend, 0.5 * floor), (0.0, floor)];
-    paths.replace(Material::Soft, Material::Cortical, &rod(person, frame, &septum, 1.0));
+    paths.replace(
+        Material::Soft,
+        Material::Cortical,
+        &rod(person, frame, &septum, 1.0),
+    );
 }
 
 /// Skull base, joint sockets, styloids, hyoid and the spine at both edges.
@@ -248,22 +319,54 @@ fn skull(
             let half = Vec3::new(chance.range(7.0, 16.0), chance.range(5.0, 11.0), 14.0);
             let mass = oval(person, frame, at, half, chance.range(-40.0, 40.0));
             let mass = mass.mapped(|x, y, v| v * texture(x, y));
-            paths.replace(Material::Soft, Material::Cancellous, &mass.clone().scaled(0.75));
+            paths.replace(
+                Material::Soft,
+                Material::Cancellous,
+                &mass.clone().scaled(0.75),
+            );
             paths.add(Material::Cortical, &mass, 0.06);
         }
-        let socket = [(side * 92.0, 10.0), (side * 99.0, 7.5), (side * 106.0, 6.0), (side * 113.0, 11.0), (side * 117.0, 16.0)];
-        paths.replace(Material::Soft, Material::Cortical, &rod(person, frame, &socket, 1.5));
-        let styloid = [(side * 117.0, 22.0), (side * 112.0, 40.0), (side * 107.0, 54.0)];
-        paths.replace(Material::Soft, Material::Cortical, &rod(person, frame, &styloid, 1.1));
+        let socket = [
+            (side * 92.0, 10.0),
+            (side * 99.0, 7.5),
+            (side * 106.0, 6.0),
+            (side * 113.0, 11.0),
+            (side * 117.0, 16.0),
+        ];
+        paths.replace(
+            Material::Soft,
+            Material::Cortical,
+            &rod(person, frame, &socket, 1.5),
+        );
+        let styloid = [
+            (side * 117.0, 22.0),
+            (side * 112.0, 40.0),
+            (side * 107.0, 54.0),
+        ];
+        paths.replace(
+            Material::Soft,
+            Material::Cortical,
+            &rod(person, frame, &styloid, 1.1),
+        );
         for i in 0..5 {
             let y = 38.0 + 24.0 * f64::from(i) + chance.gauss(0.0, 1.5);
             let at = (side * (133.0 + chance.gauss(0.0, 2.0)), y);
             let half = Vec3::new(12.0, 9.0, 11.0);
-            let body = oval(person, frame, at, half, side * 8.0).mapped(|x, y, v| v * texture(x, y));
+            let body =
+                oval(person, frame, at, half, side * 8.0).mapped(|x, y, v| v * texture(x, y));
             paths.replace(Material::Soft, Material::Cancellous, &body.scaled(0.55));
         }
         let y = chance.range(116.0, 127.0);
-        let horn = [(side * 96.0, y - 9.0), (side * 78.0, y - 1.0), (side * 58.0, y + 1.5), (side * 40.0, y)];
-        paths.replace(Material::Soft, Material::Cancellous, &rod(person, frame, &horn, 2.4));
+        let horn = [
+            (side * 96.0, y - 9.0),
+            (side * 78.0, y - 1.0),
+            (side * 58.0, y + 1.5),
+            (side * 40.0, y),
+        ];
+        paths.replace(
+            Material::Soft,
+            Material::Cancellous,
+            &rod(person, frame, &horn, 2.4),
+        );
     }
 }

@@ -55,11 +55,13 @@ pub(super) fn cut(
         .iter()
         .map(|p| Node::new(Frame::place(person, p.x, p.y), radius))
         .collect();
-    let wide: Vec<Node> = nodes.iter().map(|n| Node::new(n.at, n.radius + 0.45)).collect();
+    let wide: Vec<Node> = nodes
+        .iter()
+        .map(|n| Node::new(n.at, n.radius + 0.45))
+        .collect();
     let tube = shape::tube(&frame.view, &nodes, 0.0).outer;
-    let inside = |patch: Patch| {
-        patch.mapped(|x, y, v| v.min(bones.mandible.at(x as i64, y as i64)))
-    };
+    let inside =
+        |patch: Patch| patch.mapped(|x, y, v| v.min(bones.mandible.at(x as i64, y as i64)));
     let wall = inside(shape::tube(&frame.view, &wide, 0.0).outer.without(&tube));
     let hollow = inside(tube.clone());
     let clear = chance.range(0.9, 1.6) as f32;

@@ -116,7 +116,8 @@ fn scene(seed: u64, options: &JawOptions) -> Scene {
     let mut paths = Paths::new(frame.view.width, frame.view.height);
     surround::soft(seed, &person, &frame, &mut paths);
     let bones = bones::built(seed, &person, &frame, &mut paths);
-    let canals = [-1.0, 1.0].map(|side| canal::cut(seed, &person, &frame, side, &bones, &mut paths));
+    let canals =
+        [-1.0, 1.0].map(|side| canal::cut(seed, &person, &frame, side, &bones, &mut paths));
     let drawn = teeth::set(&person, &frame, &teeth, &mut paths);
     let marks = teeth::marks(&frame, &drawn);
     surround::ghosts(seed, &person, &frame, &bones, &mut paths);

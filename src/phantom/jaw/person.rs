@@ -63,7 +63,11 @@ impl Person {
         } else {
             [false, false]
         };
-        let thin = if male { 0.0 } else { ((age - 55.0) / 25.0).clamp(0.0, 1.0) };
+        let thin = if male {
+            0.0
+        } else {
+            ((age - 55.0) / 25.0).clamp(0.0, 1.0)
+        };
         let loss = 1.3 + 0.07 * (age - 35.0).max(0.0) + chance.range(0.0, 0.6);
         let extra = chance.range(3.5, 7.0);
         let resorbed = |chance: &mut crate::noise::Noise, gone: bool| {
@@ -82,7 +86,12 @@ impl Person {
                 + if male { -1.3 } else { 1.3 }
                 + if toothless[1] { 5.0 } else { 0.0 },
             cortex: (chance.range(3.6, 5.2) - 1.9 * thin) * TALL,
-            crest: TALL * if bone_loss { loss.min(3.0) + extra } else { loss.min(4.2) },
+            crest: TALL
+                * if bone_loss {
+                    loss.min(3.0) + extra
+                } else {
+                    loss.min(4.2)
+                },
             height,
             pulp: (1.35 - 0.013 * age).clamp(0.35, 1.1) * chance.range(0.85, 1.15),
             bone_loss,

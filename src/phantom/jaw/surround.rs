@@ -54,7 +54,8 @@ pub(super) fn soft(seed: u64, person: &Person, frame: &Frame, paths: &mut Paths)
         let whole = 8.6 + 1.6 * center - 1.0 * off + 1.2 * step((off - 0.72) / 0.2);
         let under = neck * (7.4 + 3.2 * center + 1.6 * step((off - 0.8) / 0.2));
         let cm = build * (whole + (under - whole) * below);
-        let uneven = 1.0 + 0.03 * f64::from(swell.at(x, y)) + 0.02 * f64::from(veil.at(2.0 * x, 2.0 * y));
+        let uneven =
+            1.0 + 0.03 * f64::from(swell.at(x, y)) + 0.02 * f64::from(veil.at(2.0 * x, 2.0 * y));
         (cm * uneven) as f32
     });
     *paths.plane_mut(Material::Soft) = plane;
@@ -72,7 +73,11 @@ fn air(person: &Person, frame: &Frame, chance: &mut Noise, paths: &mut Paths) {
         (66.0, 44.0, 4.0),
     ];
     let patch = band(person, frame, &roof);
-    paths.add(Material::Soft, &blurred(patch, 1.2, frame), -(1.9 * gap) as f32);
+    paths.add(
+        Material::Soft,
+        &blurred(patch, 1.2, frame),
+        -(1.9 * gap) as f32,
+    );
     // Behind the tongue, down both sides.
     for side in [-1.0, 1.0] {
         let throat = [
@@ -91,7 +96,11 @@ fn air(person: &Person, frame: &Frame, chance: &mut Noise, paths: &mut Paths) {
     // Open lips around the front teeth.
     let lips = [(-17.0, 62.0, 6.0), (0.0, 62.5, 8.0), (17.0, 62.0, 6.0)];
     let open = chance.range(0.2, 1.2) as f32;
-    paths.add(Material::Soft, &blurred(band(person, frame, &lips), 2.0, frame), -open);
+    paths.add(
+        Material::Soft,
+        &blurred(band(person, frame, &lips), 2.0, frame),
+        -open,
+    );
     // The bite block keeps the arches apart: air between them.
     let bite: Vec<(f64, f64, f64)> = (-6..=6)
         .map(|i| f64::from(i) * 9.5)
@@ -128,7 +137,10 @@ pub(super) fn ghosts(seed: u64, person: &Person, frame: &Frame, bones: &Bones, p
     const COARSE: usize = 8;
     let (cw, ch) = (w.div_ceil(COARSE), h.div_ceil(COARSE));
     let coarse = Grid::from_fn(cw, ch, |x, y| {
-        let from = (w as i64 - 1 - (x * COARSE + COARSE / 2) as i64, (y * COARSE + COARSE / 2) as i64);
+        let from = (
+            w as i64 - 1 - (x * COARSE + COARSE / 2) as i64,
+            (y * COARSE + COARSE / 2) as i64,
+        );
         let lower = from.1 + (lift / mm) as i64;
         bones.mandible.at(from.0, lower)
     });

@@ -60,7 +60,12 @@ const CHEEK: [(f64, f64); 11] = [
 ];
 
 /// Puts all teeth into the paths.
-pub(super) fn set(person: &Person, frame: &Frame, teeth: &[Tooth], paths: &mut Paths) -> Vec<Drawn> {
+pub(super) fn set(
+    person: &Person,
+    frame: &Frame,
+    teeth: &[Tooth],
+    paths: &mut Paths,
+) -> Vec<Drawn> {
     teeth
         .iter()
         .filter(|tooth| !tooth.state.missing)
@@ -98,7 +103,13 @@ fn root(person: &Person, tooth: &Tooth, which: (f64, f64), more: f64, from: f64)
         .map(|t| {
             let s = which.0 * w * (1.0 + splay * (1.0 - (2.0 * t - 1.2).powi(2)));
             let r = which.1 * w * (1.0 - 0.72 * t.powf(1.6));
-            node(person, tooth, s, 0.93 * tooth.crown + t * tooth.root, r + more)
+            node(
+                person,
+                tooth,
+                s,
+                0.93 * tooth.crown + t * tooth.root,
+                r + more,
+            )
         })
         .collect()
 }
@@ -131,7 +142,14 @@ fn crown(person: &Person, frame: &Frame, tooth: &Tooth) -> (Hollow, Vec<Point>) 
     (plate, outline)
 }
 
-fn around(person: &Person, frame: &Frame, tooth: &Tooth, s: f64, t: f64, half: (f64, f64)) -> Patch {
+fn around(
+    person: &Person,
+    frame: &Frame,
+    tooth: &Tooth,
+    s: f64,
+    t: f64,
+    half: (f64, f64),
+) -> Patch {
     let (x, y) = tooth.point(s, t);
     shape::ellipsoid(
         &frame.view,
@@ -143,13 +161,20 @@ fn around(person: &Person, frame: &Frame, tooth: &Tooth, s: f64, t: f64, half: (
 
 fn natural(person: &Person, frame: &Frame, tooth: &Tooth, paths: &mut Paths) -> Drawn {
     let (plate, outline) = crown(person, frame, tooth);
-    let nothing = Patch::from_fn(crate::geometry::PixelRect::default(), frame.view.size(), |_, _| 0.0);
+    let nothing = Patch::from_fn(
+        crate::geometry::PixelRect::default(),
+        frame.view.size(),
+        |_, _| 0.0,
+    );
     let (mut stem, mut socket, mut wall) = (nothing.clone(), nothing.clone(), nothing.clone());
     // In the bone from the crest on.
     let from = ((0.07 * tooth.crown + person.crest) / tooth.root).clamp(0.0, 0.8);
     let from = if tooth.state.impacted { 0.0 } else { from };
     for which in roots(tooth) {
-        stem = stem.union(&shape::tube(&frame.view, &root(person, tooth, *which, 0.0, 0.0), 0.0).outer, 0.1);
+        stem = stem.union(
+            &shape::tube(&frame.view, &root(person, tooth, *which, 0.0, 0.0), 0.0).outer,
+            0.1,
+        );
         let bed = shape::tube(&frame.view, &root(person, tooth, *which, 0.95, from), 0.5);
         wall = wall.union(&bed.wall(), 0.0);
         socket = socket.union(&bed.inner, 0.0);
@@ -165,8 +190,16 @@ fn natural(person: &Person, frame: &Frame, tooth: &Tooth, paths: &mut Paths) -> 
     pulp(person, frame, tooth, &mut dentin, paths);
     if let Some(side) = tooth.state.caries {
         let half = (0.20 * tooth.width + 0.5, 0.17 * tooth.crown + 0.6);
-        let decay = around(person, frame, tooth, side * 0.42 * tooth.width, 0.55 * tooth.crown, half);
-        let eaten = |x: usize, y: usize| (decay.at(x as i64, y as i64) / 0.30).clamp(0.0, 1.0) * 0.85;
+        let decay = around(
+            person,
+            frame,
+            tooth,
+            side * 0.42 * tooth.width,
+            0.55 * tooth.crown,
+            half,
+        );
+        let eaten =
+            |x: usize, y: usize| (decay.at(x as i64, y as i64) / 0.30).clamp(0.0, 1.0) * 0.85;
         dentin = dentin.mapped(|x, y, v| v * (1.0 - eaten(x, y)));
         shell = shell.mapped(|x, y, v| v * (1.0 - eaten(x, y)));
         lesions.push(("caries", decay));
@@ -181,13 +214,33 @@ fn natural(person: &Person, frame: &Frame, tooth: &Tooth, paths: &mut Paths) -> 
             around(person, frame, tooth, 0.0, 0.28 * tooth.crown, half)
                 .combined(&plate.outer, f32::min)
         };
-        paths.add(Material::Lead, &metal.clone().mapped(|_, _, v| if v > 0.0 { 0.05 } else { 0.0 }), 1.0);
+        paths.add(
+            Material::Lead,
+            &metal
+                .clone()
+                .mapped(|_, _, v| if v > 0.0 { 0.05 } else { 0.0 }),
+            1.0,
+        );
         lesions.push(("filling", metal));
     }
     if let Some(radius) = tooth.state.apical {
         let tip = 0.93 * tooth.crown + tooth.root + 0.35 * radius;
-        let hole = around(person, frame, tooth, roots(tooth)[0].0 * tooth.width, tip, (radius, radius));
-        let rim = around(person, frame, tooth, roots(tooth)[0].0 * tooth.width, tip, (radius + 0.7, radius + 0.7));
+        let hole = around(
+            person,
+            frame,
+            tooth,
+            roots(tooth)[0].0 * tooth.width,
+            tip,
+            (radius, radius),
+        );
+        let rim = around(
+            person,
+            frame,
+            tooth,
+            roots(tooth)[0].0 * tooth.width,
+            tip,
+            (radius + 0.7, radius + 0.7),
+        );
         let open = hole.without(&stem);
         paths.add(Material::Cancellous, &open, -0.85);
         paths.add(Material::Soft, &open, 0.5);
@@ -223,7 +276,10 @@ fn pulp(person: &Person, frame: &Frame, tooth: &Tooth, dentin: &mut Patch, paths
             *dentin = dentin.without(&canal.scaled(1.3));
         }
     }
-    let half = (0.22 * w * (0.6 + 0.4 * person.pulp), 0.16 * tooth.crown * person.pulp);
+    let half = (
+        0.22 * w * (0.6 + 0.4 * person.pulp),
+        0.16 * tooth.crown * person.pulp,
+    );
     let chamber = around(person, frame, tooth, 0.0, 0.72 * tooth.crown, half);
     *dentin = dentin.without(&chamber.scaled(0.6));
 }
@@ -237,7 +293,13 @@ fn screw(person: &Person, frame: &Frame, tooth: &Tooth, paths: &mut Paths) -> Dr
         .map(|i| {
             let t = f64::from(i) / 24.0;
             let thread = if i > 3 && i % 2 == 0 { 0.25 } else { 0.0 };
-            node(person, tooth, 0.0, start + t * length, 2.2 - 0.4 * t + thread)
+            node(
+                person,
+                tooth,
+                0.0,
+                start + t * length,
+                2.2 - 0.4 * t + thread,
+            )
         })
         .collect();
     let post = [
@@ -248,7 +310,11 @@ fn screw(person: &Person, frame: &Frame, tooth: &Tooth, paths: &mut Paths) -> Dr
         .outer
         .union(&shape::tube(&frame.view, &post, 0.0).outer, 0.0);
     paths.replace(Material::Soft, Material::Titanium, &metal);
-    paths.replace(Material::Soft, Material::Enamel, &plate.outer.clone().scaled(0.55));
+    paths.replace(
+        Material::Soft,
+        Material::Enamel,
+        &plate.outer.clone().scaled(0.55),
+    );
     let whole = plate.outer.union(&metal, 0.0);
     Drawn {
         number: tooth.number,
@@ -266,9 +332,7 @@ pub(super) fn marks(frame: &Frame, drawn: &[Drawn]) -> Vec<(String, Grid<u8>)> {
         .flat_map(|one| &one.lesions)
         .map(|(name, patch)| {
             let limit = if *name == "apical_lesion" { 0.15 } else { 0.02 };
-            let mask = Grid::from_fn(w, h, |x, y| {
-                u8::from(patch.at(x as i64, y as i64) > limit)
-            });
+            let mask = Grid::from_fn(w, h, |x, y| u8::from(patch.at(x as i64, y as i64) > limit));
             ((*name).to_owned(), mask)
         })
         .collect()

@@ -181,7 +181,12 @@ fn row(quadrant: u8, own: f64, person: &Person, chance: &mut Noise, teeth: &mut 
 }
 
 /// One to four teeth that fit, drawn without repetition.
-fn pick(teeth: &[Tooth], count: usize, chance: &mut Noise, fits: impl Fn(&Tooth) -> bool) -> Vec<usize> {
+fn pick(
+    teeth: &[Tooth],
+    count: usize,
+    chance: &mut Noise,
+    fits: impl Fn(&Tooth) -> bool,
+) -> Vec<usize> {
     let mut fitting: Vec<usize> = (0..teeth.len()).filter(|i| fits(&teeth[*i])).collect();
     chance.shuffle(&mut fitting);
     fitting.truncate(count);
@@ -208,15 +213,20 @@ fn befall(request: &FindingRequest, chance: &mut Noise, teeth: &mut [Tooth]) {
             }
         }
         "apical_lesion" => {
-            for i in pick(teeth, 1 + chance.index(2), chance, |t| sound(t) && t.rank() < 8) {
+            for i in pick(teeth, 1 + chance.index(2), chance, |t| {
+                sound(t) && t.rank() < 8
+            }) {
                 let drawn = chance.range(2.6, 6.0);
                 let size = request.size_mm.filter(|s| s.is_finite() && *s > 0.0);
-                teeth[i].state.apical = Some(size.map_or(drawn, |s| 0.5 * TALL * s).clamp(1.0, 14.0));
+                teeth[i].state.apical =
+                    Some(size.map_or(drawn, |s| 0.5 * TALL * s).clamp(1.0, 14.0));
                 teeth[i].state.root_filled |= chance.chance(0.3);
             }
         }
         "impacted" => {
-            for i in pick(teeth, 1 + chance.index(2), chance, |t| !t.upper && t.rank() == 8) {
+            for i in pick(teeth, 1 + chance.index(2), chance, |t| {
+                !t.upper && t.rank() == 8
+            }) {
                 impact(&mut teeth[i], chance);
             }
             if chance.chance(0.4) {
@@ -231,7 +241,9 @@ fn befall(request: &FindingRequest, chance: &mut Noise, teeth: &mut [Tooth]) {
         }
         "implant" => {
             let count = 1 + chance.index(3);
-            let mut places = pick(teeth, count, chance, |t| t.state.missing && (3..8).contains(&t.rank()));
+            let mut places = pick(teeth, count, chance, |t| {
+                t.state.missing && (3..8).contains(&t.rank())
+            });
             if places.is_empty() {
                 places = pick(teeth, 1, chance, |t| (4..8).contains(&t.rank()));
             }

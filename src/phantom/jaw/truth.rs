@@ -11,7 +11,10 @@ use crate::phantom::{Finding, Outline, Phantom, contour};
 /// The phantom of a scene with its film.
 pub(super) fn told(seed: u64, scene: &Scene, image: Grid<u16>) -> Phantom {
     let mut masks = BTreeMap::new();
-    masks.insert("mandible".to_owned(), covered(scene, &[&scene.bones.mandible]));
+    masks.insert(
+        "mandible".to_owned(),
+        covered(scene, &[&scene.bones.mandible]),
+    );
     for (canal, name) in scene.canals.iter().zip(["canal right", "canal left"]) {
         masks.insert(name.to_owned(), covered(scene, &[&canal.tube]));
     }
@@ -53,7 +56,12 @@ pub(super) fn told(seed: u64, scene: &Scene, image: Grid<u16>) -> Phantom {
         if let Some(bounds) = contour::bounds(&covered(scene, &[&one.whole])) {
             phantom.findings.push(Finding {
                 label: format!("tooth {}", one.number),
-                bounds: bounds.intersection(PixelRect::new(0, 0, phantom.image.width(), phantom.image.height())),
+                bounds: bounds.intersection(PixelRect::new(
+                    0,
+                    0,
+                    phantom.image.width(),
+                    phantom.image.height(),
+                )),
             });
         }
     }
@@ -78,7 +86,10 @@ fn covered(scene: &Scene, patches: &[&Patch]) -> Grid<u8> {
 
 fn numbers(scene: &Scene) -> BTreeMap<String, f64> {
     let mut numbers = BTreeMap::new();
-    let standing = scene.teeth.iter().filter(|t| !t.state.missing && !t.state.implant);
+    let standing = scene
+        .teeth
+        .iter()
+        .filter(|t| !t.state.missing && !t.state.implant);
     numbers.insert("teeth".to_owned(), standing.count() as f64);
     let count = |f: &dyn Fn(&super::tooth::State) -> bool| {
         scene.teeth.iter().filter(|t| f(&t.state)).count() as f64

@@ -104,10 +104,7 @@ fn example_of(phantom: &Phantom, size: usize) -> Example {
         .image
         .map(|v| ((u32::from((*v).min(4095)) * 255 + 2047) / 4095) as u8)
         .crop(whole, 0);
-    let moved = Affine::scale_then_shift(
-        Point::new(1.0, 1.0),
-        Point::new(left as f64, top as f64),
-    );
+    let moved = Affine::scale_then_shift(Point::new(1.0, 1.0), Point::new(left as f64, top as f64));
     let asked = phantom::findings_of(&phantom.kind).unwrap_or_default();
     Example {
         image,
