@@ -8,6 +8,7 @@ use super::labels::tissue as t;
 use super::{BrainOptions, stream};
 use crate::geometry::Point;
 use crate::grid::Grid;
+use crate::noise::Noise;
 use crate::phantom::FindingRequest;
 use crate::phantom::xray::Texture;
 
@@ -99,20 +100,13 @@ pub(super) fn requests(seed: u64, options: &BrainOptions) -> Vec<FindingRequest>
     list
 }
 
-pub(super) fn placed(
-    seed: u64,
-    asked: &[FindingRequest],
-    head: &Head,
-    options: &BrainOptions,
-) -> Lesions {
+pub(super) fn placed(seed: u64, asked: &[FindingRequest], head: &Head) -> Lesions {
     let mut lesions = Lesions {
         patches: head.patches,
         ..Lesions::default()
     };
-    let _ = options;
     for (i, request) in asked.iter().enumerate() {
         let mut chance = stream(seed, 20 + i as u64);
-        let size = request.size_mm.filter(|s| s.is_finite() && *s > 0.0);
         let side = if chance.chance(0.5) { 1.0 } else { -1.0 };
         let drawn = (
             side * chance.range(0.28, 0.62) * head.half.0,
@@ -121,103 +115,115 @@ pub(super) fn placed(
         let asked_for = request
             .place
             .map(|p| head.head_mm(Point::new(p.x * head.field_mm, p.y * head.field_mm)));
-        let at = asked_for.unwrap_or(drawn);
-        let waves = |rough: f64, chance: &mut crate::noise::Noise| {
-            std::array::from_fn(|k| {
-                let a = rough * chance.normal() / (k as f64 + 1.0);
-                (a, chance.range(0.0, std::f64::consts::TAU))
-            })
+        let site = Site {
+            at: asked_for.unwrap_or(drawn),
+            given: asked_for.is_some(),
+            side,
+            size: request.size_mm.filter(|s| s.is_finite() && *s > 0.0),
         };
         match request.name.as_str() {
-            "tumor" => {
-                let size = size
-                    .unwrap_or_else(|| chance.range(16.0, 48.0))
-                    .clamp(4.0, 90.0);
-                lesions.foci.push(Focus {
-                    name: "tumor",
-                    kind: Kind::Tumor {
-                        ring: chance.chance(0.6),
-                        edema: chance.range(0.2, 1.0),
-                    },
-                    center: at,
-                    radius: 0.5 * size,
-                    waves: waves(0.10, &mut chance),
-                    push: chance.range(0.15, 0.5),
-                });
-                lesions.numbers.push(("tumor_mm".into(), size));
-            }
-            "stroke" => {
-                let size = size
-                    .unwrap_or_else(|| chance.range(24.0, 62.0))
-                    .clamp(5.0, 110.0);
-                let reach = at.0.hypot(at.1).max(1.0);
-                let root = (
-                    at.0 * (1.0 - 0.55 * size / reach.max(size)),
-                    at.1 * (1.0 - 0.55 * size / reach.max(size)),
-                );
-                lesions.foci.push(Focus {
-                    name: "stroke",
-                    kind: Kind::Infarct {
-                        from: root,
-                        half_angle: chance.range(0.35, 0.7),
-                    },
-                    center: at,
-                    radius: 0.62 * size,
-                    waves: waves(0.10, &mut chance),
-                    push: 0.0,
-                });
-                lesions.numbers.push(("stroke_mm".into(), size));
-            }
-            "hemorrhage" => {
-                let outer = asked_for.is_none() && chance.chance(0.4);
-                let size = size
-                    .unwrap_or_else(|| chance.range(14.0, 48.0))
-                    .clamp(4.0, 90.0);
-                let kind = if outer {
-                    Kind::Film {
-                        lens: chance.chance(0.4),
-                    }
-                } else {
-                    Kind::Bleeding {
-                        edema: chance.range(0.1, 0.4),
-                    }
-                };
-                let center = if outer {
-                    let angle = chance.range(-0.8, 0.8);
-                    let (c, s) = (side * f64::cos(angle), f64::sin(angle));
-                    let r = head.reach(c, s) - head.scalp - head.bone(c * 50.0, s * 50.0);
-                    (c * r, s * r)
-                } else {
-                    at
-                };
-                lesions.foci.push(Focus {
-                    name: "hemorrhage",
-                    kind,
-                    center,
-                    radius: if outer { size } else { 0.5 * size },
-                    waves: waves(if outer { 0.02 } else { 0.12 }, &mut chance),
-                    push: if outer { 0.0 } else { chance.range(0.15, 0.4) },
-                });
-                lesions.numbers.push(("hemorrhage_mm".into(), size));
-            }
-            "sclerosis" => {
-                for k in 0..5 + chance.index(10) {
-                    let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
-                    let x = sign * chance.range(0.16, 0.42) * head.half.0;
-                    let y = chance.range(-0.45, 0.5) * head.half.1;
-                    let long = chance.range(2.5, 6.5);
-                    lesions
-                        .plaques
-                        .push((x, y, long, long * chance.range(0.45, 0.9)));
-                }
-                lesions
-                    .numbers
-                    .push(("plaques".into(), lesions.plaques.len() as f64));
-            }
+            "tumor" => tumor(&site, &mut chance, &mut lesions),
+            "stroke" => stroke(&site, &mut chance, &mut lesions),
+            "hemorrhage" => hemorrhage(&site, head, &mut chance, &mut lesions),
+            "sclerosis" => plaques(head, &mut chance, &mut lesions),
             _ => {}
         }
     }
     lesions
+}
+
+/// Where one lesion shall stand.
+struct Site {
+    at: (f64, f64),
+    /// The place was asked for.
+    given: bool,
+    /// −1 on the viewer's left.
+    side: f64,
+    size: Option<f64>,
+}
+
+/// Amplitude and phase of an outline's waves.
+fn waves(rough: f64, chance: &mut Noise) -> [(f64, f64); 5] {
+    std::array::from_fn(|k| {
+        let a = rough * chance.normal() / (k as f64 + 1.0);
+        (a, chance.range(0.0, std::f64::consts::TAU))
+    })
+}
+
+fn tumor(site: &Site, chance: &mut Noise, lesions: &mut Lesions) {
+    let drawn = chance.range(16.0, 48.0);
+    let size = site.size.unwrap_or(drawn).clamp(4.0, 90.0);
+    lesions.foci.push(Focus {
+        name: "tumor",
+        kind: Kind::Tumor {
+            ring: chance.chance(0.6),
+            edema: chance.range(0.2, 1.0),
+        },
+        center: site.at,
+        radius: 0.5 * size,
+        waves: waves(0.10, chance),
+        push: chance.range(0.15, 0.5),
+    });
+    lesions.numbers.push(("tumor_mm".into(), size));
+}
+
+fn stroke(site: &Site, chance: &mut Noise, lesions: &mut Lesions) {
+    let drawn = chance.range(24.0, 62.0);
+    let size = site.size.unwrap_or(drawn).clamp(5.0, 110.0);
+    let reach = site.at.0.hypot(site.at.1).max(1.0);
+    let inward = 1.0 - 0.55 * size / reach.max(size);
+    lesions.foci.push(Focus {
+        name: "stroke",
+        kind: Kind::Infarct {
+            from: (site.at.0 * inward, site.at.1 * inward),
+            half_angle: chance.range(0.35, 0.7),
+        },
+        center: site.at,
+        radius: 0.62 * size,
+        waves: waves(0.10, chance),
+        push: 0.0,
+    });
+    lesions.numbers.push(("stroke_mm".into(), size));
+}
+
+/// Within the brain, or two times in five between skull and brain.
+fn hemorrhage(site: &Site, head: &Head, chance: &mut Noise, lesions: &mut Lesions) {
+    let outer = chance.chance(0.4) && !site.given;
+    let drawn = chance.range(14.0, 48.0);
+    let size = site.size.unwrap_or(drawn).clamp(4.0, 90.0);
+    let lens = chance.chance(0.4);
+    let edema = chance.range(0.1, 0.4);
+    let angle = chance.range(-0.8, 0.8);
+    let push = chance.range(0.15, 0.4);
+    let (kind, center) = if outer {
+        let (c, s) = (site.side * f64::cos(angle), f64::sin(angle));
+        let r = head.reach(c, s) - head.scalp - head.bone(c * 50.0, s * 50.0);
+        (Kind::Film { lens }, (c * r, s * r))
+    } else {
+        (Kind::Bleeding { edema }, site.at)
+    };
+    lesions.foci.push(Focus {
+        name: "hemorrhage",
+        kind,
+        center,
+        radius: if outer { size } else { 0.5 * size },
+        waves: waves(if outer { 0.02 } else { 0.12 }, chance),
+        push: if outer { 0.0 } else { push },
+    });
+    lesions.numbers.push(("hemorrhage_mm".into(), size));
+}
+
+fn plaques(head: &Head, chance: &mut Noise, lesions: &mut Lesions) {
+    for k in 0..5 + chance.index(10) {
+        let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
+        let x = sign * chance.range(0.16, 0.42) * head.half.0;
+        let y = chance.range(-0.45, 0.5) * head.half.1;
+        let long = chance.range(2.5, 6.5);
+        let short = long * chance.range(0.45, 0.9);
+        lesions.plaques.push((x, y, long, short));
+    }
+    let count = lesions.plaques.len() as f64;
+    lesions.numbers.push(("plaques".into(), count));
 }
 
 impl Lesions {

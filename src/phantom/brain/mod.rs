@@ -75,7 +75,7 @@ fn scene(seed: u64, options: &BrainOptions) -> Scene {
     let head = Head::drawn(seed, options, &asked);
     let fine = size * FINER;
     let pitch = head.field_mm / fine as f64;
-    let mut lesions = lesions::placed(seed, &asked, &head, options);
+    let mut lesions = lesions::placed(seed, &asked, &head);
     let labels = labels::drawn(seed, &head, &mut lesions, fine, pitch);
     Scene {
         head,

@@ -98,7 +98,7 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     let fat = chance.range(0.40, 0.85) as f32;
     table[usize::from(t::FAT)] *= fat;
     table[usize::from(t::DIPLOE)] *= fat;
-    let signal = blur::gaussian(&averaged(&scene.labels, &table), chance.range(0.55, 0.85));
+    let signal = blur::gaussian(&averaged(&scene.labels, &table), chance.range(0.35, 0.60));
     let (w, h) = signal.size();
     let strength = if chance.chance(0.4) { 0.36 } else { 0.18 };
     let mut bias = || strength * chance.range(-1.0, 1.0);
@@ -160,7 +160,7 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     let glow = blur::gaussian(&bone, 5.0 / (scene.pitch * 4.0));
     let glow = blur::enlarged(&glow, 4, w, h);
     let cup = chance.range(4.0, 14.0) as f32;
-    let sigma = chance.range(3.2, 7.0) as f32;
+    let sigma = chance.range(1.6, 3.6) as f32;
     let white = Grid::from_fn(w, h, |_, _| chance.normal() as f32);
     // A reconstruction filter: ramp, then roll-off; its noise is a band.
     let (a, b) = (blur::gaussian(&white, 1.0), blur::gaussian(&white, 2.6));

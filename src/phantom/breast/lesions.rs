@@ -139,50 +139,79 @@ fn site(
     best.1
 }
 
-#[allow(clippy::too_many_arguments, reason = "the parts of one scene")]
+/// Outline, margin and density of one mass.
+struct Mass {
+    radius: f64,
+    oval: f64,
+    /// Sine and cosine of its long axis.
+    turn: (f64, f64),
+    /// Harmonic, amplitude and phase of the outline's waves.
+    waves: Vec<(f64, f64, f64)>,
+    margin: f64,
+    strength: f64,
+}
+
+impl Mass {
+    fn drawn(size_mm: f64, spiculated: bool, chance: &mut Noise) -> Self {
+        let radius = 0.5 * size_mm;
+        let kind = chance.uniform();
+        let oval = chance.range(1.15, 1.5);
+        let turn = chance.range(0.0, std::f64::consts::PI);
+        // Few and low waves when circumscribed, a falling spectrum when irregular.
+        let irregular = spiculated || kind > 0.75;
+        let rough = if irregular { 0.16 } else { 0.05 };
+        let waves = (2..9)
+            .map(|k| {
+                let k = f64::from(k);
+                let a = rough * chance.normal() / (k - 1.0);
+                (k, a, chance.range(0.0, std::f64::consts::TAU))
+            })
+            .collect();
+        let blurred = chance.range(1.5, 4.0).min(0.5 * radius);
+        Self {
+            radius,
+            oval: if kind < 0.35 { oval } else { 1.05 },
+            turn: turn.sin_cos(),
+            waves,
+            margin: match (spiculated, irregular) {
+                (true, _) => 0.9,
+                (false, true) => blurred,
+                _ => 0.4,
+            },
+            strength: chance.range(0.6, 1.0) * if spiculated { 1.1 } else { 1.0 },
+        }
+    }
+
+    /// Thickness in cm at an offset in mm from the middle.
+    fn chord(&self, off: Point) -> f64 {
+        let (sin, cos) = self.turn;
+        let (a, b) = (off.x * cos + off.y * sin, off.y * cos - off.x * sin);
+        let (a, b) = (a / self.oval.sqrt(), b * self.oval.sqrt());
+        let angle = b.atan2(a);
+        let wave: f64 = self
+            .waves
+            .iter()
+            .map(|(k, s, p)| s * (k * angle + p).cos())
+            .sum();
+        let edge = self.radius * (1.0 + wave);
+        let r = a.hypot(b) / edge.max(0.5);
+        // A little fuller than a sphere: a mass pushes tissue aside.
+        0.2 * edge * self.strength * (1.0 - r.powf(2.6)).max(0.0).sqrt()
+    }
+}
+
 fn mass(
     at: (f64, f64),
     size_mm: f64,
     spiculated: bool,
-    woman: &Woman,
-    frame: &Frame,
-    shape: &Shape,
+    (woman, frame, shape): (&Woman, &Frame, &Shape),
     chance: &mut Noise,
     lesions: &mut Lesions,
 ) {
-    let radius = 0.5 * size_mm;
-    let kind = chance.uniform();
-    let oval = if kind < 0.35 {
-        chance.range(1.15, 1.5)
-    } else {
-        1.05
-    };
-    let turn = chance.range(0.0, std::f64::consts::PI);
-    // Waves of the outline: few and low when circumscribed, a falling spectrum when irregular.
-    let rough = if spiculated || kind > 0.75 {
-        0.16
-    } else {
-        0.05
-    };
-    let waves: Vec<(f64, f64, f64)> = (2..9)
-        .map(|k| {
-            let k = f64::from(k);
-            let a = rough * chance.normal() / (k - 1.0);
-            (k, a, chance.range(0.0, std::f64::consts::TAU))
-        })
-        .collect();
-    let margin = if spiculated {
-        0.9
-    } else if kind > 0.75 {
-        chance.range(1.5, 4.0).min(0.5 * radius)
-    } else {
-        0.4
-    };
-    let strength = chance.range(0.6, 1.0) * if spiculated { 1.1 } else { 1.0 };
+    let mass = Mass::drawn(size_mm, spiculated, chance);
     let center = frame.pixel(at.0, at.1);
     let scale = frame.px_per_mm();
-    let (sin, cos) = turn.sin_cos();
-    let reach = 1.8 * radius * scale + 4.0 * margin * scale;
+    let reach = (1.8 * mass.radius + 4.0 * mass.margin) * scale;
     let (w, h) = frame.view.size();
     let mut own = Grid::filled(w, h, 0.0_f32);
     let range = |c: f64, n: usize| {
@@ -190,29 +219,15 @@ fn mass(
     };
     for y in range(center.y, h) {
         for x in range(center.x, w) {
-            if shape.depth[(x, y)] <= 0.0 {
-                continue;
+            if shape.depth[(x, y)] > 0.0 {
+                let off = (Point::new(x as f64, y as f64) - center) * (1.0 / scale);
+                own[(x, y)] = mass.chord(off) as f32;
             }
-            let off = (Point::new(x as f64, y as f64) - center) * (1.0 / scale);
-            let (a, b) = (off.x * cos + off.y * sin, off.y * cos - off.x * sin);
-            let (a, b) = (a / oval.sqrt(), b * oval.sqrt());
-            let angle = b.atan2(a);
-            let wave: f64 = waves
-                .iter()
-                .map(|(k, s, p)| s * (k * angle + p).cos())
-                .sum();
-            let edge = radius * (1.0 + wave);
-            let r = a.hypot(b) / edge.max(0.5);
-            // A little fuller than a sphere: a mass pushes tissue aside.
-            let chord = (1.0 - r.powf(2.6)).max(0.0).powf(0.5);
-            own[(x, y)] = (0.2 * edge * strength * chord) as f32;
         }
     }
-    let own = blur::gaussian(&own, margin * scale);
-    let mut mark = own.map(|v| u8::from(*v > 0.05 * radius as f32 * 0.2));
-    let mut own = own;
+    let mut own = blur::gaussian(&own, mass.margin * scale);
     if spiculated {
-        for patch in spicules(at, radius, woman, frame, chance) {
+        for patch in spicules(at, mass.radius, woman, frame, chance) {
             for y in 0..patch.rect.height {
                 for x in 0..patch.rect.width {
                     let cell = (x + patch.rect.x as usize, y + patch.rect.y as usize);
@@ -222,8 +237,8 @@ fn mass(
                 }
             }
         }
-        mark = own.map(|v| u8::from(*v > 0.05 * radius as f32 * 0.2));
     }
+    let mark = own.map(|v| u8::from(*v > 0.01 * mass.radius as f32));
     for (to, from) in lesions.lump.cells_mut().iter_mut().zip(own.cells()) {
         *to = to.max(*from);
     }
@@ -275,53 +290,21 @@ fn calcifications(
     lesions: &mut Lesions,
 ) {
     let coarse = frame.view.mm_per_px * Frame::FINER as f64;
-    let mut patches = Vec::new();
     let kind = chance.uniform();
-    if kind < 0.2 {
-        // Popcorn: a few lobes that run together.
-        for _ in 0..5 + chance.index(6) {
-            let r = size_mm * chance.range(0.04, 0.10);
-            let p = near(at, 0.22 * size_mm, chance);
-            patches.push(grain(frame, p, [r, 0.8 * r], 0.16, chance));
-        }
+    let patches = if kind < 0.2 {
+        popcorn(at, size_mm, frame, chance)
     } else if kind < 0.32 {
         // Egg shell: the rim of a cyst.
         let r = 0.5 * size_mm.clamp(4.0, 11.0);
         let ring = |radius: f64| {
             let half = Vec3::new(radius, 0.9 * radius, radius);
-            shape::ellipsoid(
-                &frame.view,
-                frame.place(at.0, at.1),
-                half,
-                &Rotation::IDENTITY,
-            )
+            let center = frame.place(at.0, at.1);
+            shape::ellipsoid(&frame.view, center, half, &Rotation::IDENTITY)
         };
-        patches.push(ring(r).without(&ring(r - 0.5)).scaled(0.10));
+        vec![ring(r).without(&ring(r - 0.5)).scaled(0.10)]
     } else {
-        // A cluster; where a pixel is large, only its larger grains would be seen, so those are drawn.
-        let fine = coarse < 0.6;
-        let (low, high) = if fine { (0.1, 0.3) } else { (0.16, 0.38) };
-        let linear = chance.chance(0.4);
-        let direction = chance.range(0.0, std::f64::consts::TAU);
-        for _ in 0..8 + chance.index(28) {
-            let p = if linear {
-                let t = chance.range(-0.5, 0.5) * size_mm;
-                let q = (at.0 + t * direction.cos(), at.1 + t * direction.sin());
-                near(q, 0.1 * size_mm, chance)
-            } else {
-                near(at, 0.24 * size_mm, chance)
-            };
-            let r = chance.range(low, high);
-            let aspect = chance.range(1.0, 2.4);
-            patches.push(grain(
-                frame,
-                p,
-                [r * aspect, r / aspect.sqrt()],
-                1.0,
-                chance,
-            ));
-        }
-    }
+        cluster(at, size_mm, coarse, frame, chance)
+    };
     let (w, h) = frame.view.size();
     let mut own = Grid::filled(w, h, 0.0_f32);
     for patch in &patches {
@@ -332,21 +315,61 @@ fn calcifications(
             }
         }
     }
-    let mark = blur::gaussian(
-        &own.map(|v| f32::from(u8::from(*v > 0.003))),
-        1.2 / coarse.min(1.2),
-    )
-    .map(|v| u8::from(*v > 0.08));
+    let touched = own.map(|v| f32::from(u8::from(*v > 0.003)));
+    let mark = blur::gaussian(&touched, 1.2 / coarse.min(1.2)).map(|v| u8::from(*v > 0.08));
     for (to, from) in lesions.grains.cells_mut().iter_mut().zip(own.cells()) {
         *to += from;
     }
+    let count = patches.len() as f64;
     lesions
         .numbers
         .push(("calcification_extent_mm".to_owned(), size_mm));
     lesions
         .numbers
-        .push(("calcification_count".to_owned(), patches.len() as f64));
+        .push(("calcification_count".to_owned(), count));
     lesions.marks.push(("calcifications".to_owned(), mark));
+}
+
+/// A few lobes that run together.
+fn popcorn(at: (f64, f64), size_mm: f64, frame: &Frame, chance: &mut Noise) -> Vec<Patch> {
+    (0..5 + chance.index(6))
+        .map(|_| {
+            let r = size_mm * chance.range(0.04, 0.10);
+            let p = near(at, 0.22 * size_mm, chance);
+            grain(frame, p, [r, 0.8 * r], 0.16, chance)
+        })
+        .collect()
+}
+
+/// Many grains; where a pixel is large, only the larger ones would be seen, so those are drawn.
+fn cluster(
+    at: (f64, f64),
+    size_mm: f64,
+    mm_per_px: f64,
+    frame: &Frame,
+    chance: &mut Noise,
+) -> Vec<Patch> {
+    let (low, high) = if mm_per_px < 0.6 {
+        (0.1, 0.3)
+    } else {
+        (0.16, 0.38)
+    };
+    let linear = chance.chance(0.4);
+    let direction = chance.range(0.0, std::f64::consts::TAU);
+    (0..8 + chance.index(28))
+        .map(|_| {
+            let p = if linear {
+                let t = chance.range(-0.5, 0.5) * size_mm;
+                let q = (at.0 + t * direction.cos(), at.1 + t * direction.sin());
+                near(q, 0.1 * size_mm, chance)
+            } else {
+                near(at, 0.24 * size_mm, chance)
+            };
+            let r = chance.range(low, high);
+            let aspect = chance.range(1.0, 2.4);
+            grain(frame, p, [r * aspect, r / aspect.sqrt()], 1.0, chance)
+        })
+        .collect()
 }
 
 fn near(at: (f64, f64), spread: f64, chance: &mut Noise) -> (f64, f64) {

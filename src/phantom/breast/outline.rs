@@ -7,6 +7,7 @@ use super::woman::Woman;
 use super::{BreastView, Frame, stream};
 use crate::geometry::Point;
 use crate::grid::Grid;
+use crate::noise::Noise;
 use crate::phantom::xray::{Patch, Vec3, blur, shape};
 
 /// The compressed breast on the fine film.
@@ -35,49 +36,61 @@ fn smooth(t: f64) -> f64 {
     t * t * (3.0 - 2.0 * t)
 }
 
+/// Corners of the skin line and the nipple of the oblique view: from the armpit round to the belly.
+fn oblique(woman: &Woman, chance: &mut Noise) -> (Vec<(f64, f64)>, (f64, f64)) {
+    let (d, h, side) = (woman.depth, woman.height, woman.side_mm);
+    let top = side * chance.range(-0.06, 0.04);
+    let nipple = top + h * chance.range(0.60, 0.70) + 0.06 * side;
+    let low = nipple + h * chance.range(0.36, 0.42);
+    let arm = d * chance.range(0.26, 0.48);
+    let full = chance.range(0.38, 0.56);
+    let mut p = vec![(-60.0, top - 60.0), (arm * 0.7, top - 60.0)];
+    let upper = chance.range(1.6, 2.3);
+    p.extend([1.0_f64, 0.8, 0.6, 0.4, 0.22, 0.1].map(|s| {
+        let u = arm + (d - arm) * (1.0 - s.powf(upper)).max(0.0).powf(0.9);
+        (u, nipple - s * (nipple - top))
+    }));
+    p.extend([0.0_f64, 0.14, 0.3, 0.5, 0.7, 0.86, 0.96].map(|s| {
+        let u = d * (1.0 - s * s).powf(full);
+        (u, nipple + s * (low - nipple))
+    }));
+    // Fold under the breast, and the belly below it.
+    let belly = d * chance.range(0.05, 0.16);
+    p.extend([
+        (d * 0.11, low + 0.015 * h),
+        (belly, low + 0.10 * h),
+        (belly * 1.1, low + 0.5 * h),
+        (-60.0, low + 0.5 * h),
+    ]);
+    (p, (d, nipple))
+}
+
+/// Corners of the skin line and the nipple of the craniocaudal view: nearly half an ellipse.
+fn craniocaudal(woman: &Woman, middle: f64, chance: &mut Noise) -> (Vec<(f64, f64)>, (f64, f64)) {
+    let (d, h) = (woman.depth, woman.height);
+    let lean = chance.range(-0.05, 0.05) * h;
+    let power = chance.range(1.85, 2.2);
+    let half = 0.5 * h;
+    let mut p = vec![(-60.0, middle - half * 1.12)];
+    for i in 0..=16 {
+        // Closer together where the line is steep.
+        let t = (std::f64::consts::FRAC_PI_2 * (f64::from(i) / 8.0 - 1.0)).sin();
+        let u = d * (1.0 - t.abs().powf(power)).max(0.0).powf(1.0 / power);
+        p.push((u, middle + half * t + lean * (1.0 - t * t)));
+    }
+    p.push((-60.0, middle + half * 1.12));
+    (p, (d, middle + lean))
+}
+
 pub(super) fn built(seed: u64, woman: &Woman, frame: &Frame) -> Shape {
     let mut chance = stream(seed, 1);
     let (d, h, side) = (woman.depth, woman.height, woman.side_mm);
     let mlo = woman.view == BreastView::Mlo;
     let middle = side * chance.range(0.47, 0.53);
     let (points, nipple) = if mlo {
-        let top = side * chance.range(-0.06, 0.04);
-        let nipple = top + h * chance.range(0.60, 0.70) + 0.06 * side;
-        let low = nipple + h * chance.range(0.36, 0.42);
-        let arm = d * chance.range(0.26, 0.48);
-        let full = chance.range(0.38, 0.56);
-        let mut p = vec![(-60.0, top - 60.0), (arm * 0.7, top - 60.0)];
-        let upper = chance.range(1.6, 2.3);
-        p.extend([1.0_f64, 0.8, 0.6, 0.4, 0.22, 0.1].map(|s| {
-            let u = arm + (d - arm) * (1.0 - s.powf(upper)).max(0.0).powf(0.9);
-            (u, nipple - s * (nipple - top))
-        }));
-        p.extend([0.0_f64, 0.14, 0.3, 0.5, 0.7, 0.86, 0.96].map(|s| {
-            let u = d * (1.0 - s * s).powf(full);
-            (u, nipple + s * (low - nipple))
-        }));
-        // Fold under the breast, and the belly below it.
-        let belly = d * chance.range(0.05, 0.16);
-        p.extend([
-            (d * 0.11, low + 0.015 * h),
-            (belly, low + 0.10 * h),
-            (belly * 1.1, low + 0.5 * h),
-            (-60.0, low + 0.5 * h),
-        ]);
-        (p, (d, nipple))
+        oblique(woman, &mut chance)
     } else {
-        let lean = chance.range(-0.05, 0.05) * h;
-        let power = chance.range(1.85, 2.2);
-        let half = 0.5 * h;
-        let mut p = vec![(-60.0, middle - half * 1.12)];
-        for i in 0..=16 {
-            // Closer together where the line is steep.
-            let t = (std::f64::consts::FRAC_PI_2 * (f64::from(i) / 8.0 - 1.0)).sin();
-            let u = d * (1.0 - t.abs().powf(power)).max(0.0).powf(1.0 / power);
-            p.push((u, middle + half * t + lean * (1.0 - t * t)));
-        }
-        p.push((-60.0, middle + half * 1.12));
-        (p, (d, middle + lean))
+        craniocaudal(woman, middle, &mut chance)
     };
     let nipple = (nipple.0, nipple.1 + chance.gauss(0.0, 3.0));
     let corners: Vec<Vec3> = points.iter().map(|&(u, v)| Vec3::new(u, v, 0.0)).collect();

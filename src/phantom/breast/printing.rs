@@ -31,9 +31,9 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
         quanta,
         electronic: 30.0,
         fixed_pattern: if screen {
-            chance.range(0.020, 0.045)
+            chance.range(0.020, 0.040)
         } else {
-            0.010
+            chance.range(0.010, 0.022)
         },
         correlation_px: if screen { 0.55 } else { 0.35 },
     };
@@ -89,7 +89,7 @@ fn film_look(chance: &mut Noise) -> Look {
             chance.range(-0.25, -0.05) as f32,
             chance.range(-0.02, 0.15) as f32,
         ],
-        blur_px: chance.range(0.55, 1.0),
+        blur_px: chance.range(0.40, 0.75),
     }
 }
 
@@ -100,9 +100,9 @@ fn digital_look(chance: &mut Noise) -> Look {
     };
     Look {
         gains: [
-            g(1.7, chance),
-            g(1.7, chance),
-            g(1.5, chance),
+            g(2.6, chance),
+            g(1.9, chance),
+            g(1.3, chance),
             g(1.2, chance),
             g(0.9, chance),
         ],
@@ -115,7 +115,7 @@ fn digital_look(chance: &mut Noise) -> Look {
             chance.range(-0.12, 0.0) as f32,
             chance.range(-0.02, 0.15) as f32,
         ],
-        blur_px: chance.range(0.42, 0.6),
+        blur_px: chance.range(0.30, 0.5),
     }
 }
 

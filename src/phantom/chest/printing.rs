@@ -93,7 +93,7 @@ pub(super) fn surface(seed: u64, person: &Person, frame: &Frame, trunk: &Trunk, 
 }
 
 fn look(chance: &mut Noise, bedside: bool) -> Look {
-    let boost = chance.range(0.85, 1.5) * if bedside { 1.08 } else { 1.0 };
+    let boost = chance.range(0.3, 1.75) * if bedside { 1.08 } else { 1.0 };
     let g = |base: f64, chance: &mut Noise| {
         (1.0 + (base - 1.0) * boost * chance.range(0.85, 1.15)) as f32
     };
@@ -105,11 +105,11 @@ fn look(chance: &mut Noise, bedside: bool) -> Look {
             g(1.8, chance),
             g(1.8, chance),
         ],
-        coarse: chance.range(0.50, 0.82) as f32,
+        coarse: chance.range(0.42, 0.95) as f32,
         saturation: 0.22,
         gate: 0.003,
-        steepness: chance.range(4.0, 5.4) as f32,
-        middle: chance.range(0.42, 0.56) as f32,
+        steepness: chance.range(3.2, 6.4) as f32,
+        middle: chance.range(0.38, 0.60) as f32,
         jitter: [
             chance.range(-0.06, 0.04) as f32,
             chance.range(-0.02, 0.12) as f32,
@@ -181,8 +181,8 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
     });
     let look = look(&mut chance, bedside);
     let mut film = film::develop(&p, &inside, &look);
-    let dark = chance.range(0.11, 0.30) as f32;
-    let light = chance.range(0.70, 0.86) as f32;
+    let dark = chance.range(0.05, 0.36) as f32;
+    let light = chance.range(0.62, 0.94) as f32;
     let shade = chance.range(0.0, 0.07) as f32;
     for (v, o) in film.cells_mut().iter_mut().zip(open.cells()) {
         *v = (dark + (light - dark) * *v) * o + shade * (1.0 - o);

@@ -203,9 +203,9 @@ fn look(size: f64, noise: &mut Noise) -> Look {
         (low + (high - low) * (0.65 * f64::from(boost) + 0.35 * noise.uniform())) as f32
     };
     let gains = [
-        gain(1.2, 2.4),
-        gain(1.2, 2.4),
-        gain(1.1, 2.1),
+        gain(0.9, 1.5),
+        gain(0.95, 1.6),
+        gain(1.0, 1.7),
         gain(1.0, 1.7),
         gain(0.95, 1.4),
     ];

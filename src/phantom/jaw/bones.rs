@@ -104,9 +104,9 @@ pub(super) fn built(seed: u64, person: &Person, frame: &Frame, paths: &mut Paths
         move |x: usize, y: usize| 1.0 + strength * spongy.at(x as f64 / k + shift, y as f64 / k)
     };
     skull(person, frame, &mut chance, paths, &grain(0.3, 60.0));
-    let upper = maxilla(person, frame, &mut chance, paths, &grain(0.22, 20.0));
+    let upper = maxilla(person, frame, &mut chance, paths, &grain(0.40, 20.0));
     let (mandible, outline) = mandible(person, frame, &mut chance);
-    let texture = grain(0.24, 0.0);
+    let texture = grain(0.42, 0.0);
     let wall = mandible
         .wall()
         .mapped(|x, y, v| v * (0.85 + 0.15 * texture(x, y)));
@@ -202,8 +202,8 @@ fn maxilla(
     ]);
     let outline = line(person, frame, &corners, true, 4);
     let k = frame.px_per_mm();
-    let distance = shape::outline_distance(frame.view.size(), &outline, 7.0 * k);
-    let plate = shape::plate(&distance, k, 11.0, 5.5, 0.8);
+    let distance = shape::outline_distance(frame.view.size(), &outline, 11.0 * k);
+    let plate = shape::plate(&distance, k, 11.0, 10.0, 0.35);
     paths.replace(Material::Soft, Material::Cortical, &plate.wall());
     let inner = plate.inner.mapped(|x, y, v| v * texture(x, y));
     paths.replace(Material::Soft, Material::Cancellous, &inner);
@@ -223,79 +223,100 @@ fn maxilla(
     let twin = palate.map(|(x, y)| (x, y - 4.2));
     paths.add(Material::Cortical, &rod(person, frame, &twin, 1.3), 0.6);
     for side in [-1.0, 1.0] {
-        let low = floor + chance.range(1.0, 7.0) * person.height[0];
-        let wide = chance.range(17.0, 21.0);
-        let sinus = [
-            (side * (25.0 + wide), 3.0),
-            (side * (27.0 + 2.0 * wide), 9.0),
-            (side * (25.0 + 1.9 * wide), 20.0),
-            (side * (25.0 + 1.2 * wide), low),
-            (side * (26.0 + 0.4 * wide), low - 2.0),
-            (side * 24.0, 15.0),
-            (side * 25.0, 5.0),
-        ];
-        let edge = line(person, frame, &sinus, true, 6);
-        let distance = shape::outline_distance(frame.view.size(), &edge, 6.0 * k);
-        let air = shape::plate(&distance, k, 20.0, 9.0, 0.0).outer;
-        paths.add(Material::Soft, &air, -1.0);
-        paths.add(Material::Cancellous, &air, -0.28);
-        let mut ring = sinus.to_vec();
-        ring.push(sinus[0]);
-        paths.replace(
-            Material::Soft,
-            Material::Cortical,
-            &rod(person, frame, &ring, 0.7),
-        );
-        // Cheekbone: its root stands as a U over the molars, its arch runs backward.
-        let root = [
-            (side * 52.0, 8.0),
-            (side * 57.0, 22.0),
-            (side * 64.0, 24.0),
-            (side * 68.0, 10.0),
-        ];
-        paths.replace(
-            Material::Soft,
-            Material::Cortical,
-            &rod(person, frame, &root, 1.6),
-        );
-        let arch = [
-            (side * 64.0, 16.0),
-            (side * 80.0, 12.0),
-            (side * 98.0, 8.0),
-            (side * 116.0, 7.0),
-        ];
-        let arch = rod(person, frame, &arch, 3.4);
-        paths.replace(Material::Soft, Material::Cancellous, &arch);
-        // Pterygoid plates and tuberosity.
-        let plate = [
-            (side * 68.0, 18.0),
-            (side * 70.0, 34.0),
-            (side * 69.0, 46.0),
-        ];
-        paths.replace(
-            Material::Soft,
-            Material::Cancellous,
-            &rod(person, frame, &plate, 3.0),
-        );
+        sinus(person, frame, side, floor, chance, paths);
+        cheek(person, frame, side, paths);
     }
     nose(person, frame, chance, paths, floor);
     outline
 }
 
+/// Air in the upper jaw with its thin wall.
+fn sinus(
+    person: &Person,
+    frame: &Frame,
+    side: f64,
+    floor: f64,
+    chance: &mut Noise,
+    paths: &mut Paths,
+) {
+    let k = frame.px_per_mm();
+    let low = floor + chance.range(1.0, 7.0) * person.height[0];
+    let wide = chance.range(17.0, 21.0);
+    let sinus = [
+        (side * (25.0 + wide), 3.0),
+        (side * (27.0 + 2.0 * wide), 9.0),
+        (side * (25.0 + 1.9 * wide), 20.0),
+        (side * (25.0 + 1.2 * wide), low),
+        (side * (26.0 + 0.4 * wide), low - 2.0),
+        (side * 24.0, 15.0),
+        (side * 25.0, 5.0),
+    ];
+    let edge = line(person, frame, &sinus, true, 6);
+    let distance = shape::outline_distance(frame.view.size(), &edge, 6.0 * k);
+    let air = shape::plate(&distance, k, 20.0, 9.0, 0.0).outer;
+    paths.add(Material::Soft, &air, -1.0);
+    paths.add(Material::Cancellous, &air, -0.28);
+    let mut ring = sinus.to_vec();
+    ring.push(sinus[0]);
+    paths.replace(
+        Material::Soft,
+        Material::Cortical,
+        &rod(person, frame, &ring, 0.7),
+    );
+}
+
+fn cheek(person: &Person, frame: &Frame, side: f64, paths: &mut Paths) {
+    // Cheekbone: its root stands as a U over the molars, its arch runs backward.
+    let root = [
+        (side * 52.0, 8.0),
+        (side * 57.0, 22.0),
+        (side * 64.0, 24.0),
+        (side * 68.0, 10.0),
+    ];
+    paths.replace(
+        Material::Soft,
+        Material::Cortical,
+        &rod(person, frame, &root, 1.6),
+    );
+    let arch = [
+        (side * 64.0, 16.0),
+        (side * 80.0, 12.0),
+        (side * 98.0, 8.0),
+        (side * 116.0, 7.0),
+    ];
+    let arch = rod(person, frame, &arch, 3.4);
+    paths.replace(Material::Soft, Material::Cancellous, &arch);
+    // Pterygoid plates and tuberosity.
+    let plate = [
+        (side * 68.0, 18.0),
+        (side * 70.0, 34.0),
+        (side * 69.0, 46.0),
+    ];
+    paths.replace(
+        Material::Soft,
+        Material::Cancellous,
+        &rod(person, frame, &plate, 3.0),
+    );
+}
+
 fn nose(person: &Person, frame: &Frame, chance: &mut Noise, paths: &mut Paths, floor: f64) {
     let bend = chance.gauss(0.0, 1.6);
     for side in [-1.0, 1.0] {
-        let half = Vec3::new(9.5, 0.62 * floor, 11.0);
-        let cavity = oval(person, frame, (side * 11.5, 0.42 * floor), half, 0.0);
-        paths.add(Material::Soft, &cavity, -1.5);
-        let shell = oval(
-            person,
-            frame,
-            (side * 13.5, 0.52 * floor),
-            Vec3::new(4.2, 6.0, 9.0),
-            0.0,
-        );
-        paths.add(Material::Soft, &shell, 1.1);
+        // Narrow above, wide below, with the turbinates hanging in from the side.
+        let cavity = [
+            (side * 6.0, -6.0),
+            (side * 8.5, 0.35 * floor),
+            (side * 11.0, 0.72 * floor),
+        ];
+        let cavity = rod(person, frame, &cavity, 6.2);
+        paths.add(Material::Soft, &cavity, -1.1);
+        for (y, wide) in [(0.30, 3.2), (0.68, 4.4)] {
+            let shell = [
+                (side * 18.0, y * floor - 2.0),
+                (side * 11.0, y * floor + 1.5),
+            ];
+            paths.add(Material::Soft, &rod(person, frame, &shell, wide), 0.9);
+        }
     }
     let septum = [(0.0, 0.0), (bend, 0.5 * floor), (0.0, floor)];
     paths.replace(
@@ -351,7 +372,7 @@ fn skull(
         for i in 0..5 {
             let y = 38.0 + 24.0 * f64::from(i) + chance.gauss(0.0, 1.5);
             let at = (side * (133.0 + chance.gauss(0.0, 2.0)), y);
-            let half = Vec3::new(12.0, 9.0, 11.0);
+            let half = Vec3::new(13.0, 11.5, 11.0);
             let body =
                 oval(person, frame, at, half, side * 8.0).mapped(|x, y, v| v * texture(x, y));
             paths.replace(Material::Soft, Material::Cancellous, &body.scaled(0.55));

@@ -26,7 +26,7 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
     let grain = Grain {
         quanta: 26_000.0 * chance.range(15.0, 50.0) * pixel * pixel * 0.5,
         electronic: 30.0,
-        fixed_pattern: chance.range(0.004, 0.010),
+        fixed_pattern: chance.range(0.020, 0.030),
         correlation_px: 0.5,
     };
     detector::add_noise(&mut intensity, &mut stream(seed, 41), grain);
@@ -52,16 +52,16 @@ fn look(chance: &mut Noise) -> Look {
             g(1.5, chance),
             g(1.2, chance),
         ],
-        coarse: chance.range(0.75, 0.95) as f32,
+        coarse: chance.range(0.50, 0.68) as f32,
         saturation: 0.3,
         gate: 0.004,
         steepness: chance.range(4.2, 5.4) as f32,
-        middle: chance.range(0.46, 0.56) as f32,
+        middle: chance.range(0.52, 0.62) as f32,
         jitter: [
             chance.range(-0.02, 0.04) as f32,
             chance.range(-0.18, -0.06) as f32,
         ],
-        blur_px: chance.range(0.5, 0.65),
+        blur_px: chance.range(0.6, 0.75),
     }
 }
 
@@ -78,7 +78,8 @@ fn frame(image: &mut Grid<f32>, chance: &mut Noise) {
     for y in 0..h {
         for x in 0..w {
             let edge = x.min(w - 1 - x).min(y.min(h - 1 - y)) as f64 + 0.5;
-            let ragged = reach * (1.0 + 0.15 * (0.7 * (x + y) as f64 + phase).sin());
+            let along = (x + y) as f64 / w as f64;
+            let ragged = reach * (1.0 + 0.2 * (31.0 * along + phase).sin());
             let cover = (1.0 - (edge - ragged) / (0.6 * reach).max(0.7)).clamp(0.0, 1.0) as f32;
             let v = &mut image[(x, y)];
             *v += (0.98 - *v) * cover;

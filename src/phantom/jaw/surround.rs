@@ -10,6 +10,9 @@ use crate::noise::Noise;
 use crate::phantom::xray::shape::{self, Node};
 use crate::phantom::xray::{Material, Patch, Paths, PowerLaw, Texture, Vec3, blur, power_law};
 
+/// How much coarser than the fine film the ghosts are drawn.
+const COARSE: usize = 8;
+
 fn step(t: f64) -> f64 {
     let t = t.clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
@@ -81,15 +84,16 @@ fn air(person: &Person, frame: &Frame, chance: &mut Noise, paths: &mut Paths) {
     // Behind the tongue, down both sides.
     for side in [-1.0, 1.0] {
         let throat = [
-            (side * 62.0, 46.0, 4.0),
-            (side * 72.0, 62.0, 6.0),
-            (side * 80.0, 84.0, 6.5),
-            (side * 88.0, 106.0, 6.0),
-            (side * 90.0, 128.0, 5.5),
+            (side * 60.0, 46.0, 5.0),
+            (side * 71.0, 62.0, 8.0),
+            (side * 80.0, 84.0, 9.5),
+            (side * 87.0, 106.0, 9.5),
+            (side * 90.0, 128.0, 10.0),
+            (side * 91.0, 160.0, 10.0),
         ];
         let patch = band(person, frame, &throat);
-        let depth = chance.range(0.8, 1.7) as f32;
-        paths.add(Material::Soft, &blurred(patch, 1.6, frame), -depth);
+        let depth = chance.range(0.5, 1.0) as f32;
+        paths.add(Material::Soft, &blurred(patch, 3.5, frame), -depth);
         let lobe = [(side * 116.0, 34.0, 6.0), (side * 118.0, 48.0, 7.0)];
         paths.add(Material::Soft, &band(person, frame, &lobe), 0.5);
     }
@@ -101,12 +105,14 @@ fn air(person: &Person, frame: &Frame, chance: &mut Noise, paths: &mut Paths) {
         &blurred(band(person, frame, &lips), 2.0, frame),
         -open,
     );
-    // The bite block keeps the arches apart: air between them.
+    // The bite block keeps the arches apart: air between them, less of it toward the cheeks.
     let bite: Vec<(f64, f64, f64)> = (-6..=6)
         .map(|i| f64::from(i) * 9.5)
-        .map(|x| (x, person.bite(x), 1.2))
+        .map(|x| (x, person.bite(x), 1.5 - 1.1 * (x / 57.0).powi(2)))
         .collect();
-    paths.add(Material::Soft, &band(person, frame, &bite), -3.0);
+    let gap = chance.range(1.2, 2.6) as f32;
+    let patch = blurred(band(person, frame, &bite), 0.5, frame);
+    paths.add(Material::Soft, &patch, -gap);
 }
 
 /// A patch through a blur, on its own box with room around.
@@ -127,14 +133,13 @@ fn blurred(patch: Patch, sigma_mm: f64, frame: &Frame) -> Patch {
 /// What lies outside the layer in focus: the neck's spine amid, the opposite jaw higher and wider.
 pub(super) fn ghosts(seed: u64, person: &Person, frame: &Frame, bones: &Bones, paths: &mut Paths) {
     let mut chance = stream(seed, 8);
-    let spine = chance.range(0.15, 0.75);
+    let spine = chance.range(0.05, 0.5);
     let wide = chance.range(12.0, 19.0);
     let jaw = chance.range(0.05, 0.16) as f32;
     let lift = chance.range(12.0, 22.0);
     let (w, h) = frame.view.size();
     let mm = frame.view.mm_per_px;
-    // The mirrored jaw at an eighth of the sampling: it is blurred anyway.
-    const COARSE: usize = 8;
+    // The mirrored jaw is drawn coarsely: it is blurred anyway.
     let (cw, ch) = (w.div_ceil(COARSE), h.div_ceil(COARSE));
     let coarse = Grid::from_fn(cw, ch, |x, y| {
         let from = (

@@ -5,7 +5,7 @@
 use super::Frame;
 use super::person::Person;
 use super::tooth::Tooth;
-use crate::geometry::Point;
+use crate::geometry::{PixelRect, Point};
 use crate::grid::Grid;
 use crate::phantom::xray::shape::{self, Hollow, Node};
 use crate::phantom::xray::{Material, Patch, Paths, Rotation, Vec3};
@@ -136,7 +136,7 @@ fn crown(person: &Person, frame: &Frame, tooth: &Tooth) -> (Hollow, Vec<Point>) 
     let thick = match tooth.rank() {
         1..=3 => 5.0,
         4 | 5 => 7.5,
-        _ => 9.5,
+        _ => 8.5,
     };
     let plate = shape::plate(&distance, k, thick, 0.42 * tooth.width, 1.15);
     (plate, outline)
@@ -159,45 +159,41 @@ fn around(
     )
 }
 
-fn natural(person: &Person, frame: &Frame, tooth: &Tooth, paths: &mut Paths) -> Drawn {
-    let (plate, outline) = crown(person, frame, tooth);
-    let nothing = Patch::from_fn(
-        crate::geometry::PixelRect::default(),
-        frame.view.size(),
-        |_, _| 0.0,
-    );
-    let (mut stem, mut socket, mut wall) = (nothing.clone(), nothing.clone(), nothing.clone());
+/// The roots with the bed they stand in: gap and bright wall.
+fn rooted(person: &Person, frame: &Frame, tooth: &Tooth, paths: &mut Paths) -> Patch {
+    let nothing = || Patch::from_fn(PixelRect::default(), frame.view.size(), |_, _| 0.0);
+    let (mut stem, mut socket, mut wall) = (nothing(), nothing(), nothing());
     // In the bone from the crest on.
     let from = ((0.07 * tooth.crown + person.crest) / tooth.root).clamp(0.0, 0.8);
     let from = if tooth.state.impacted { 0.0 } else { from };
     for which in roots(tooth) {
-        stem = stem.union(
-            &shape::tube(&frame.view, &root(person, tooth, *which, 0.0, 0.0), 0.0).outer,
-            0.1,
-        );
-        let bed = shape::tube(&frame.view, &root(person, tooth, *which, 0.95, from), 0.5);
+        let inner = root(person, tooth, *which, 0.0, 0.0);
+        stem = stem.union(&shape::tube(&frame.view, &inner, 0.0).outer, 0.1);
+        let bed = root(person, tooth, *which, 0.95, from);
+        let bed = shape::tube(&frame.view, &bed, 0.5);
         wall = wall.union(&bed.wall(), 0.0);
         socket = socket.union(&bed.inner, 0.0);
     }
     paths.add(Material::Cortical, &wall.without(&stem), 0.42);
-    let gap = socket.without(&stem);
-    paths.replace(Material::Cancellous, Material::Soft, &gap.scaled(0.9));
-    paths.add(Material::Cancellous, &stem, -0.8);
-    let enamel = plate.wall();
+    let gap = socket.without(&stem).scaled(0.9);
+    paths.replace(Material::Cancellous, Material::Soft, &gap);
+    // Roots are deeper than wide.
+    let stem = stem.scaled(1.5);
+    paths.add(Material::Cancellous, &stem, -0.35);
+    stem
+}
+
+fn natural(person: &Person, frame: &Frame, tooth: &Tooth, paths: &mut Paths) -> Drawn {
+    let (plate, outline) = crown(person, frame, tooth);
+    let stem = rooted(person, frame, tooth, paths);
     let mut dentin = plate.inner.union(&stem, 0.1);
-    let mut shell = enamel.scaled(0.8);
+    let mut shell = plate.wall().scaled(0.42);
     let mut lesions = Vec::new();
     pulp(person, frame, tooth, &mut dentin, paths);
     if let Some(side) = tooth.state.caries {
         let half = (0.20 * tooth.width + 0.5, 0.17 * tooth.crown + 0.6);
-        let decay = around(
-            person,
-            frame,
-            tooth,
-            side * 0.42 * tooth.width,
-            0.55 * tooth.crown,
-            half,
-        );
+        let place = (side * 0.42 * tooth.width, 0.55 * tooth.crown);
+        let decay = around(person, frame, tooth, place, half);
         let eaten =
             |x: usize, y: usize| (decay.at(x as i64, y as i64) / 0.30).clamp(0.0, 1.0) * 0.85;
         dentin = dentin.mapped(|x, y, v| v * (1.0 - eaten(x, y)));
@@ -211,41 +207,20 @@ fn natural(person: &Person, frame: &Frame, tooth: &Tooth, paths: &mut Paths) -> 
             plate.outer.clone()
         } else {
             let half = (0.5 * share * tooth.width, 0.24 * tooth.crown);
-            around(person, frame, tooth, 0.0, 0.28 * tooth.crown, half)
-                .combined(&plate.outer, f32::min)
+            let place = (0.0, 0.28 * tooth.crown);
+            around(person, frame, tooth, place, half).combined(&plate.outer, f32::min)
         };
-        paths.add(
-            Material::Lead,
-            &metal
-                .clone()
-                .mapped(|_, _, v| if v > 0.0 { 0.05 } else { 0.0 }),
-            1.0,
-        );
+        let sheet = metal
+            .clone()
+            .mapped(|_, _, v| if v > 0.0 { 0.05 } else { 0.0 });
+        paths.add(Material::Lead, &sheet, 1.0);
         lesions.push(("filling", metal));
     }
     if let Some(radius) = tooth.state.apical {
-        let tip = 0.93 * tooth.crown + tooth.root + 0.35 * radius;
-        let hole = around(
-            person,
-            frame,
-            tooth,
-            roots(tooth)[0].0 * tooth.width,
-            tip,
-            (radius, radius),
-        );
-        let rim = around(
-            person,
-            frame,
-            tooth,
-            roots(tooth)[0].0 * tooth.width,
-            tip,
-            (radius + 0.7, radius + 0.7),
-        );
-        let open = hole.without(&stem);
-        paths.add(Material::Cancellous, &open, -0.85);
-        paths.add(Material::Soft, &open, 0.5);
-        paths.add(Material::Cortical, &rim.without(&hole), 0.12);
-        lesions.push(("apical_lesion", hole));
+        lesions.push((
+            "apical_lesion",
+            apical(person, frame, tooth, radius, &stem, paths),
+        ));
     }
     let whole = plate.outer.union(&stem, 0.0);
     if tooth.state.impacted {
@@ -257,6 +232,26 @@ fn natural(person: &Person, frame: &Frame, tooth: &Tooth, paths: &mut Paths) -> 
         crown: outline,
         lesions,
     }
+}
+
+/// A dark round with a bright rim at the tip of the first root.
+fn apical(
+    person: &Person,
+    frame: &Frame,
+    tooth: &Tooth,
+    radius: f64,
+    stem: &Patch,
+    paths: &mut Paths,
+) -> Patch {
+    let tip = 0.93 * tooth.crown + tooth.root + 0.35 * radius;
+    let place = (roots(tooth)[0].0 * tooth.width, tip);
+    let hole = around(person, frame, tooth, place, (radius, radius));
+    let rim = around(person, frame, tooth, place, (radius + 0.7, radius + 0.7));
+    let open = hole.without(stem);
+    paths.add(Material::Cancellous, &open, -0.85);
+    paths.add(Material::Soft, &open, 0.5);
+    paths.add(Material::Cortical, &rim.without(&hole), 0.12);
+    hole
 }
 
 /// Chamber and canals; filled canals are brighter than dentin.
@@ -280,7 +275,7 @@ fn pulp(person: &Person, frame: &Frame, tooth: &Tooth, dentin: &mut Patch, paths
         0.22 * w * (0.6 + 0.4 * person.pulp),
         0.16 * tooth.crown * person.pulp,
     );
-    let chamber = around(person, frame, tooth, 0.0, 0.72 * tooth.crown, half);
+    let chamber = around(person, frame, tooth, (0.0, 0.72 * tooth.crown), half);
     *dentin = dentin.without(&chamber.scaled(0.6));
 }
 

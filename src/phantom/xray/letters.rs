@@ -61,6 +61,22 @@ pub fn strokes(letter: char) -> Vec<Vec<Point>> {
             (0.85, 0.75),
             (0.85, 0.0),
         ])],
+        'I' => vec![line(&[(0.5, 0.0), (0.5, 1.0)])],
+        'N' => vec![line(&[(0.15, 1.0), (0.15, 0.0), (0.85, 1.0), (0.85, 0.0)])],
+        'T' => vec![
+            line(&[(0.1, 0.0), (0.9, 0.0)]),
+            line(&[(0.5, 0.0), (0.5, 1.0)]),
+        ],
+        _ => view_strokes(letter),
+    }
+}
+
+/// Strokes of the letters that only name views.
+fn view_strokes(letter: char) -> Vec<Vec<Point>> {
+    let line = |points: &[(f64, f64)]| -> Vec<Point> {
+        points.iter().map(|&(x, y)| Point::new(x, y)).collect()
+    };
+    match letter {
         'C' => vec![line(&[
             (0.85, 0.18),
             (0.62, 0.0),
@@ -89,12 +105,6 @@ pub fn strokes(letter: char) -> Vec<Vec<Point>> {
             (0.13, 0.25),
             (0.38, 0.0),
         ])],
-        'I' => vec![line(&[(0.5, 0.0), (0.5, 1.0)])],
-        'N' => vec![line(&[(0.15, 1.0), (0.15, 0.0), (0.85, 1.0), (0.85, 0.0)])],
-        'T' => vec![
-            line(&[(0.1, 0.0), (0.9, 0.0)]),
-            line(&[(0.5, 0.0), (0.5, 1.0)]),
-        ],
         _ => Vec::new(),
     }
 }
