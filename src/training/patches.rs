@@ -122,7 +122,7 @@ pub fn told_apart(
         clip: 1.0,
         average: 0.0,
     };
-    let mut batch = |from: [std::ops::Range<usize>; 2], noise: &mut Noise| {
+    let batch = |from: [std::ops::Range<usize>; 2], noise: &mut Noise| {
         let mut patches = Vec::with_capacity(BATCH);
         let mut truth = Vec::with_capacity(BATCH);
         while patches.len() < BATCH {

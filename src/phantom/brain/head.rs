@@ -106,8 +106,8 @@ impl Head {
 
     /// Distance from the middle to the outer surface in the direction of a place.
     pub(super) fn reach(&self, x: f64, y: f64) -> f64 {
-        let r = x.hypot(y).max(1e-6);
-        let (c, s) = (x / r, y / r);
+        let r = x.hypot(y);
+        let (c, s) = if r > 1e-6 { (x / r, y / r) } else { (1.0, 0.0) };
         let wide = self.half.0
             * (1.0 + self.taper * s - 0.06 * s * s)
             * (1.0 + self.skew * c * s.max(0.0) * 4.0);
@@ -155,7 +155,11 @@ impl Head {
             for _ in 0..24 {
                 let x = 0.5 * (low + high);
                 let inside = x.hypot(y) < self.reach(x, y) - self.scalp - self.bone(x, y);
-                if inside { low = x } else { high = x }
+                if inside {
+                    low = x;
+                } else {
+                    high = x;
+                }
             }
             widest = widest.max(low);
         }

@@ -174,16 +174,12 @@ fn brain(head: &Head, plan: &Plan, lesions: &Lesions, p: (f64, f64), depth: f64,
             t::VENTRICLE
         };
     }
-    let (mut fluid, mut lined) = furrows(head, plan, q, depth, r);
+    let folds = furrows(head, plan, q, depth, r);
     let (midline, falx) = midline(head, q, bent.0);
     if falx && midline < 0.9 {
         return t::DURA;
     }
-    fluid = fluid.min(midline);
-    lined = lined.min(midline);
-    let insula = sylvian(head, plan, folded);
-    fluid = fluid.min(insula);
-    lined = lined.min(insula);
+    let fluid = folds.min(midline).min(sylvian(head, plan, folded));
     if fluid < 0.0 || depth < 0.0 {
         return t::FLUID;
     }
@@ -194,7 +190,7 @@ fn brain(head: &Head, plan: &Plan, lesions: &Lesions, p: (f64, f64), depth: f64,
         return t::NUCLEUS;
     }
     let ribbon = 3.3 + 0.7 * f64::from(plan.fine.at(q.0, q.1));
-    if lined.min(depth) < ribbon {
+    if fluid.min(depth) < ribbon {
         return t::CORTEX;
     }
     if let Some(found) = lesions.white(head, p, ventricle, &plan.fine) {
@@ -237,9 +233,9 @@ fn ventricles(head: &Head, plan: &Plan, p: (f64, f64)) -> f64 {
             (23.0 * s, 46.0 * s * short),
         ];
         let radii = [0.75, 1.0, 1.0, 1.0, 0.7];
-        for i in 0..4 {
-            let r = 0.5 * (radii[i] + radii[i + 1]) * thick;
-            d = d.min(segment(p, points[i], points[i + 1]) - r);
+        for (ends, wide) in points.windows(2).zip(radii.windows(2)) {
+            let r = 0.5 * (wide[0] + wide[1]) * thick;
+            d = d.min(segment(p, ends[0], ends[1]) - r);
         }
         // The septum between them stays.
         d = d.max(0.7 - p.0);
@@ -293,7 +289,7 @@ fn midline(head: &Head, q: (f64, f64), bent: f64) -> (f64, bool) {
     (gap - half, falx && q.0.abs() < 0.7)
 }
 
-/// Distances from the fluid of the sulci and from what cortex lines.
+/// Distance from the fluid of the sulci; below 0 in it.
 fn furrows(head: &Head, plan: &Plan, q: (f64, f64), depth: f64, r: f64) -> (f64, f64) {
     let angle = q.1.atan2(q.0);
     let mean = 0.5 * (head.half.0 + head.half.1) - 15.0;
@@ -322,8 +318,7 @@ fn furrows(head: &Head, plan: &Plan, q: (f64, f64), depth: f64, r: f64) -> (f64,
     let there = f64::from(plan.coarse.at(1.3 * q.1 + 20.0, 1.3 * q.0 + 170.0));
     let open = 0.9 - 1.3 * head.level + 0.05 * (depth - 9.0).max(0.0);
     let other = (n.abs() / 0.17).hypot((open - there).max(0.0) * 9.0) - 0.30 * head.sulcus;
-    let found = main.min(other);
-    (found, found)
+    main.min(other)
 }
 
 /// The lateral fissure and the insula behind it, in low slices.

@@ -255,12 +255,10 @@ impl Lesions {
         self.foci.iter().find_map(|focus| {
             let r = focus.relative(p);
             match focus.kind {
-                Kind::Tumor { ring, .. } if r < 1.0 => Some(if !ring {
-                    t::TUMOR
-                } else if r > 0.72 {
-                    t::RING
-                } else {
-                    t::NECROSIS
+                Kind::Tumor { ring, .. } if r < 1.0 => Some(match (ring, r > 0.72) {
+                    (false, _) => t::TUMOR,
+                    (true, true) => t::RING,
+                    (true, false) => t::NECROSIS,
                 }),
                 Kind::Bleeding { .. } if r < 1.0 => Some(t::BLOOD),
                 Kind::Infarct { from, half_angle } => {

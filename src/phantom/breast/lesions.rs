@@ -89,16 +89,8 @@ pub(super) fn placed(
             let drawn = (14.0 * (0.45 * chance.normal()).exp()).clamp(7.0, 45.0);
             let size = size.unwrap_or(drawn).clamp(3.0, 80.0);
             let spiculated = request.name == "spiculated";
-            mass(
-                at,
-                size,
-                spiculated,
-                woman,
-                frame,
-                shape,
-                &mut chance,
-                &mut lesions,
-            );
+            let parts = (woman, frame, shape);
+            mass(at, size, spiculated, parts, &mut chance, &mut lesions);
         }
     }
     lesions

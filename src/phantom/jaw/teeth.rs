@@ -4,7 +4,7 @@
 
 use super::Frame;
 use super::person::Person;
-use super::tooth::Tooth;
+use super::tooth::{Place, Tooth};
 use crate::geometry::{PixelRect, Point};
 use crate::grid::Grid;
 use crate::phantom::xray::shape::{self, Hollow, Node};
@@ -68,9 +68,9 @@ pub(super) fn set(
 ) -> Vec<Drawn> {
     teeth
         .iter()
-        .filter(|tooth| !tooth.state.missing)
+        .filter(|tooth| tooth.state.place != Place::Missing)
         .map(|tooth| {
-            if tooth.state.implant {
+            if tooth.state.place == Place::Implant {
                 screw(person, frame, tooth, paths)
             } else {
                 natural(person, frame, tooth, paths)
@@ -146,11 +146,10 @@ fn around(
     person: &Person,
     frame: &Frame,
     tooth: &Tooth,
-    s: f64,
-    t: f64,
+    place: (f64, f64),
     half: (f64, f64),
 ) -> Patch {
-    let (x, y) = tooth.point(s, t);
+    let (x, y) = tooth.point(place.0, place.1);
     shape::ellipsoid(
         &frame.view,
         Frame::place(person, x, y),
@@ -165,7 +164,8 @@ fn rooted(person: &Person, frame: &Frame, tooth: &Tooth, paths: &mut Paths) -> P
     let (mut stem, mut socket, mut wall) = (nothing(), nothing(), nothing());
     // In the bone from the crest on.
     let from = ((0.07 * tooth.crown + person.crest) / tooth.root).clamp(0.0, 0.8);
-    let from = if tooth.state.impacted { 0.0 } else { from };
+    let lies = tooth.state.place == Place::Impacted;
+    let from = if lies { 0.0 } else { from };
     for which in roots(tooth) {
         let inner = root(person, tooth, *which, 0.0, 0.0);
         stem = stem.union(&shape::tube(&frame.view, &inner, 0.0).outer, 0.1);
@@ -223,7 +223,7 @@ fn natural(person: &Person, frame: &Frame, tooth: &Tooth, paths: &mut Paths) -> 
         ));
     }
     let whole = plate.outer.union(&stem, 0.0);
-    if tooth.state.impacted {
+    if tooth.state.place == Place::Impacted {
         lesions.push(("impacted", whole.clone()));
     }
     Drawn {

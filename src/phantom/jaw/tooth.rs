@@ -32,15 +32,24 @@ const SIZES: [[(f64, f64, f64); 8]; 2] = [
     ],
 ];
 
-/// What was done to a tooth, or to its place.
+/// What stands in a place of the row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A tooth.
+    #[default]
+    Standing,
+    /// A tooth that lies in the bone.
+    Impacted,
+    /// A screw.
+    Implant,
+    /// Nothing.
+    Missing,
+}
+
+/// What stands in a place, and what was done to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct State {
-    /// Nothing stands here.
-    pub(super) missing: bool,
-    /// A screw stands here.
-    pub(super) implant: bool,
-    /// Lies in the bone.
-    pub(super) impacted: bool,
+    pub(super) place: Place,
     /// Decay on this side of the crown, −1 or 1.
     pub(super) caries: Option<f64>,
     /// Metal in the crown: its share of the width; above 1 a whole crown of metal.
@@ -173,7 +182,11 @@ fn row(quadrant: u8, own: f64, person: &Person, chance: &mut Noise, teeth: &mut 
             crown: crown * scale * TALL * chance.gauss(1.0, 0.03),
             root: root * scale * TALL * chance.gauss(1.0, 0.05),
             state: State {
-                missing: gone,
+                place: if gone {
+                    Place::Missing
+                } else {
+                    Place::Standing
+                },
                 ..State::default()
             },
         });
@@ -194,7 +207,7 @@ fn pick(
 }
 
 fn befall(request: &FindingRequest, chance: &mut Noise, teeth: &mut [Tooth]) {
-    let sound = |t: &Tooth| !t.state.missing && !t.state.implant && !t.state.impacted;
+    let sound = |t: &Tooth| t.state.place == Place::Standing;
     match request.name.as_str() {
         "caries" => {
             for i in pick(teeth, 1 + chance.index(3), chance, |t| {
@@ -232,7 +245,7 @@ fn befall(request: &FindingRequest, chance: &mut Noise, teeth: &mut [Tooth]) {
             if chance.chance(0.4) {
                 for i in pick(teeth, 1, chance, |t| t.upper && t.rank() == 8) {
                     teeth[i].state = State {
-                        impacted: true,
+                        place: Place::Impacted,
                         ..State::default()
                     };
                     teeth[i].at.1 -= chance.range(9.0, 14.0);
@@ -242,14 +255,14 @@ fn befall(request: &FindingRequest, chance: &mut Noise, teeth: &mut [Tooth]) {
         "implant" => {
             let count = 1 + chance.index(3);
             let mut places = pick(teeth, count, chance, |t| {
-                t.state.missing && (3..8).contains(&t.rank())
+                t.state.place == Place::Missing && (3..8).contains(&t.rank())
             });
             if places.is_empty() {
                 places = pick(teeth, 1, chance, |t| (4..8).contains(&t.rank()));
             }
             for i in places {
                 teeth[i].state = State {
-                    implant: true,
+                    place: Place::Implant,
                     ..State::default()
                 };
             }
@@ -266,7 +279,7 @@ fn impact(tooth: &mut Tooth, chance: &mut Noise) {
     tooth.at.0 -= side * 2.0;
     tooth.at.1 += chance.range(7.0, 13.0);
     tooth.state = State {
-        impacted: true,
+        place: Place::Impacted,
         ..State::default()
     };
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::tooth::Place;
 use super::{FINDINGS, FINER, Scene};
 use crate::geometry::{PixelRect, Point};
 use crate::grid::Grid;
@@ -86,15 +87,16 @@ fn covered(scene: &Scene, patches: &[&Patch]) -> Grid<u8> {
 
 fn numbers(scene: &Scene) -> BTreeMap<String, f64> {
     let mut numbers = BTreeMap::new();
-    let standing = scene
-        .teeth
-        .iter()
-        .filter(|t| !t.state.missing && !t.state.implant);
-    numbers.insert("teeth".to_owned(), standing.count() as f64);
-    let count = |f: &dyn Fn(&super::tooth::State) -> bool| {
-        scene.teeth.iter().filter(|t| f(&t.state)).count() as f64
+    let count = |places: &[Place]| {
+        let fits = scene
+            .teeth
+            .iter()
+            .filter(|t| places.contains(&t.state.place));
+        fits.count() as f64
     };
-    numbers.insert("implants".to_owned(), count(&|s| s.implant));
+    let teeth = count(&[Place::Standing, Place::Impacted]);
+    numbers.insert("teeth".to_owned(), teeth);
+    numbers.insert("implants".to_owned(), count(&[Place::Implant]));
     numbers.insert("lower_cortex_mm".to_owned(), scene.person.cortex);
     numbers.insert("crest_below_enamel_mm".to_owned(), scene.person.crest);
     for (canal, name) in scene.canals.iter().zip(["right", "left"]) {
