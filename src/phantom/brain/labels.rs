@@ -290,7 +290,7 @@ fn midline(head: &Head, q: (f64, f64), bent: f64) -> (f64, bool) {
 }
 
 /// Distance from the fluid of the sulci; below 0 in it.
-fn furrows(head: &Head, plan: &Plan, q: (f64, f64), depth: f64, r: f64) -> (f64, f64) {
+fn furrows(head: &Head, plan: &Plan, q: (f64, f64), depth: f64, r: f64) -> f64 {
     let angle = q.1.atan2(q.0);
     let mean = 0.5 * (head.half.0 + head.half.1) - 15.0;
     let drift = f64::from(plan.coarse.at(q.0 * 0.9 + 40.0, q.1 * 0.9));
