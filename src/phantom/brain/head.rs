@@ -88,7 +88,7 @@ impl Head {
             taper: chance.range(0.05, 0.14),
             skew: chance.gauss(0.0, 0.012),
             scalp: chance.range(4.0, 7.5),
-            skull: chance.range(5.0, 7.5),
+            skull: chance.range(4.2, 6.6),
             rim: (chance.range(0.8, 1.6) + 1.6 * old) * thin,
             evans,
             third: (chance.range(2.5, 4.0) + 3.5 * old) * if hydrocephalus { 2.2 } else { 1.0 },
@@ -98,7 +98,7 @@ impl Head {
             patches: ((age - 50.0) / 60.0).clamp(0.0, 1.0) * chance.range(0.0, 1.0).powi(2),
             atrophy,
             hydrocephalus,
-            field_mm: chance.range(212.0, 262.0),
+            field_mm: chance.range(222.0, 275.0),
             turn: chance.gauss(0.0, 3.0).clamp(-9.0, 9.0),
             shift: (chance.gauss(0.0, 3.0), chance.gauss(0.0, 4.0)),
         }

@@ -104,7 +104,7 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     let mut bias = || strength * chance.range(-1.0, 1.0);
     let (bx, by, bxx, byy, bxy) = (bias(), bias(), bias(), bias(), bias());
     let mottle = mottle(scene.pitch * FINER as f64, (w, h), chance);
-    let sigma = 0.018 * (0.7 * chance.normal()).clamp(-1.3, 1.5).exp();
+    let sigma = 0.026 * (0.7 * chance.normal()).clamp(-1.3, 1.5).exp();
     let mut noisy = Grid::filled(w, h, 0.0_f32);
     for y in 0..h {
         for x in 0..w {
@@ -117,7 +117,7 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         }
     }
     // Scanners interpolate their matrix to the image.
-    let smooth = blur::gaussian(&noisy, chance.range(0.40, 0.65));
+    let smooth = blur::gaussian(&noisy, chance.range(0.25, 0.42));
     let white = chance.range(0.30, 0.70) as f32;
     let gamma = chance.range(0.9, 1.15) as f32;
     let floor = if chance.chance(0.6) { 0.05 } else { 0.0 };
@@ -173,7 +173,8 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         let value = units[at] + cup * glow[at] + gain * (a[at] - b[at]);
         ((value - level) / width + 0.5).clamp(0.0, 1.0)
     });
-    blur::area_average(&shown, FINER)
+    let soft = chance.range(0.7, 0.95);
+    blur::gaussian(&blur::area_average(&shown, FINER), soft)
 }
 
 fn deviation(a: &Grid<f32>, b: &Grid<f32>) -> f32 {

@@ -31,7 +31,7 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
         quanta,
         electronic: 30.0,
         fixed_pattern: if screen {
-            chance.range(0.020, 0.040)
+            chance.range(0.034, 0.060)
         } else {
             chance.range(0.010, 0.022)
         },
@@ -83,13 +83,13 @@ fn film_look(chance: &mut Noise) -> Look {
         coarse: 1.0,
         saturation: 0.5,
         gate: 0.002,
-        steepness: chance.range(4.8, 7.0) as f32,
+        steepness: chance.range(6.0, 8.4) as f32,
         middle: chance.range(0.50, 0.72) as f32,
         jitter: [
             chance.range(-0.25, -0.05) as f32,
             chance.range(-0.02, 0.15) as f32,
         ],
-        blur_px: chance.range(0.40, 0.75),
+        blur_px: chance.range(0.46, 0.70),
     }
 }
 
@@ -148,7 +148,7 @@ fn label(scene: &Scene, image: &mut Grid<f32>, screen: bool, chance: &mut Noise)
         },
         size * chance.range(0.06, 0.12),
     );
-    if !chance.chance(0.85) {
+    if !chance.chance(if screen { 0.45 } else { 0.85 }) {
         return;
     }
     let side = if scene.woman.left { 'L' } else { 'R' };
@@ -159,7 +159,7 @@ fn label(scene: &Scene, image: &mut Grid<f32>, screen: bool, chance: &mut Noise)
     let pitch = 0.95 * height;
     let wide = pitch * text.len() as f64;
     let tag = screen && chance.chance(0.5);
-    let bright = chance.range(0.5, 0.9) as f32;
+    let bright = chance.range(0.4, 0.7) as f32;
     if tag {
         let (w, h) = image.size();
         let (rx, ry) = (0.5 * wide + 0.5 * height, 0.95 * height);

@@ -99,7 +99,7 @@ fn look(chance: &mut Noise, bedside: bool) -> Look {
     };
     Look {
         gains: [
-            g(2.0, chance),
+            g(2.8, chance),
             g(2.5, chance),
             g(2.5, chance),
             g(1.8, chance),
@@ -114,7 +114,7 @@ fn look(chance: &mut Noise, bedside: bool) -> Look {
             chance.range(-0.06, 0.04) as f32,
             chance.range(-0.02, 0.12) as f32,
         ],
-        blur_px: chance.range(0.3, 0.5),
+        blur_px: chance.range(0.08, 0.22),
     }
 }
 
@@ -165,8 +165,8 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
         &mut intensity,
         &mut Noise::new(seed, 171),
         Grain {
-            // Air kerma in the open beam is an order above that behind the patient.
-            quanta: 30_000.0 * chance.range(30.0, 110.0) * pixel * pixel * 0.6 * 0.5,
+            // So few quanta stand for all that is grainy at this sampling: noise, compression, fine clutter.
+            quanta: 30_000.0 * chance.range(1.2, 14.0) * pixel * pixel * 0.6 * 0.5,
             electronic: 30.0,
             fixed_pattern: chance.range(0.002, 0.005),
             correlation_px: 0.4,

@@ -177,7 +177,7 @@ fn exposed(scene: &Scene, p: &Grid<f32>, noise: &mut Noise, seed: u64) -> Grid<f
     };
     let intensity = detector::with_scatter(p, scatter, 0.5);
     let mut intensity = blur::area_average(&intensity, FINER);
-    let kerma = noise.range(12.0, 70.0);
+    let kerma = noise.range(3.5, 20.0);
     let pixel = scene.film.mm_per_px;
     let grain = Grain {
         quanta: 22_800.0 * kerma * pixel * pixel * noise.range(0.3, 0.65),
@@ -204,8 +204,8 @@ fn look(size: f64, noise: &mut Noise) -> Look {
     };
     let gains = [
         gain(0.9, 1.5),
-        gain(0.95, 1.6),
-        gain(1.0, 1.7),
+        gain(0.85, 1.4),
+        gain(0.85, 1.35),
         gain(1.0, 1.7),
         gain(0.95, 1.4),
     ];
@@ -214,13 +214,13 @@ fn look(size: f64, noise: &mut Noise) -> Look {
         coarse: noise.range(0.62, 0.95) as f32,
         saturation: noise.range(0.15, 0.4) as f32,
         gate: noise.range(0.002, 0.006) as f32,
-        steepness: noise.range(3.6, 5.6) as f32,
-        middle: noise.range(0.62, 0.92) as f32,
+        steepness: noise.range(3.3, 5.0) as f32,
+        middle: noise.range(0.74, 1.02) as f32,
         jitter: [
             noise.range(-0.05, 0.15) as f32,
             noise.range(-0.06, 0.08) as f32,
         ],
-        blur_px: noise.range(0.35, 0.55) * scale,
+        blur_px: noise.range(0.12, 0.28) * scale,
     }
 }
 

@@ -64,10 +64,10 @@ pub(super) fn cut(
         |patch: Patch| patch.mapped(|x, y, v| v.min(bones.mandible.at(x as i64, y as i64)));
     let wall = inside(shape::tube(&frame.view, &wide, 0.0).outer.without(&tube));
     let hollow = inside(tube.clone());
-    let clear = chance.range(1.6, 3.0) as f32;
+    let clear = chance.range(2.0, 3.5) as f32;
     paths.add(Material::Cancellous, &hollow, -clear);
     paths.add(Material::Soft, &hollow, clear);
-    let lined = chance.range(0.45, 0.95) as f32;
+    let lined = chance.range(1.0, 1.7) as f32;
     paths.add(Material::Cancellous, &wall, -lined);
     paths.add(Material::Cortical, &wall, lined);
     let end = points[points.len() - 1];
