@@ -148,7 +148,8 @@ fn label(scene: &Scene, image: &mut Grid<f32>, screen: bool, chance: &mut Noise)
         },
         size * chance.range(0.06, 0.12),
     );
-    if !chance.chance(if screen { 0.45 } else { 0.85 }) {
+    let share = if screen { 0.45 } else { 0.85 };
+    if !chance.chance(share) {
         return;
     }
     let side = if scene.woman.left { 'L' } else { 'R' };

@@ -161,12 +161,14 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
     let mut intensity = blur::area_average(&intensity, Frame::FINER);
     let side = intensity.width();
     let pixel = fine * Frame::FINER as f64;
+    // Finer films show less of it in each pixel, not more.
+    let finer = (1.5 / pixel).max(1.0);
     detector::add_noise(
         &mut intensity,
         &mut Noise::new(seed, 171),
         Grain {
             // So few quanta stand for all that is grainy at this sampling: noise, compression, fine clutter.
-            quanta: 30_000.0 * chance.range(1.2, 14.0) * pixel * pixel * 0.6 * 0.5,
+            quanta: 30_000.0 * chance.range(1.2, 14.0) * pixel * pixel * 0.3 * finer.powi(4),
             electronic: 30.0,
             fixed_pattern: chance.range(0.002, 0.005),
             correlation_px: 0.4,
