@@ -98,7 +98,7 @@ impl Head {
             patches: ((age - 50.0) / 60.0).clamp(0.0, 1.0) * chance.range(0.0, 1.0).powi(2),
             atrophy,
             hydrocephalus,
-            field_mm: chance.range(222.0, 275.0),
+            field_mm: chance.range(215.0, 262.0),
             turn: chance.gauss(0.0, 3.0).clamp(-9.0, 9.0),
             shift: (chance.gauss(0.0, 3.0), chance.gauss(0.0, 4.0)),
         }

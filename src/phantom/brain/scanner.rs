@@ -104,7 +104,7 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     let mut bias = || strength * chance.range(-1.0, 1.0);
     let (bx, by, bxx, byy, bxy) = (bias(), bias(), bias(), bias(), bias());
     let mottle = mottle(scene.pitch * FINER as f64, (w, h), chance);
-    let sigma = 0.026 * (0.7 * chance.normal()).clamp(-1.3, 1.5).exp();
+    let sigma = 0.021 * (0.7 * chance.normal()).clamp(-1.3, 1.5).exp();
     let mut noisy = Grid::filled(w, h, 0.0_f32);
     for y in 0..h {
         for x in 0..w {
@@ -117,8 +117,8 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         }
     }
     // Scanners interpolate their matrix to the image.
-    let smooth = blur::gaussian(&noisy, chance.range(0.25, 0.42));
-    let white = chance.range(0.30, 0.70) as f32;
+    let smooth = blur::gaussian(&noisy, chance.range(0.40, 0.58));
+    let white = chance.range(0.32, 0.70) as f32;
     let gamma = chance.range(0.9, 1.15) as f32;
     let floor = if chance.chance(0.6) { 0.05 } else { 0.0 };
     smooth.map(|s| {
@@ -160,7 +160,7 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     let glow = blur::gaussian(&bone, 5.0 / (scene.pitch * 4.0));
     let glow = blur::enlarged(&glow, 4, w, h);
     let cup = chance.range(4.0, 14.0) as f32;
-    let sigma = chance.range(1.6, 3.6) as f32;
+    let sigma = chance.range(4.5, 7.5) as f32;
     let white = Grid::from_fn(w, h, |_, _| chance.normal() as f32);
     // A reconstruction filter: ramp, then roll-off; its noise is a band.
     let (a, b) = (blur::gaussian(&white, 1.0), blur::gaussian(&white, 2.6));
@@ -173,7 +173,7 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         let value = units[at] + cup * glow[at] + gain * (a[at] - b[at]);
         ((value - level) / width + 0.5).clamp(0.0, 1.0)
     });
-    let soft = chance.range(0.7, 0.95);
+    let soft = chance.range(0.64, 0.82);
     blur::gaussian(&blur::area_average(&shown, FINER), soft)
 }
 
@@ -189,10 +189,10 @@ fn deviation(a: &Grid<f32>, b: &Grid<f32>) -> f32 {
 
 /// The head rest: a thin bright shell under the head, on most scans.
 fn rest(scene: &Scene, units: &mut Grid<f32>, chance: &mut Noise) {
-    let present = chance.chance(0.85);
+    let present = chance.chance(0.92);
     let gap = chance.range(4.0, 12.0);
-    let radius = chance.range(98.0, 122.0);
-    let open = chance.range(0.8, 1.45);
+    let radius = chance.range(104.0, 125.0);
+    let open = chance.range(1.2, 1.6);
     let dense = chance.range(10.0, 200.0) as f32;
     if !present {
         return;

@@ -83,13 +83,13 @@ fn film_look(chance: &mut Noise) -> Look {
         coarse: 1.0,
         saturation: 0.5,
         gate: 0.002,
-        steepness: chance.range(6.0, 8.4) as f32,
+        steepness: chance.range(6.6, 9.2) as f32,
         middle: chance.range(0.50, 0.72) as f32,
         jitter: [
             chance.range(-0.25, -0.05) as f32,
             chance.range(-0.02, 0.15) as f32,
         ],
-        blur_px: chance.range(0.46, 0.70),
+        blur_px: chance.range(0.48, 0.70),
     }
 }
 

@@ -99,7 +99,7 @@ fn look(chance: &mut Noise, bedside: bool) -> Look {
     };
     Look {
         gains: [
-            g(2.8, chance),
+            g(3.5, chance),
             g(2.5, chance),
             g(2.5, chance),
             g(1.8, chance),

@@ -177,7 +177,7 @@ fn exposed(scene: &Scene, p: &Grid<f32>, noise: &mut Noise, seed: u64) -> Grid<f
     };
     let intensity = detector::with_scatter(p, scatter, 0.5);
     let mut intensity = blur::area_average(&intensity, FINER);
-    let kerma = noise.range(3.5, 20.0);
+    let kerma = noise.range(6.5, 30.0);
     let pixel = scene.film.mm_per_px;
     let grain = Grain {
         quanta: 22_800.0 * kerma * pixel * pixel * noise.range(0.3, 0.65),
@@ -203,11 +203,11 @@ fn look(size: f64, noise: &mut Noise) -> Look {
         (low + (high - low) * (0.65 * f64::from(boost) + 0.35 * noise.uniform())) as f32
     };
     let gains = [
-        gain(0.9, 1.5),
+        gain(1.1, 1.7),
         gain(0.85, 1.4),
         gain(0.85, 1.35),
-        gain(1.0, 1.7),
-        gain(0.95, 1.4),
+        gain(0.9, 1.4),
+        gain(0.85, 1.25),
     ];
     Look {
         gains,
