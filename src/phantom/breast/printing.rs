@@ -33,7 +33,7 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
         fixed_pattern: if screen {
             chance.range(0.034, 0.060)
         } else {
-            chance.range(0.010, 0.022)
+            chance.range(0.008, 0.017)
         },
         correlation_px: if screen { 0.55 } else { 0.35 },
     };

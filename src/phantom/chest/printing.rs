@@ -168,7 +168,7 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
         &mut Noise::new(seed, 171),
         Grain {
             // So few quanta stand for all that is grainy at this sampling: noise, compression, fine clutter.
-            quanta: 30_000.0 * chance.range(1.2, 14.0) * pixel * pixel * 0.3 * finer.powi(4),
+            quanta: 30_000.0 * chance.range(2.5, 14.0) * pixel * pixel * 0.3 * finer.powi(4),
             electronic: 30.0,
             fixed_pattern: chance.range(0.002, 0.005),
             correlation_px: 0.4,
