@@ -401,3 +401,66 @@ fn given_noise_is_what_the_seed_would_have_drawn() {
     let given = generate(&["--noise", text(&file)], &folder.path().join("given"));
     assert_eq!(plain.pixels.count_different(&given.pixels), Some(0));
 }
+
+#[test]
+fn phantoms_of_every_kind_are_written_with_their_truth() {
+    let folder = tempfile::tempdir().unwrap();
+    for (kind, view, mask) in [
+        ("breast", "", "breast"),
+        ("jaw", "PANORAMIC", "canal left"),
+        ("brain-mr", "AXIAL", "ventricles"),
+        ("brain-ct", "AXIAL", "skull"),
+    ] {
+        let out = folder.path().join(kind);
+        let said = answer(
+            0,
+            &[
+                "phantom",
+                kind,
+                "--count",
+                "2",
+                "--seed",
+                "4",
+                "--size",
+                "64",
+                "--out",
+                text(&out),
+            ],
+        );
+        assert_eq!(said["count"], 2);
+        let table = std::fs::read_to_string(out.join("manifest.csv")).unwrap();
+        assert_eq!(table.lines().count(), 3, "{kind}");
+        assert!(table.contains(view));
+        for name in radcanvas::phantom::findings_of(kind).unwrap() {
+            assert!(
+                table.lines().next().unwrap().contains(name),
+                "{kind}: no column {name}"
+            );
+        }
+        assert!(
+            out.join(format!("masks/{kind}-00000004-{mask}.png"))
+                .is_file()
+        );
+        assert!(out.join(format!("{kind}-00000004.png")).is_file());
+    }
+}
+
+#[test]
+fn bench_phantoms_prints_every_gate() {
+    let said = answer(0, &["bench", "phantoms", "--only", "jaw", "--count", "4"]);
+    let figures = said["figures"].as_array().unwrap();
+    for gate in [1, 2, 3, 4, 6] {
+        assert!(figures.iter().any(|f| f["gate"] == gate), "no gate {gate}");
+    }
+    let film = figures.iter().find(|f| f["name"] == "jaw film").unwrap();
+    assert!(film["value"].as_f64().unwrap() > 0.0 && film["unit"] == "s");
+    // Without real films the network of gate 4 cannot be asked.
+    let fourth = figures.iter().find(|f| f["gate"] == 4).unwrap();
+    assert!(fourth["value"].is_null() && fourth["holds"].is_null());
+    refused(
+        2,
+        &["no kind of film"],
+        &["bench", "phantoms", "--only", "foot"],
+    );
+    refused(2, &["--real"], &["bench", "phantoms", "--real", "chest"]);
+}

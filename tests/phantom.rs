@@ -5,3 +5,9 @@ mod xray;
 
 #[path = "phantom/hip.rs"]
 mod hip;
+
+#[path = "phantom/kinds.rs"]
+mod kinds;
+
+#[path = "phantom/realism.rs"]
+mod realism;

@@ -46,6 +46,7 @@ const GROUND: &[&str] = &[
     "geometry",
     "landmarks",
     "noise",
+    "signal",
     "encoding",
     "bundle",
 ];

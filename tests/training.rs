@@ -8,6 +8,7 @@ use radcanvas::job::{DataSource, ErrorKind, TrainingPlan, TrainingTask};
 use radcanvas::network::device::Place;
 use radcanvas::network::folder;
 use radcanvas::training::carry_out;
+use radcanvas::training::data::load;
 use radcanvas::training::loss::{binary, cross_entropy, gradient_difference, halved, mean_square};
 use radcanvas::training::recipe::Recipe;
 use serde_json::{Value, json};
@@ -236,4 +237,56 @@ fn losses_match_their_formulas() {
     let weight = tensor(&[1.0], &[1, 1]);
     let found = value(cross_entropy(&logits, &target, &weight).unwrap());
     assert!((found - 4.0_f32.ln()).abs() < 1e-6, "{found}");
+}
+
+#[test]
+fn every_kind_of_phantom_encodes_its_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = plan(TrainingTask::Reader, &folder.path().join("out"), 1);
+    let kinds: Vec<String> = radcanvas::phantom::KINDS.map(str::to_owned).to_vec();
+    plan.data = DataSource::Phantoms {
+        kinds: kinds.clone(),
+        seed: 3,
+        count: 3,
+    };
+    let recipe = Recipe::from_value(&plan.recipe).unwrap();
+    let data = load(&plan, &recipe, &mut |_| ControlFlow::Continue(())).unwrap();
+    assert_eq!(data.examples.len(), 3 * kinds.len());
+    assert_eq!(data.names.kinds.len(), kinds.len());
+    assert!(data.names.findings.len() <= radcanvas::network::condition::FINDINGS);
+    for example in &data.examples {
+        let facts = &example.facts;
+        let condition = data.condition(facts);
+        assert_eq!(example.image.size(), (64, 64));
+        assert_eq!(condition.kind, data.names.kind(&facts.kind));
+        assert!(
+            condition.kind.is_some() && condition.age_decades.is_some() && condition.sex.is_some()
+        );
+        let wanted = radcanvas::phantom::findings_of(&facts.kind).unwrap();
+        assert_eq!(condition.findings.len(), wanted.len(), "{}", facts.kind);
+        for name in wanted {
+            let place = data.names.finding(name).unwrap();
+            let said = facts.findings.iter().find(|f| f.0 == *name).unwrap().1;
+            assert!(
+                condition.findings.contains(&(place, said)),
+                "{} {name}",
+                facts.kind
+            );
+        }
+    }
+    // A panoramic film stands amid black: its lines moved with it.
+    let jaw = data
+        .examples
+        .iter()
+        .find(|e| e.facts.kind == "jaw")
+        .unwrap();
+    assert!(
+        jaw.image
+            .row(0)
+            .iter()
+            .chain(jaw.image.row(63))
+            .all(|v| *v == 0)
+    );
+    let (bone, _) = &jaw.facts.outlines[0];
+    assert!(bone.iter().all(|p| p.y > 12.0 && p.y < 52.0));
 }

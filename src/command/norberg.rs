@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 
 use super::{Common, carry_out, engine_of, report, say, say_json};
 use crate::engine::LocalEngine;
-use crate::job::{Error, ErrorKind, Measurement, Order, Product, Reading};
+use crate::job::{Error, ErrorKind, HipReading, Measurement, Order, Product, Reading};
 use crate::landmarks::{HipLandmarks, Side};
 use crate::measure::norberg::{doubts, norberg_degrees};
-use crate::radiograph;
+use crate::radiograph::{self, Radiograph};
 
 /// Options of `norberg`.
 #[derive(Clone, Debug, clap::Args)]
@@ -62,7 +62,7 @@ pub(super) fn run(options: &Norberg, common: &Common) -> Result<ExitCode, Error>
     }
 }
 
-fn read_points(path: &Path) -> Result<Value, Error> {
+pub(super) fn read_points(path: &Path) -> Result<Value, Error> {
     let refuse = |what: String| {
         Error::new(ErrorKind::Input, what)
             .at(path)
@@ -73,7 +73,7 @@ fn read_points(path: &Path) -> Result<Value, Error> {
 }
 
 /// The points of one film: the object itself, or the one under the film's name.
-fn points_for(path: &Path, points: &Value) -> Result<HipLandmarks, Error> {
+pub(super) fn points_for(path: &Path, points: &Value) -> Result<HipLandmarks, Error> {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
     let object = name.and_then(|name| points.get(name)).unwrap_or(points);
     let landmarks: HipLandmarks = serde_json::from_value(object.clone()).map_err(|e| {
@@ -117,7 +117,15 @@ fn from_points(path: &Path, points: &Value) -> Result<Value, Error> {
     }))
 }
 
-fn from_model(path: &Path, engine: &mut LocalEngine) -> Result<Value, Error> {
+/// The points that the hips model finds on a film.
+pub(super) fn model_points(path: &Path, engine: &mut LocalEngine) -> Result<HipLandmarks, Error> {
+    model_reading(path, engine).map(|(_, reading)| reading.landmarks)
+}
+
+fn model_reading(
+    path: &Path,
+    engine: &mut LocalEngine,
+) -> Result<(Arc<Radiograph>, HipReading), Error> {
     let film = Arc::new(radiograph::read(path, 0)?);
     let order = Order::Measure(Measurement::Hips {
         radiograph: Arc::clone(&film),
@@ -127,6 +135,11 @@ fn from_model(path: &Path, engine: &mut LocalEngine) -> Result<Value, Error> {
     let Product::Reading(Reading::Hips(reading)) = product.map_err(|e| e.at(path))? else {
         return Err(Error::new(ErrorKind::Failed, "the engine answered something else").at(path));
     };
+    Ok((film, reading))
+}
+
+fn from_model(path: &Path, engine: &mut LocalEngine) -> Result<Value, Error> {
+    let (film, reading) = model_reading(path, engine)?;
     let landmarks = &reading.landmarks;
     let side = |side, interval: [f64; 2]| {
         let hip = landmarks.hip(side);

@@ -15,9 +15,8 @@ use crate::grid::Grid;
 use crate::job::{Error, ErrorKind};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
-use crate::phantom::Phantom;
-use crate::phantom::chest::{self, ChestOptions};
 use crate::phantom::hip::{self, HipOptions};
+use crate::phantom::{self, Phantom};
 use crate::radiograph::write::write_whole;
 use crate::radiograph::{
     self, DisplayWindow, Pixels, Radiograph, Spacing, SpacingSource, SyntheticMark,
@@ -30,6 +29,28 @@ pub(super) enum Kind {
     Hip,
     /// Human chest, frontal.
     Chest,
+    /// Mammogram, oblique or craniocaudal.
+    Breast,
+    /// Panoramic film of the jaws, twice as wide as high.
+    Jaw,
+    /// Axial slice of the brain, T1-weighted MR.
+    BrainMr,
+    /// Axial slice of the brain, CT; the partner of the MR of the same seed.
+    BrainCt,
+}
+
+impl Kind {
+    /// As the networks call it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Hip => "hip",
+            Self::Chest => "chest",
+            Self::Breast => "breast",
+            Self::Jaw => "jaw",
+            Self::BrainMr => "brain-mr",
+            Self::BrainCt => "brain-ct",
+        }
+    }
 }
 
 /// How to store films.
@@ -62,7 +83,7 @@ pub(super) struct PhantomArguments {
     /// Folder for films and truth; made if absent.
     #[arg(long)]
     pub(super) out: PathBuf,
-    /// The mix of real practice, not the flat mix for training.
+    /// The mix of real practice, not the flat mix for training (hips).
     #[arg(long)]
     pub(super) natural: bool,
     /// Replace what is there.
@@ -122,7 +143,14 @@ fn film(phantom: &Phantom, format: Format) -> Radiograph {
         film.source.bits_stored = 12;
         film.windows = vec![DisplayWindow::from_range(0.0, 4095.0)];
     }
-    "DX".clone_into(&mut film.modality);
+    match phantom.kind.as_str() {
+        "breast" => "MG",
+        "jaw" => "PX",
+        "brain-mr" => "MR",
+        "brain-ct" => "CT",
+        _ => "DX",
+    }
+    .clone_into(&mut film.modality);
     film.view_position.clone_from(&phantom.view);
     film.spacing = Some(Spacing {
         row_mm: phantom.spacing_mm,
@@ -142,22 +170,20 @@ fn film(phantom: &Phantom, format: Format) -> Radiograph {
 }
 
 fn one(arguments: &PhantomArguments, seed: u64) -> Result<Row, Error> {
-    let mut phantom = match arguments.kind {
-        Kind::Hip => hip::draw(
+    let size = usize::from(arguments.size);
+    let natural = arguments.kind == Kind::Hip && arguments.natural;
+    let mut phantom = if natural {
+        hip::draw(
             seed,
             &HipOptions {
-                size_px: usize::from(arguments.size),
-                natural: arguments.natural,
+                size_px: size,
+                natural,
                 ..HipOptions::default()
             },
-        ),
-        Kind::Chest => chest::draw(
-            seed,
-            &ChestOptions {
-                size_px: usize::from(arguments.size),
-                ..ChestOptions::default()
-            },
-        ),
+        )
+    } else {
+        phantom::draw(arguments.kind.name(), seed, size)
+            .ok_or_else(|| Error::new(ErrorKind::Usage, "no such kind of phantom"))?
     };
     let stem = format!("{}-{seed:08}", phantom.kind);
     let name = match arguments.format {

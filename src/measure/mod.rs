@@ -3,5 +3,6 @@
 pub mod dscore;
 pub mod edges;
 pub mod norberg;
+pub mod realism;
 pub mod seam;
 pub mod wasserstein;

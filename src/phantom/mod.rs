@@ -4,8 +4,12 @@
 //! Attributes are drawn first, then the anatomy given them, then nuisance (pose, exposure, processing) independent
 //! of both, so that nothing but anatomy tells a finding.
 
+pub mod brain;
+pub mod breast;
 pub mod chest;
+mod contour;
 pub mod hip;
+pub mod jaw;
 pub mod xray;
 
 use std::collections::BTreeMap;
@@ -67,6 +71,68 @@ pub struct Phantom {
     pub outlines: Vec<Outline>,
 }
 
+/// One finding that is asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FindingRequest {
+    /// One of the findings of the kind; others are ignored.
+    pub name: String,
+    /// Its middle as a fraction of the film, 0–1 each way; drawn when absent.
+    pub place: Option<Point>,
+    /// Its size in mm; drawn when absent.
+    pub size_mm: Option<f64>,
+}
+
+/// All kinds, as the command line and the networks call them.
+pub const KINDS: [&str; 6] = ["hip", "chest", "breast", "jaw", "brain-mr", "brain-ct"];
+
+/// One film of a kind with everything drawn by chance, `size_px` on the longer side; `None` for a kind that is not
+/// known.
+pub fn draw(kind: &str, seed: u64, size_px: usize) -> Option<Phantom> {
+    Some(match kind {
+        "hip" => hip::draw(
+            seed,
+            &hip::HipOptions {
+                size_px,
+                ..hip::HipOptions::default()
+            },
+        ),
+        "chest" => chest::draw(
+            seed,
+            &chest::ChestOptions {
+                size_px,
+                ..chest::ChestOptions::default()
+            },
+        ),
+        "breast" => breast::draw(
+            seed,
+            &breast::BreastOptions {
+                size_px,
+                ..breast::BreastOptions::default()
+            },
+        ),
+        "jaw" => jaw::draw(
+            seed,
+            &jaw::JawOptions {
+                size_px,
+                ..jaw::JawOptions::default()
+            },
+        ),
+        "brain-mr" | "brain-ct" => brain::draw(
+            seed,
+            &brain::BrainOptions {
+                size_px,
+                contrast: if kind == "brain-mr" {
+                    brain::Contrast::Mr
+                } else {
+                    brain::Contrast::Ct
+                },
+                ..brain::BrainOptions::default()
+            },
+        ),
+        _ => return None,
+    })
+}
+
 /// Findings that a person asks for in images of a kind, in reading order; `None` for a kind that is not known.
 ///
 /// Fewer than the labels of a phantom: grades and either-side labels follow from these.
@@ -81,6 +147,9 @@ pub fn findings_of(kind: &str) -> Option<&'static [&'static str]> {
             "osteoarthritis_right",
         ]),
         "chest" => Some(&chest::FINDINGS),
+        "breast" => Some(&breast::FINDINGS),
+        "jaw" => Some(&jaw::FINDINGS),
+        "brain-mr" | "brain-ct" => Some(&brain::FINDINGS),
         _ => None,
     }
 }

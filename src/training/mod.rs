@@ -9,6 +9,7 @@ pub mod data;
 pub mod lesson;
 pub mod loss;
 pub mod optimizer;
+pub mod patches;
 pub mod recipe;
 pub mod trainer;
 

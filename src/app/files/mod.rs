@@ -267,6 +267,8 @@ fn kind_of(radiograph: &Radiograph) -> String {
     match radiograph.view_position.as_str() {
         "VD" => "hip",
         "PA" | "AP" => "chest",
+        "MLO" | "CC" => "breast",
+        "PANORAMIC" => "jaw",
         _ => "",
     }
     .to_owned()

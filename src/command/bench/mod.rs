@@ -3,6 +3,7 @@
 //! Separate from the work it measures; other programs read its JSON to compare.
 
 mod live;
+mod phantoms;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub enum Bench {
         #[arg(long)]
         models: Option<std::path::PathBuf>,
     },
+    /// How near drawn films come to real ones: every gate of every kind, and the time to draw a film.
+    Phantoms(phantoms::Options),
     /// Convolutions and the other operations of the networks, on the processor.
     Network {
         /// Only operations whose name contains this.
@@ -59,6 +62,9 @@ pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<Exit
         .build()
         .map_err(|error| Error::new(ErrorKind::Failed, format!("no threads: {error}")))?;
     let figures = match bench {
+        Bench::Phantoms(options) => {
+            return pool.install(|| phantoms::run(options, common));
+        }
         Bench::Canvas => canvas()?,
         Bench::Live { repeat, models } => {
             pool.install(|| live::figures(*repeat, models.as_deref(), common))?

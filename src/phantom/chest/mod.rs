@@ -4,7 +4,6 @@
 //! stream of chance, so that changing one finding of a seed changes that finding alone. The patient's left is on the
 //! viewer's right in both views.
 
-mod contour;
 mod devices;
 mod lesions;
 mod person;
@@ -21,7 +20,13 @@ use crate::phantom::Phantom;
 use crate::phantom::xray::{Material, Paths, PowerLaw, Technique, Texture, Vec3, View, power_law};
 use person::Person;
 
+pub use crate::phantom::FindingRequest;
+
 /// Names that [`FindingRequest::name`] may have.
+///
+/// Only the side of a place counts for effusion and pneumothorax; cardiomegaly and edema have none. Sizes are diameters
+/// (nodule, mass, consolidation), height (effusion), rim (pneumothorax), length (atelectasis) or heart width
+/// (cardiomegaly).
 pub const FINDINGS: [&str; 9] = [
     "nodule",
     "mass",
@@ -41,19 +46,6 @@ pub enum ChestView {
     Pa,
     /// Bedside, tube in front, about 1000 mm.
     Ap,
-}
-
-/// One finding that is asked for.
-#[derive(Clone, Debug, PartialEq)]
-pub struct FindingRequest {
-    /// One of [`FINDINGS`]; others are ignored.
-    pub name: String,
-    /// Its middle as a fraction of the film, 0–1 each way; drawn when absent. Only the side counts for effusion and
-    /// pneumothorax; cardiomegaly and edema have no place.
-    pub place: Option<Point>,
-    /// Diameter (nodule, mass, consolidation), height (effusion), rim (pneumothorax), length (atelectasis) or heart
-    /// width (cardiomegaly) in mm; drawn when absent.
-    pub size_mm: Option<f64>,
 }
 
 /// What to draw; everything that is `None` is drawn by chance.

@@ -93,28 +93,28 @@ pub(super) fn surface(seed: u64, person: &Person, frame: &Frame, trunk: &Trunk, 
 }
 
 fn look(chance: &mut Noise, bedside: bool) -> Look {
-    let boost = chance.range(0.85, 1.5) * if bedside { 1.08 } else { 1.0 };
+    let boost = chance.range(0.3, 1.75) * if bedside { 1.08 } else { 1.0 };
     let g = |base: f64, chance: &mut Noise| {
         (1.0 + (base - 1.0) * boost * chance.range(0.85, 1.15)) as f32
     };
     Look {
         gains: [
-            g(2.0, chance),
+            g(3.5, chance),
             g(2.5, chance),
             g(2.5, chance),
             g(1.8, chance),
             g(1.8, chance),
         ],
-        coarse: chance.range(0.50, 0.82) as f32,
+        coarse: chance.range(0.42, 0.95) as f32,
         saturation: 0.22,
         gate: 0.003,
-        steepness: chance.range(4.0, 5.4) as f32,
-        middle: chance.range(0.42, 0.56) as f32,
+        steepness: chance.range(3.2, 6.4) as f32,
+        middle: chance.range(0.38, 0.60) as f32,
         jitter: [
             chance.range(-0.06, 0.04) as f32,
             chance.range(-0.02, 0.12) as f32,
         ],
-        blur_px: chance.range(0.3, 0.5),
+        blur_px: chance.range(0.08, 0.22),
     }
 }
 
@@ -161,12 +161,14 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
     let mut intensity = blur::area_average(&intensity, Frame::FINER);
     let side = intensity.width();
     let pixel = fine * Frame::FINER as f64;
+    // Finer films show less of it in each pixel, not more.
+    let finer = (1.5 / pixel).max(1.0);
     detector::add_noise(
         &mut intensity,
         &mut Noise::new(seed, 171),
         Grain {
-            // Air kerma in the open beam is an order above that behind the patient.
-            quanta: 30_000.0 * chance.range(30.0, 110.0) * pixel * pixel * 0.6 * 0.5,
+            // So few quanta stand for all that is grainy at this sampling: noise, compression, fine clutter.
+            quanta: 30_000.0 * chance.range(2.5, 14.0) * pixel * pixel * 0.3 * finer.powi(4),
             electronic: 30.0,
             fixed_pattern: chance.range(0.002, 0.005),
             correlation_px: 0.4,
@@ -181,8 +183,8 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
     });
     let look = look(&mut chance, bedside);
     let mut film = film::develop(&p, &inside, &look);
-    let dark = chance.range(0.11, 0.30) as f32;
-    let light = chance.range(0.70, 0.86) as f32;
+    let dark = chance.range(0.05, 0.36) as f32;
+    let light = chance.range(0.62, 0.94) as f32;
     let shade = chance.range(0.0, 0.07) as f32;
     for (v, o) in film.cells_mut().iter_mut().zip(open.cells()) {
         *v = (dark + (light - dark) * *v) * o + shade * (1.0 - o);

@@ -4,25 +4,17 @@
 
 use std::collections::BTreeMap;
 
-use super::{ChestView, FINDINGS, Frame, Scene, contour};
+use super::{ChestView, FINDINGS, Frame, Scene};
 use crate::geometry::Point;
 use crate::grid::Grid;
-use crate::phantom::{Finding, Outline, Phantom};
+use crate::phantom::{Finding, Outline, Phantom, contour};
 
-/// A fine mask at the film's sampling: set where half of the pixel is.
 fn halved(fine: &Grid<u8>, inside: impl Fn(u8) -> bool) -> Grid<u8> {
-    let f = Frame::FINER;
-    Grid::from_fn(fine.width() / f, fine.height() / f, |x, y| {
-        let count = (0..f * f)
-            .filter(|k| inside(fine[(x * f + k % f, y * f + k / f)]))
-            .count();
-        if 2 * count >= f * f { 255 } else { 0 }
-    })
+    contour::coarser(fine, Frame::FINER, inside)
 }
 
 fn coarse(p: Point) -> Point {
-    let f = Frame::FINER as f64;
-    Point::new((p.x + 0.5) / f - 0.5, (p.y + 0.5) / f - 0.5)
+    contour::coarser_point(p, Frame::FINER)
 }
 
 /// Widest heart over the inner width of the chest, both from masks.
@@ -100,13 +92,7 @@ pub(super) fn told(seed: u64, scene: &Scene, image: Grid<u16>) -> Phantom {
             continue;
         }
         outlines.extend(contour::traced(name, &mask));
-        let merged = match masks.remove(name) {
-            None => mask,
-            Some(old) => Grid::from_fn(mask.width(), mask.height(), |x, y| {
-                mask[(x, y)].max(old[(x, y)])
-            }),
-        };
-        masks.insert(name.clone(), merged);
+        contour::join(&mut masks, name, mask);
     }
     let mut numbers: BTreeMap<String, f64> = scene.lesions.numbers.iter().cloned().collect();
     numbers.insert("thorax_width_mm".into(), scene.person.thorax_width);

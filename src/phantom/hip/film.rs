@@ -59,20 +59,25 @@ pub(crate) fn film(scene: &Scene, bones: &Bones, seed: u64) -> Grid<u16> {
             *i = 0.0;
         }
     }
+    // A ball of steel or a letter of lead is no anatomy, whatever it lets through.
+    for metal in [Material::Steel, Material::Lead] {
+        let Some(plane) = paths.plane(metal) else {
+            continue;
+        };
+        let covered = blur::area_average(plane, FINER);
+        for (i, m) in inside.cells_mut().iter_mut().zip(covered.cells()) {
+            if *m > 1e-4 {
+                *i = 0.0;
+            }
+        }
+    }
     let mut image = film::develop(&p, &inside, &look);
     let tail = noise.range(0.0, 0.02) as f32;
     for (v, o) in image.cells_mut().iter_mut().zip(open.cells()) {
         *v = *v * o + tail * (1.0 - o);
     }
     if let Some(letter) = marker {
-        let patch = letter.coverage(scene.film.size());
-        for y in 0..patch.rect.height {
-            for x in 0..patch.rect.width {
-                let at = (x + patch.rect.x as usize, y + patch.rect.y as usize);
-                let cover = patch.values[(x, y)];
-                image[at] += (1.0 - image[at]) * cover;
-            }
-        }
+        letter.draw(&mut image, 1.0);
     }
     letterbox(&mut image, &mut noise);
     film::quantized(&image)
@@ -172,7 +177,7 @@ fn exposed(scene: &Scene, p: &Grid<f32>, noise: &mut Noise, seed: u64) -> Grid<f
     };
     let intensity = detector::with_scatter(p, scatter, 0.5);
     let mut intensity = blur::area_average(&intensity, FINER);
-    let kerma = noise.range(12.0, 70.0);
+    let kerma = noise.range(6.5, 30.0);
     let pixel = scene.film.mm_per_px;
     let grain = Grain {
         quanta: 22_800.0 * kerma * pixel * pixel * noise.range(0.3, 0.65),
@@ -198,24 +203,24 @@ fn look(size: f64, noise: &mut Noise) -> Look {
         (low + (high - low) * (0.65 * f64::from(boost) + 0.35 * noise.uniform())) as f32
     };
     let gains = [
-        gain(1.2, 2.4),
-        gain(1.2, 2.4),
-        gain(1.1, 2.1),
-        gain(1.0, 1.7),
-        gain(0.95, 1.4),
+        gain(1.1, 1.7),
+        gain(0.85, 1.4),
+        gain(0.85, 1.35),
+        gain(0.9, 1.4),
+        gain(0.85, 1.25),
     ];
     Look {
         gains,
         coarse: noise.range(0.62, 0.95) as f32,
         saturation: noise.range(0.15, 0.4) as f32,
         gate: noise.range(0.002, 0.006) as f32,
-        steepness: noise.range(3.6, 5.6) as f32,
-        middle: noise.range(0.62, 0.92) as f32,
+        steepness: noise.range(3.3, 5.0) as f32,
+        middle: noise.range(0.74, 1.02) as f32,
         jitter: [
             noise.range(-0.05, 0.15) as f32,
             noise.range(-0.06, 0.08) as f32,
         ],
-        blur_px: noise.range(0.35, 0.55) * scale,
+        blur_px: noise.range(0.12, 0.28) * scale,
     }
 }
 

@@ -8,7 +8,7 @@ use super::{FINER, Scene, joint};
 use crate::geometry::{PixelRect, Point};
 use crate::grid::Grid;
 use crate::landmarks::{Hip, Side};
-use crate::phantom::{Finding, Outline, Phantom};
+use crate::phantom::{Finding, Outline, Phantom, contour};
 
 /// Puts film and truth together.
 pub(crate) fn phantom(seed: u64, scene: &Scene, bones: &Bones, image: Grid<u16>) -> Phantom {
@@ -132,18 +132,15 @@ fn around(hip: &Hip) -> PixelRect {
     )
 }
 
-/// A point of the fine film on the film as delivered.
-fn coarse(p: Point) -> Point {
-    let f = FINER as f64;
-    Point::new((p.x + 0.5) / f - 0.5, (p.y + 0.5) / f - 0.5)
-}
-
 fn outlines(scene: &Scene, bones: &Bones) -> Vec<Outline> {
     let mut all = Vec::new();
     let mut push = |name: String, points: &[Point], closed: bool| {
         all.push(Outline {
             name,
-            points: points.iter().map(|p| coarse(*p)).collect(),
+            points: points
+                .iter()
+                .map(|p| contour::coarser_point(*p, FINER))
+                .collect(),
             closed,
         });
     };

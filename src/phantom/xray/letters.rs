@@ -4,6 +4,7 @@
 
 use super::Patch;
 use crate::geometry::{PixelRect, Point};
+use crate::grid::Grid;
 
 /// Strokes of a capital letter in a box of 1 × 1 (x right, y down); empty for a letter that is not known.
 pub fn strokes(letter: char) -> Vec<Vec<Point>> {
@@ -66,6 +67,44 @@ pub fn strokes(letter: char) -> Vec<Vec<Point>> {
             line(&[(0.1, 0.0), (0.9, 0.0)]),
             line(&[(0.5, 0.0), (0.5, 1.0)]),
         ],
+        _ => view_strokes(letter),
+    }
+}
+
+/// Strokes of the letters that only name views.
+fn view_strokes(letter: char) -> Vec<Vec<Point>> {
+    let line = |points: &[(f64, f64)]| -> Vec<Point> {
+        points.iter().map(|&(x, y)| Point::new(x, y)).collect()
+    };
+    match letter {
+        'C' => vec![line(&[
+            (0.85, 0.18),
+            (0.62, 0.0),
+            (0.38, 0.0),
+            (0.15, 0.25),
+            (0.15, 0.75),
+            (0.38, 1.0),
+            (0.62, 1.0),
+            (0.85, 0.82),
+        ])],
+        'M' => vec![line(&[
+            (0.1, 1.0),
+            (0.1, 0.0),
+            (0.5, 0.6),
+            (0.9, 0.0),
+            (0.9, 1.0),
+        ])],
+        'O' => vec![line(&[
+            (0.38, 0.0),
+            (0.62, 0.0),
+            (0.87, 0.25),
+            (0.87, 0.75),
+            (0.62, 1.0),
+            (0.38, 1.0),
+            (0.13, 0.75),
+            (0.13, 0.25),
+            (0.38, 0.0),
+        ])],
         _ => Vec::new(),
     }
 }
@@ -88,6 +127,17 @@ pub struct Letter {
 }
 
 impl Letter {
+    /// Draws it on a finished film of 0–1 in the grey `ink`.
+    pub fn draw(&self, film: &mut Grid<f32>, ink: f32) {
+        let patch = self.coverage(film.size());
+        for y in 0..patch.rect.height {
+            for x in 0..patch.rect.width {
+                let at = (x + patch.rect.x as usize, y + patch.rect.y as usize);
+                film[at] += (ink - film[at]) * patch.values[(x, y)];
+            }
+        }
+    }
+
     /// How much of each pixel is covered, 0–1.
     pub fn coverage(&self, size: (usize, usize)) -> Patch {
         let (s, c) = self.degrees.to_radians().sin_cos();

@@ -5,7 +5,6 @@
 //! blur and noise; [`film`] makes a displayed film of it. World frame: millimetres, x to the right of the film, y down,
 //! z from the detector (z = 0) toward the tube. Separate from the anatomy so that every kind shares one physics.
 
-pub mod blur;
 pub mod detector;
 pub mod film;
 pub mod letters;
@@ -15,6 +14,7 @@ pub mod shape;
 mod space;
 mod texture;
 
+pub use crate::signal::blur;
 pub use material::{Material, Spectrum, Technique};
 pub use paths::{Patch, Paths};
 pub use space::{Projected, Rotation, Vec3, View};

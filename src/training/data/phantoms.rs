@@ -8,13 +8,15 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::{Example, Facts, cache, shapes};
+use crate::geometry::{Affine, PixelRect, Point};
 use crate::job::{Error, ErrorKind, Observe, Progress};
-use crate::phantom::Phantom;
-use crate::phantom::chest::{self, ChestOptions};
-use crate::phantom::hip::{self, HipOptions};
+use crate::landmarks::HipLandmarks;
+use crate::phantom::{self, Phantom};
 
 /// Kinds that can be trained on.
-pub const KINDS: [&str; 3] = ["chest", "hip", "shapes"];
+pub const KINDS: [&str; 7] = [
+    "hip", "chest", "breast", "jaw", "brain-mr", "brain-ct", "shapes",
+];
 
 /// `count` images of each kind, of `size`², in an order that mixes the kinds: image `n` of every kind has the seed
 /// `seed + n`.
@@ -80,35 +82,32 @@ fn drawn(
 }
 
 fn one(kind: &str, seed: u64, size: usize) -> Example {
-    match kind {
-        "hip" => {
-            let options = HipOptions {
-                size_px: size,
-                ..HipOptions::default()
-            };
-            example_of(&hip::draw(seed, &options))
-        }
-        "chest" => {
-            let options = ChestOptions {
-                size_px: size,
-                ..ChestOptions::default()
-            };
-            example_of(&chest::draw(seed, &options))
-        }
-        _ => {
+    match phantom::draw(kind, seed, size) {
+        Some(phantom) => example_of(&phantom, size),
+        None => {
             let (image, facts) = shapes::draw(seed, size);
             Example { image, facts }
         }
     }
 }
 
-/// A phantom's pixels and truth as a training example.
-fn example_of(phantom: &Phantom) -> Example {
+/// A phantom's pixels and truth as a training example of `size`²: a film that is not square stands amid black.
+///
+/// Of its labels only those that a person asks for ([`phantom::findings_of`]) are kept: a network has few places.
+fn example_of(phantom: &Phantom, size: usize) -> Example {
+    let (width, height) = phantom.image.size();
+    let left = size.saturating_sub(width) / 2;
+    let top = size.saturating_sub(height) / 2;
+    let whole = PixelRect::new(-(left as i64), -(top as i64), size, size);
+    // 12 bits to 8, rounded.
+    let image = phantom
+        .image
+        .map(|v| ((u32::from((*v).min(4095)) * 255 + 2047) / 4095) as u8)
+        .crop(whole, 0);
+    let moved = Affine::scale_then_shift(Point::new(1.0, 1.0), Point::new(left as f64, top as f64));
+    let asked = phantom::findings_of(&phantom.kind).unwrap_or_default();
     Example {
-        // 12 bits to 8, rounded.
-        image: phantom
-            .image
-            .map(|v| ((u32::from((*v).min(4095)) * 255 + 2047) / 4095) as u8),
+        image,
         facts: Facts {
             kind: phantom.kind.clone(),
             age_years: Some(phantom.age_years),
@@ -117,12 +116,21 @@ fn example_of(phantom: &Phantom) -> Example {
                 'M' => Some(1),
                 _ => None,
             },
-            findings: phantom.labels.clone().into_iter().collect(),
-            landmarks: phantom.landmarks,
+            findings: asked
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), *phantom.labels.get(*name)?)))
+                .collect(),
+            landmarks: phantom.landmarks.map(|points| HipLandmarks {
+                pixel_spacing_mm: points.pixel_spacing_mm,
+                ..points.mapped(&moved)
+            }),
             outlines: phantom
                 .outlines
                 .iter()
-                .map(|outline| (outline.points.clone(), outline.closed))
+                .map(|outline| {
+                    let points = outline.points.iter().map(|p| moved.apply(*p));
+                    (points.collect(), outline.closed)
+                })
                 .collect(),
             spacing_mm: Some(phantom.spacing_mm),
         },

@@ -10,6 +10,8 @@ mod flow;
 mod hips;
 mod reader;
 
+pub use reader::auroc;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 

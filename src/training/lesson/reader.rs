@@ -141,7 +141,7 @@ impl ReaderLesson {
 }
 
 /// Area under the ROC curve of scores with a truth each; `None` without both truths.
-fn auroc(mut scored: Vec<(f32, bool)>) -> Option<f64> {
+pub fn auroc(mut scored: Vec<(f32, bool)>) -> Option<f64> {
     scored.sort_by(|a, b| a.0.total_cmp(&b.0));
     let positives = scored.iter().filter(|(_, truth)| *truth).count();
     let negatives = scored.len() - positives;

@@ -9,30 +9,47 @@ pub fn gaussian(image: &Grid<f32>, sigma: f64) -> Grid<f32> {
     if sigma < 0.05 || image.is_empty() {
         return image.clone();
     }
-    let mut out = image.clone();
     if sigma < 1.2 {
-        let reach = (3.5 * sigma).ceil() as i64;
-        let mut kernel: Vec<f32> = (-reach..=reach)
-            .map(|i| (-0.5 * (i as f64 / sigma).powi(2)).exp() as f32)
-            .collect();
-        let sum: f32 = kernel.iter().sum();
-        for k in &mut kernel {
-            *k /= sum;
-        }
-        rows(&mut out, |row, new| convolve(row, &kernel, new));
-        out = transposed(&out);
-        rows(&mut out, |row, new| convolve(row, &kernel, new));
-        return transposed(&out);
+        return sampled_gaussian(image, sigma);
     }
+    let mut out = image.clone();
     // Three boxes of (fractional) half-width h have variance h² + h + … ≈ 3((2h+1)² − 1)/12.
     let half = ((4.0 * sigma * sigma + 1.0).sqrt() - 1.0) / 2.0;
     for _ in 0..2 {
         rows(&mut out, |row, new| {
-            boxed(row, half, new);
+            boxed_row(row, half, new);
             let mut second = new.to_vec();
-            boxed(new, half, &mut second);
-            boxed(&second, half, new);
+            boxed_row(new, half, &mut second);
+            boxed_row(&second, half, new);
         });
+        out = transposed(&out);
+    }
+    out
+}
+
+/// Gaussian blur with the sampled kernel out to 3.5 deviations, exact at any `sigma` and slower when it is large.
+pub fn sampled_gaussian(image: &Grid<f32>, sigma: f64) -> Grid<f32> {
+    let reach = (3.5 * sigma).ceil() as i64;
+    let mut kernel: Vec<f32> = (-reach..=reach)
+        .map(|i| (-0.5 * (i as f64 / sigma).powi(2)).exp() as f32)
+        .collect();
+    let sum: f32 = kernel.iter().sum();
+    for k in &mut kernel {
+        *k /= sum;
+    }
+    let mut out = image.clone();
+    for _ in 0..2 {
+        rows(&mut out, |row, new| convolve(row, &kernel, new));
+        out = transposed(&out);
+    }
+    out
+}
+
+/// Mean over squares of `2·half + 1` pixels a side; the border repeats.
+pub fn boxed(image: &Grid<f32>, half: usize) -> Grid<f32> {
+    let mut out = image.clone();
+    for _ in 0..2 {
+        rows(&mut out, |row, new| boxed_row(row, half as f64, new));
         out = transposed(&out);
     }
     out
@@ -59,7 +76,7 @@ fn convolve(row: &[f32], kernel: &[f32], new: &mut [f32]) {
 }
 
 /// A running mean over `2·half + 1` cells; the two end cells count by the fraction of `half`.
-fn boxed(row: &[f32], half: f64, new: &mut [f32]) {
+fn boxed_row(row: &[f32], half: f64, new: &mut [f32]) {
     let whole = half.floor() as i64;
     let part = (half - half.floor()) as f32;
     let last = row.len() as i64 - 1;

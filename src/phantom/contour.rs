@@ -2,9 +2,39 @@
 //!
 //! Moore-neighbor tracing of the largest part of a mask. Separate because truth is traced, whatever made the mask.
 
+use std::collections::BTreeMap;
+
 use crate::geometry::{PixelRect, Point};
 use crate::grid::Grid;
 use crate::phantom::Outline;
+
+/// A mask drawn `factor` times finer, at the film's sampling: 255 where half of the pixel is inside.
+pub(crate) fn coarser(fine: &Grid<u8>, factor: usize, inside: impl Fn(u8) -> bool) -> Grid<u8> {
+    let f = factor;
+    Grid::from_fn(fine.width() / f, fine.height() / f, |x, y| {
+        let count = (0..f * f)
+            .filter(|k| inside(fine[(x * f + k % f, y * f + k / f)]))
+            .count();
+        if 2 * count >= f * f { 255 } else { 0 }
+    })
+}
+
+/// Puts a mask under a name, joined with what lies there already.
+pub(crate) fn join(masks: &mut BTreeMap<String, Grid<u8>>, name: &str, mask: Grid<u8>) {
+    let merged = match masks.remove(name) {
+        None => mask,
+        Some(old) => Grid::from_fn(mask.width(), mask.height(), |x, y| {
+            mask[(x, y)].max(old[(x, y)])
+        }),
+    };
+    masks.insert(name.to_owned(), merged);
+}
+
+/// A point of a film drawn `factor` times finer, on the film as delivered.
+pub(crate) fn coarser_point(p: Point, factor: usize) -> Point {
+    let f = factor as f64;
+    Point::new((p.x + 0.5) / f - 0.5, (p.y + 0.5) / f - 0.5)
+}
 
 /// The eight neighbors of a pixel, clockwise on the film from the left one.
 const AROUND: [(i64, i64); 8] = [
@@ -19,7 +49,7 @@ const AROUND: [(i64, i64); 8] = [
 ];
 
 /// The smallest rectangle around all set pixels; `None` when there is none.
-pub(super) fn bounds(mask: &Grid<u8>) -> Option<PixelRect> {
+pub(crate) fn bounds(mask: &Grid<u8>) -> Option<PixelRect> {
     let mut low = (usize::MAX, usize::MAX);
     let mut high = (0, 0);
     for y in 0..mask.height() {
@@ -41,7 +71,7 @@ pub(super) fn bounds(mask: &Grid<u8>) -> Option<PixelRect> {
 }
 
 /// The outline of the largest part of a mask, thinned to every second pixel and lightly smoothed.
-pub(super) fn traced(name: &str, mask: &Grid<u8>) -> Option<Outline> {
+pub(crate) fn traced(name: &str, mask: &Grid<u8>) -> Option<Outline> {
     let start = largest_part(mask)?;
     let set = |p: (i64, i64)| {
         p.0 >= 0 && p.1 >= 0 && mask.get(p.0 as usize, p.1 as usize).is_some_and(|v| *v > 0)

@@ -1,0 +1,6 @@
+//! Filters and transforms of images that several layers need: blur, area averages, Fourier.
+//!
+//! Ground: pure functions of grids and slices, so that phantoms and measurements share one piece of code.
+
+pub mod blur;
+pub mod fourier;
