@@ -18,6 +18,7 @@ mod job;
 mod measure;
 mod network;
 mod ops;
+mod peer;
 mod phantom;
 mod phantom_chest;
 mod radiograph;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 
-use super::kind::{self, Inputs, Outputs, PREFIXES};
+use super::kind::{self, Inputs, Outputs, prefixes};
 use super::source::Source;
 use crate::network::folder::{ModelError, write};
 
@@ -47,7 +47,10 @@ pub fn forward_files(arch: &str, files: &Files, repeat: usize) -> Result<Report,
     let config: Value =
         serde_json::from_slice(&text).map_err(|error| configuration(error.to_string()))?;
     let inputs = read_inputs(&files.inputs)?;
-    let source = Source::open(&files.weights)?.without_prefix(&PREFIXES);
+    let (others, prefixes) = prefixes(arch);
+    let source = Source::open(&files.weights)?
+        .without(others)
+        .without_prefix(prefixes);
     let network = source
         .build(&Device::Cpu, |scope| kind::build(arch, &config, scope))
         .map_err(|error| match error {

@@ -12,9 +12,13 @@ use serde_json::Value;
 use super::classifier::plain::inception::InceptionFid;
 use super::classifier::{self, Classifier};
 use super::diffusion::{self, AutoencoderKl, ControlNet, Family, Unet};
+use super::inpaint::{self, Discriminator, Generator};
+use super::medfusion;
+use super::perceptual::{Lpips, Vgg19Features};
 use super::scope::Scope;
 use super::segment::{Segformer, SegformerConfig};
 use super::text::{ClipText, ClipTextConfig};
+use super::translate::{self, PatchDiscriminator, ResnetGenerator};
 
 /// Tensors that go into a network, by name; it remembers which were asked for.
 #[derive(Debug, Default)]
@@ -79,6 +83,10 @@ fn one(name: &str, tensor: Tensor) -> Outputs {
     Outputs::from([(name.to_owned(), tensor)])
 }
 
+fn two(names: [&str; 2], [a, b]: [Tensor; 2]) -> Outputs {
+    Outputs::from([(names[0].to_owned(), a), (names[1].to_owned(), b)])
+}
+
 impl Network for Classifier {
     fn forward(&self, inputs: &Inputs) -> Result<Outputs> {
         let image = inputs.picture("image", 3)?;
@@ -110,10 +118,65 @@ impl Network for AutoencoderKl {
     fn forward(&self, inputs: &Inputs) -> Result<Outputs> {
         let (mean, _) = self.encode(&inputs.get("image")?)?;
         let decoded = self.decode(&mean)?;
-        Ok(Outputs::from([
-            ("latent_mean".to_owned(), mean),
-            ("decoded".to_owned(), decoded),
-        ]))
+        Ok(two(["latent_mean", "decoded"], [mean, decoded]))
+    }
+}
+
+impl Network for medfusion::Autoencoder {
+    fn forward(&self, inputs: &Inputs) -> Result<Outputs> {
+        let (mean, _) = self.encode(&inputs.get("image")?)?;
+        let decoded = self.decode(&mean)?;
+        Ok(two(["latent_mean", "decoded"], [mean, decoded]))
+    }
+}
+
+impl Network for medfusion::Unet {
+    fn forward(&self, inputs: &Inputs) -> Result<Outputs> {
+        let result = self.forward(&inputs.get("sample")?, inputs.raw("timestep")?)?;
+        Ok(one("sample", result))
+    }
+}
+
+impl Network for Generator {
+    fn forward(&self, inputs: &Inputs) -> Result<Outputs> {
+        let (image, mask) = (inputs.get("image")?, inputs.get("mask")?);
+        let keep = [inputs.get("drop1")?, inputs.get("drop2")?];
+        let made = self.forward(&image, &mask, &inputs.get("z")?, [&keep[0], &keep[1]], 1.0)?;
+        Ok(two(["image", "stage1"], [made.image, made.first]))
+    }
+}
+
+impl Network for Discriminator {
+    fn forward(&self, inputs: &Inputs) -> Result<Outputs> {
+        let (image, mask) = (inputs.get("image")?, inputs.get("mask")?);
+        let logits = self.forward(&image, &inputs.get("stage1")?, &mask)?;
+        Ok(two(["logits", "logits_stage1"], logits))
+    }
+}
+
+impl Network for ResnetGenerator {
+    fn forward(&self, inputs: &Inputs) -> Result<Outputs> {
+        Ok(one("image", self.forward(&inputs.get("image")?)?))
+    }
+}
+
+impl Network for PatchDiscriminator {
+    fn forward(&self, inputs: &Inputs) -> Result<Outputs> {
+        Ok(one("logits", self.forward(&inputs.get("image")?)?))
+    }
+}
+
+impl Network for Lpips {
+    fn forward(&self, inputs: &Inputs) -> Result<Outputs> {
+        let (a, b) = (inputs.picture("image0", 3)?, inputs.picture("image1", 3)?);
+        Ok(one("distance", self.forward(&a, &b)?))
+    }
+}
+
+impl Network for Vgg19Features {
+    fn forward(&self, inputs: &Inputs) -> Result<Outputs> {
+        let maps = self.forward(&inputs.picture("image", 3)?)?;
+        Ok(two(["conv4_4", "conv5_4"], maps))
     }
 }
 
@@ -161,8 +224,20 @@ impl Network for Control {
     }
 }
 
-/// Prefixes that other programs put before every name of a file.
-pub(super) const PREFIXES: [&str; 2] = ["module.", "model."];
+/// How the names of a file become those of the network `name`: what begins with one of the first belongs to other
+/// networks in the same file, and the first of the second that all the others begin with is left out.
+pub(super) fn prefixes(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
+    match name {
+        "medfusion-vae" => (
+            &["perceiver.", "latent_embedder.perceiver.", "noise_estimator.", "noise_scheduler."],
+            &["latent_embedder."],
+        ),
+        "medfusion-unet" => (&["latent_embedder.", "noise_scheduler."], &["noise_estimator."]),
+        // The layers of translators are called `model` themselves.
+        "cyclegan-resnet" | "cyclegan-discriminator" => (&[], &["module."]),
+        _ => (&[], &["module.", "model."]),
+    }
+}
 
 fn settings<C: DeserializeOwned>(config: &Value) -> Result<C> {
     serde_json::from_value(config.clone())
@@ -183,6 +258,14 @@ pub fn names() -> &'static [&'static str] {
         "clip-text",
         "segformer",
         "inception-fid",
+        "mat",
+        "mat-discriminator",
+        "cyclegan-resnet",
+        "cyclegan-discriminator",
+        "medfusion-vae",
+        "medfusion-unet",
+        "lpips",
+        "vgg19-features",
     ]
 }
 
@@ -217,6 +300,20 @@ pub fn build(name: &str, config: &Value, scope: &Scope<'_>) -> Result<Box<dyn Ne
             Box::new(Segformer::new(scope, &config)?)
         }
         "inception-fid" => Box::new(InceptionFid::new(scope)?),
+        "mat" => Box::new(Generator::new(scope, &settings::<inpaint::Config>(config)?)?),
+        "mat-discriminator" => {
+            Box::new(Discriminator::new(scope, &settings::<inpaint::Config>(config)?)?)
+        }
+        "cyclegan-resnet" => {
+            Box::new(ResnetGenerator::new(scope, &settings::<translate::Config>(config)?)?)
+        }
+        "cyclegan-discriminator" => {
+            Box::new(PatchDiscriminator::new(scope, &settings::<translate::Config>(config)?)?)
+        }
+        "medfusion-vae" => Box::new(medfusion::Autoencoder::new(scope, &settings(config)?)?),
+        "medfusion-unet" => Box::new(medfusion::Unet::new(scope, &settings(config)?)?),
+        "lpips" => Box::new(Lpips::new(scope)?),
+        "vgg19-features" => Box::new(Vgg19Features::new(scope)?),
         _ => Box::new(classifier::build(scope, &settings(config)?, name)?),
     })
 }

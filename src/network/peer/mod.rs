@@ -7,12 +7,16 @@
 pub mod classifier;
 pub mod diffusion;
 mod forward;
+pub mod inpaint;
 mod kind;
 pub mod layers;
+pub mod medfusion;
+pub mod perceptual;
 pub mod scope;
 pub mod segment;
 pub mod source;
 pub mod text;
+pub mod translate;
 
 pub use forward::{Files, Report, forward_files};
 pub use kind::{Inputs, Network, Outputs, build, names};

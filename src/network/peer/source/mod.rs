@@ -22,6 +22,8 @@ pub struct Source {
     file: Box<dyn Reading>,
     /// What names begin with in the file and not in the network.
     prefix: String,
+    /// What the names of other networks in the same file begin with.
+    others: Vec<String>,
 }
 
 /// What the formats have in common; names are those of the file.
@@ -46,6 +48,7 @@ impl Source {
             path: path.to_owned(),
             file,
             prefix: String::new(),
+            others: Vec::new(),
         })
     }
 
@@ -54,10 +57,23 @@ impl Source {
         &self.path
     }
 
+    /// Leaves out the names that begin with one of `others`: a file may hold several networks.
+    #[must_use]
+    pub fn without(mut self, others: &[&str]) -> Self {
+        self.others = others.iter().map(|&other| other.to_owned()).collect();
+        self
+    }
+
+    fn own_names(&self) -> Vec<String> {
+        let mut names = self.file.names();
+        names.retain(|name| !self.others.iter().any(|other| name.starts_with(other)));
+        names
+    }
+
     /// The first of `prefixes` that every name of the file begins with is left out of the names.
     #[must_use]
     pub fn without_prefix(mut self, prefixes: &[&str]) -> Self {
-        let names = self.file.names();
+        let names = self.own_names();
         let common = |prefix: &&&str| names.iter().all(|name| name.starts_with(**prefix));
         if let Some(prefix) = prefixes.iter().find(common).filter(|_| !names.is_empty()) {
             (*prefix).clone_into(&mut self.prefix);
@@ -84,8 +100,7 @@ impl Source {
 
 impl Store for Source {
     fn names(&self) -> Vec<String> {
-        let names = self.file.names();
-        names
+        self.own_names()
             .into_iter()
             .map(|name| match name.strip_prefix(&self.prefix) {
                 Some(rest) => rest.to_owned(),
