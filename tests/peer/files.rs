@@ -58,7 +58,11 @@ fn archives_and_halves_give_the_same_numbers() {
 
 #[test]
 fn pickles_that_carry_code_are_refused_by_name() {
-    for (file, word) in [("code.pth", "posix.system"), ("module.pth", "torch.nn.modules"), ("bare.pkl", "running it")] {
+    for (file, word) in [
+        ("code.pth", "posix.system"),
+        ("module.pth", "torch.nn.modules"),
+        ("bare.pkl", "running it"),
+    ] {
         let error = refusal(&case(file), "clip-text");
         assert!(matches!(error, ModelError::Code { .. }), "{error}");
         assert!(error.to_string().contains(word), "{error}");
@@ -88,23 +92,38 @@ fn wrong_files_are_refused_by_name() {
     }
     let mut gone = case("clip.safetensors");
     gone.files.weights = gone.folder.path().join("none.safetensors");
-    assert!(matches!(refusal(&gone, "clip-text"), ModelError::Missing { .. }));
+    assert!(matches!(
+        refusal(&gone, "clip-text"),
+        ModelError::Missing { .. }
+    ));
     let error = refusal(&case("integers.safetensors"), "clip-text");
-    assert!(matches!(&error, ModelError::Type { tensor, .. } if tensor == "final_layer_norm.weight"), "{error}");
+    assert!(
+        matches!(&error, ModelError::Type { tensor, .. } if tensor == "final_layer_norm.weight"),
+        "{error}"
+    );
     let error = refusal(&case("missing.safetensors"), "clip-text");
     let said = error.to_string();
     assert!(said.contains("final_layer_norm.bias is missing"), "{said}");
     assert!(said.contains("unknown tensors extra.weight"), "{said}");
     let error = refusal(&case("extra.safetensors"), "clip-text");
-    assert!(matches!(&error, ModelError::Unknown { names, .. } if names == "extra.weight"), "{error}");
+    assert!(
+        matches!(&error, ModelError::Unknown { names, .. } if names == "extra.weight"),
+        "{error}"
+    );
     let error = refusal(&case("clip.safetensors"), "resnet18");
-    assert!(matches!(&error, ModelError::Tensor { tensor, .. } if tensor == "conv1.weight"), "{error}");
+    assert!(
+        matches!(&error, ModelError::Tensor { tensor, .. } if tensor == "conv1.weight"),
+        "{error}"
+    );
 }
 
 #[test]
 fn wrong_settings_and_inputs_are_refused_by_name() {
     let error = refusal(&case("clip.safetensors"), "resnet19");
-    assert!(error.to_string().contains("no network is called resnet19"), "{error}");
+    assert!(
+        error.to_string().contains("no network is called resnet19"),
+        "{error}"
+    );
     let with = |config: &str| {
         let case = case("clip.safetensors");
         std::fs::write(&case.files.config, config).unwrap();
@@ -114,8 +133,16 @@ fn wrong_settings_and_inputs_are_refused_by_name() {
         ("clip-text", "{", "EOF"),
         ("clip-text", r#"{"hidden_size": "wide"}"#, "wide"),
         ("clip-text", r#"{"hidden_act": "mish"}"#, "mish"),
-        ("unet-2d-condition", r#"{"class_embed_type": "timestep"}"#, "class_embed_type"),
-        ("unet-2d", r#"{"block_out_channels": [30]}"#, "down_block_types"),
+        (
+            "unet-2d-condition",
+            r#"{"class_embed_type": "timestep"}"#,
+            "class_embed_type",
+        ),
+        (
+            "unet-2d",
+            r#"{"block_out_channels": [30]}"#,
+            "down_block_types",
+        ),
         ("autoencoder-kl", r#"{"act_fn": "mish"}"#, "mish"),
     ] {
         let error = refusal(&with(config), arch);
@@ -125,7 +152,10 @@ fn wrong_settings_and_inputs_are_refused_by_name() {
     let error = refusal(&with(&CONFIG.replace("12", "3")), "clip-text");
     assert!(error.to_string().contains("wanted [3, 8]"), "{error}");
     let mut inputs = case("clip.safetensors");
-    for (file, word) in [("other-inputs.safetensors", "input_ids is missing"), ("clip.ckpt", "no safetensors")] {
+    for (file, word) in [
+        ("other-inputs.safetensors", "input_ids is missing"),
+        ("clip.ckpt", "no safetensors"),
+    ] {
         inputs.files.inputs = fixtures().join(file);
         let error = refusal(&inputs, "clip-text");
         assert!(matches!(error, ModelError::Inputs { .. }), "{error}");

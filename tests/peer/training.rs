@@ -54,7 +54,13 @@ fn check(case: &Value, unreached: &[&str]) {
     for (name, variable) in weights.variables() {
         if name.contains("running_") {
             let moved = (variable.as_tensor() - &before[&name]).unwrap();
-            let moved = moved.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+            let moved = moved
+                .abs()
+                .unwrap()
+                .sum_all()
+                .unwrap()
+                .to_scalar::<f32>()
+                .unwrap();
             assert!(moved > 0.0, "{label}: {name} does not follow");
             continue;
         }
@@ -64,7 +70,13 @@ fn check(case: &Value, unreached: &[&str]) {
         let gradient = gradients
             .get(&variable)
             .unwrap_or_else(|| panic!("{label}: no gradient for {name}"));
-        let size = gradient.abs().unwrap().sum_all().unwrap().to_scalar::<f32>().unwrap();
+        let size = gradient
+            .abs()
+            .unwrap()
+            .sum_all()
+            .unwrap()
+            .to_scalar::<f32>()
+            .unwrap();
         assert!(size > 0.0 && size.is_finite(), "{label}: {name} has {size}");
     }
 }
@@ -72,7 +84,10 @@ fn check(case: &Value, unreached: &[&str]) {
 #[test]
 fn gradients_reach_the_networks_of_diffusion() {
     // Logits do not change when all keys move together; the log-variance is no output.
-    for case in cases("diffusion", &["condition-odd", "plain-resnet", "control-odd", "clip-small"]) {
+    for case in cases(
+        "diffusion",
+        &["condition-odd", "plain-resnet", "control-odd", "clip-small"],
+    ) {
         check(&case, &["k_proj.bias", "to_k.bias"]);
     }
     for case in cases("diffusion", &["autoencoder-small"]) {
@@ -82,7 +97,27 @@ fn gradients_reach_the_networks_of_diffusion() {
 
 #[test]
 fn gradients_reach_classifiers() {
-    for case in cases("classifiers", &["mobilenet_v3_small-70x64", "resnet18-64x72"]) {
+    for case in cases(
+        "classifiers",
+        &["mobilenet_v3_small-70x64", "resnet18-64x72"],
+    ) {
         check(&case, &[]);
+    }
+}
+
+#[test]
+fn gradients_reach_the_others() {
+    for case in cases(
+        "others",
+        &["segformer-small", "translator-odd", "patches-small"],
+    ) {
+        // What a norm of single channels follows does not depend on the bias before it.
+        check(&case, &["k_proj.bias", ".bias"]);
+    }
+    for case in cases("mat", &["mat-small", "discriminator-small"]) {
+        check(&case, &["w_avg", "attn.k.bias"]);
+    }
+    for case in cases("medfusion", &["vae-odd", "unet-three"]) {
+        check(&case, &["outc_ver", "basic_block.conv.bias"]);
     }
 }

@@ -32,7 +32,11 @@ fn weight(name: &str, dims: &[usize], equalized: bool, gain: f64) -> Vec<f32> {
         (0.0, 3_f64.sqrt())
     } else {
         let fan_in: usize = dims[1..].iter().product();
-        let size = if dims.len() == 4 { 6.0 * gain * gain } else { 3.0 };
+        let size = if dims.len() == 4 {
+            6.0 * gain * gain
+        } else {
+            3.0
+        };
         (0.0, (size / fan_in as f64).sqrt())
     };
     for value in &mut v {
@@ -78,7 +82,11 @@ impl Made {
 impl SimpleBackend for Made {
     fn get(&self, shape: Shape, name: &str, _: Init, _: DType, device: &Device) -> Result<Tensor> {
         let dims = shape.dims().to_vec();
-        let tensor = Tensor::from_vec(weight(name, &dims, self.equalized, self.gain), shape, device);
+        let tensor = Tensor::from_vec(
+            weight(name, &dims, self.equalized, self.gain),
+            shape,
+            device,
+        );
         self.asked.lock().unwrap().insert(name.to_owned(), dims);
         tensor
     }
@@ -103,14 +111,24 @@ fn numbers(value: &Value) -> Vec<f64> {
 pub fn input(spec: &Value) -> Result<Tensor> {
     if let Some(list) = spec.get("list") {
         let all = numbers(list);
-        let shape = if list.is_array() { vec![all.len()] } else { vec![] };
+        let shape = if list.is_array() {
+            vec![all.len()]
+        } else {
+            vec![]
+        };
         let tensor = Tensor::from_vec(all, shape, &Device::Cpu)?;
         let whole = spec.get("type").and_then(Value::as_str) == Some("int64");
         return tensor.to_dtype(if whole { DType::I64 } else { DType::F32 });
     }
-    let shape: Vec<usize> = numbers(&spec["shape"]).iter().map(|&n| n as usize).collect();
+    let shape: Vec<usize> = numbers(&spec["shape"])
+        .iter()
+        .map(|&n| n as usize)
+        .collect();
     let count = shape.iter().product();
-    let kind = spec.get("kind").and_then(Value::as_str).unwrap_or("uniform");
+    let kind = spec
+        .get("kind")
+        .and_then(Value::as_str)
+        .unwrap_or("uniform");
     if kind == "box" {
         let edges: Vec<usize> = numbers(&spec["box"]).iter().map(|&n| n as usize).collect();
         let (rows, columns) = (shape[2], shape[3]);
@@ -123,11 +141,26 @@ pub fn input(spec: &Value) -> Result<Tensor> {
             .collect();
         return Tensor::from_vec(mask, shape, &Device::Cpu);
     }
-    let mut v = values(count, spec["seed"].as_u64().unwrap());
+    let seed = spec["seed"].as_u64().unwrap();
+    if let Some(side) = spec.get("blocks").and_then(Value::as_u64) {
+        let side = side as usize;
+        let (rows, columns) = (shape[2] / side, shape[3] / side);
+        let small = values(shape[0] * shape[1] * rows * columns, seed);
+        return Tensor::from_vec(
+            small,
+            (shape[0] * shape[1], rows, 1, columns, 1),
+            &Device::Cpu,
+        )?
+        .broadcast_as((shape[0] * shape[1], rows, side, columns, side))?
+        .reshape(shape);
+    }
+    let mut v = values(count, seed);
     match kind {
         "uniform" => {}
         "unit" => v.iter_mut().for_each(|v| *v = f32::midpoint(*v, 1.0)),
-        "bits" => v.iter_mut().for_each(|v| *v = f32::from(u8::from(*v > 0.0))),
+        "bits" => v
+            .iter_mut()
+            .for_each(|v| *v = f32::from(u8::from(*v > 0.0))),
         "tokens" => {
             let below = spec["below"].as_f64().unwrap();
             let tokens: Vec<i64> = v

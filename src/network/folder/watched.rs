@@ -35,9 +35,9 @@ impl Store for HashMap<String, Tensor> {
     }
 
     fn read(&self, name: &str) -> Result<Tensor, ModelError> {
-        self.get(name).cloned().ok_or_else(|| ModelError::Missing {
-            path: name.into(),
-        })
+        self.get(name)
+            .cloned()
+            .ok_or_else(|| ModelError::Missing { path: name.into() })
     }
 }
 
@@ -62,14 +62,7 @@ impl<S: Store> Watched<S> {
 
 impl<S: Store> SimpleBackend for Watched<S> {
     /// Zeros stand in for what is wrong, so that all of it is found; no network is handed out then.
-    fn get(
-        &self,
-        shape: Shape,
-        name: &str,
-        _: Init,
-        _: DType,
-        device: &Device,
-    ) -> Tensors<Tensor> {
+    fn get(&self, shape: Shape, name: &str, _: Init, _: DType, device: &Device) -> Tensors<Tensor> {
         let found = self.store.shape(name);
         let what = match found {
             Some(found) if found == shape => {

@@ -105,12 +105,13 @@ fn read_error(path: &Path, source: std::io::Error) -> ModelError {
 
 fn read_inputs(path: &Path) -> Result<Inputs, ModelError> {
     let content = std::fs::read(path).map_err(|source| read_error(path, source))?;
-    let tensors = candle_core::safetensors::load_buffer(&content, &Device::Cpu).map_err(|error| {
-        ModelError::Inputs {
-            path: path.to_owned(),
-            what: format!("these are no safetensors: {}", plain(&error)),
-        }
-    })?;
+    let tensors =
+        candle_core::safetensors::load_buffer(&content, &Device::Cpu).map_err(|error| {
+            ModelError::Inputs {
+                path: path.to_owned(),
+                what: format!("these are no safetensors: {}", plain(&error)),
+            }
+        })?;
     Ok(Inputs::new(tensors.into_iter().collect()))
 }
 

@@ -2,8 +2,8 @@
 //!
 //! The one place that knows all of them; the networks do not know each other.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use candle_core::{DType, Error, Result, Tensor, bail};
 use serde::de::DeserializeOwned;
@@ -41,7 +41,10 @@ impl Inputs {
         self.used.borrow_mut().insert(name.to_owned());
         self.tensors.get(name).ok_or_else(|| {
             let names: Vec<&str> = self.tensors.keys().map(String::as_str).collect();
-            Error::Msg(format!("input {name} is missing; there are {}", names.join(", ")))
+            Error::Msg(format!(
+                "input {name} is missing; there are {}",
+                names.join(", ")
+            ))
         })
     }
 
@@ -54,7 +57,9 @@ impl Inputs {
     pub fn picture(&self, name: &str, channels: usize) -> Result<Tensor> {
         let picture = self.get(name)?;
         match picture.dims() {
-            [batch, c, height, width] if *c == channels && batch * height * width > 0 => Ok(picture),
+            [batch, c, height, width] if *c == channels && batch * height * width > 0 => {
+                Ok(picture)
+            }
             dims => bail!("input {name} is {dims:?}, wanted [B,{channels},H,W]"),
         }
     }
@@ -229,10 +234,18 @@ impl Network for Control {
 pub(super) fn prefixes(name: &str) -> (&'static [&'static str], &'static [&'static str]) {
     match name {
         "medfusion-vae" => (
-            &["perceiver.", "latent_embedder.perceiver.", "noise_estimator.", "noise_scheduler."],
+            &[
+                "perceiver.",
+                "latent_embedder.perceiver.",
+                "noise_estimator.",
+                "noise_scheduler.",
+            ],
             &["latent_embedder."],
         ),
-        "medfusion-unet" => (&["latent_embedder.", "noise_scheduler."], &["noise_estimator."]),
+        "medfusion-unet" => (
+            &["latent_embedder.", "noise_scheduler."],
+            &["noise_estimator."],
+        ),
         // The layers of translators are called `model` themselves.
         "cyclegan-resnet" | "cyclegan-discriminator" => (&[], &["module."]),
         _ => (&[], &["module.", "model."]),
@@ -274,7 +287,11 @@ pub fn build(name: &str, config: &Value, scope: &Scope<'_>) -> Result<Box<dyn Ne
     Ok(match name {
         "unet-2d-condition" | "unet-2d" => {
             let conditional = name == "unet-2d-condition";
-            let family = if conditional { Family::Conditional } else { Family::Unconditional };
+            let family = if conditional {
+                Family::Conditional
+            } else {
+                Family::Unconditional
+            };
             let config = unet_settings(config, family)?;
             Box::new(Denoiser {
                 network: Unet::new(scope, &config)?,
@@ -300,16 +317,22 @@ pub fn build(name: &str, config: &Value, scope: &Scope<'_>) -> Result<Box<dyn Ne
             Box::new(Segformer::new(scope, &config)?)
         }
         "inception-fid" => Box::new(InceptionFid::new(scope)?),
-        "mat" => Box::new(Generator::new(scope, &settings::<inpaint::Config>(config)?)?),
-        "mat-discriminator" => {
-            Box::new(Discriminator::new(scope, &settings::<inpaint::Config>(config)?)?)
-        }
-        "cyclegan-resnet" => {
-            Box::new(ResnetGenerator::new(scope, &settings::<translate::Config>(config)?)?)
-        }
-        "cyclegan-discriminator" => {
-            Box::new(PatchDiscriminator::new(scope, &settings::<translate::Config>(config)?)?)
-        }
+        "mat" => Box::new(Generator::new(
+            scope,
+            &settings::<inpaint::Config>(config)?,
+        )?),
+        "mat-discriminator" => Box::new(Discriminator::new(
+            scope,
+            &settings::<inpaint::Config>(config)?,
+        )?),
+        "cyclegan-resnet" => Box::new(ResnetGenerator::new(
+            scope,
+            &settings::<translate::Config>(config)?,
+        )?),
+        "cyclegan-discriminator" => Box::new(PatchDiscriminator::new(
+            scope,
+            &settings::<translate::Config>(config)?,
+        )?),
         "medfusion-vae" => Box::new(medfusion::Autoencoder::new(scope, &settings(config)?)?),
         "medfusion-unet" => Box::new(medfusion::Unet::new(scope, &settings(config)?)?),
         "lpips" => Box::new(Lpips::new(scope)?),

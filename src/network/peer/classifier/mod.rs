@@ -73,7 +73,7 @@ impl Classifier {
 type Build = fn(&Scope<'_>, &Config, &str) -> Result<Option<Classifier>>;
 
 /// Each returns `None` for names of other families.
-const FAMILIES: [Build; 13] = [
+const FAMILIES: [Build; 14] = [
     plain::alexnet::build,
     plain::vgg::build,
     plain::squeezenet::build,
@@ -86,6 +86,7 @@ const FAMILIES: [Build; 13] = [
     mobile::shufflenet::build,
     mobile::efficientnet::build,
     mobile::regnet::build,
+    mobile::xception::build,
     token::build,
 ];
 

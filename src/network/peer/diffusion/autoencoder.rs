@@ -134,7 +134,8 @@ impl AutoencoderKl {
         let (encoder, decoder) = (scope.at("encoder"), scope.at("decoder"));
         let attends = config.mid_block_add_attention;
         let style = config.style();
-        let middle = |scope: &Scope<'_>| Middle::plain(&scope.at("mid_block"), last, style, attends);
+        let middle =
+            |scope: &Scope<'_>| Middle::plain(&scope.at("mid_block"), last, style, attends);
         let one = |name: &str, wanted: bool, channels: usize| {
             wanted
                 .then(|| Conv::new(&scope.at(name), [channels, channels], Taps::square(1)))
@@ -200,7 +201,8 @@ impl AutoencoderKl {
                 x = up.forward(&x, None)?;
             }
         }
-        self.decoder_out.forward(&self.decoder_norm.forward_silu(&x)?)
+        self.decoder_out
+            .forward(&self.decoder_norm.forward_silu(&x)?)
     }
 }
 
@@ -229,7 +231,12 @@ fn up_levels(scope: &Scope<'_>, config: &Config) -> Result<Vec<(Vec<Resnet>, Opt
     let mut levels = Vec::new();
     for (i, &channels) in config.block_out_channels.iter().rev().enumerate() {
         let place = scope.at(format!("up_blocks.{i}"));
-        let resnets = chain(&place, [input, channels], config.layers_per_block + 1, config)?;
+        let resnets = chain(
+            &place,
+            [input, channels],
+            config.layers_per_block + 1,
+            config,
+        )?;
         let up = (i + 1 < count)
             .then(|| Upsample::new(&place.at("upsamplers.0"), channels))
             .transpose()?;

@@ -145,10 +145,19 @@ impl DownLevel {
             None
         } else if by_resnet {
             let channels = [level.channels, level.channels];
-            Some(Down::Resnet(Resnet::new(&place, channels, style, Size::Half)?))
+            Some(Down::Resnet(Resnet::new(
+                &place,
+                channels,
+                style,
+                Size::Half,
+            )?))
         } else {
             let padding = config.downsample_padding;
-            Some(Down::Conv(Downsample::new(&place, level.channels, padding)?))
+            Some(Down::Conv(Downsample::new(
+                &place,
+                level.channels,
+                padding,
+            )?))
         };
         Ok(Self { layers, down })
     }
@@ -181,7 +190,8 @@ impl DownLevel {
 #[derive(Clone, Debug)]
 pub(super) struct Middle {
     first: Resnet,
-    rest: Option<(Looking, Resnet)>,
+    looking: Looking,
+    second: Resnet,
 }
 
 impl Middle {
@@ -205,7 +215,13 @@ impl Middle {
                 let width = level.heads.unwrap_or(level.channels);
                 let norm = (groups, style.epsilon);
                 let divisor = style.divisor;
-                Looking::Pixels(PixelAttention::new(&place, level.channels, width, norm, divisor)?)
+                Looking::Pixels(PixelAttention::new(
+                    &place,
+                    level.channels,
+                    width,
+                    norm,
+                    divisor,
+                )?)
             }
             "UNetMidBlock2D" => Looking::Nowhere,
             other => bail!("block type {other} is not supported"),
@@ -237,7 +253,8 @@ impl Middle {
         };
         Ok(Self {
             first: resnet(0)?,
-            rest: Some((looking, resnet(1)?)),
+            looking,
+            second: resnet(1)?,
         })
     }
 
@@ -248,10 +265,7 @@ impl Middle {
         text: Option<&Tensor>,
     ) -> Result<Tensor> {
         let x = self.first.forward(x, time)?;
-        match &self.rest {
-            Some((looking, resnet)) => resnet.forward(&looking.forward(x, text)?, time),
-            None => Ok(x),
-        }
+        self.second.forward(&self.looking.forward(x, text)?, time)
     }
 }
 
@@ -299,7 +313,12 @@ impl UpLevel {
             None
         } else if by_resnet {
             let channels = [level.channels, level.channels];
-            Some(Up::Resnet(Resnet::new(&place, channels, style, Size::Double)?))
+            Some(Up::Resnet(Resnet::new(
+                &place,
+                channels,
+                style,
+                Size::Double,
+            )?))
         } else {
             Some(Up::Conv(Upsample::new(&place, level.channels)?))
         };

@@ -21,10 +21,10 @@ pub enum Family {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum PerLevel<T> {
-    /// The same everywhere.
-    One(T),
     /// From the finest level to the coarsest.
     Each(Vec<T>),
+    /// The same everywhere; read after the other, or a list of lists would be one for all.
+    One(T),
 }
 
 impl<T: Clone> PerLevel<T> {
@@ -32,7 +32,10 @@ impl<T: Clone> PerLevel<T> {
         match self {
             Self::One(value) => Ok(vec![value.clone(); levels]),
             Self::Each(values) if values.len() == levels => Ok(values.clone()),
-            Self::Each(values) => Err(format!("{name} has {} values for {levels} levels", values.len())),
+            Self::Each(values) => Err(format!(
+                "{name} has {} values for {levels} levels",
+                values.len()
+            )),
         }
     }
 }
@@ -254,11 +257,19 @@ impl Config {
         if family == Family::Unconditional {
             value["in_channels"] = json!(3);
             value["out_channels"] = json!(3);
-            value["down_block_types"] =
-                json!(["DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"]);
+            value["down_block_types"] = json!([
+                "DownBlock2D",
+                "AttnDownBlock2D",
+                "AttnDownBlock2D",
+                "AttnDownBlock2D"
+            ]);
             value["mid_block_type"] = json!("UNetMidBlock2D");
-            value["up_block_types"] =
-                json!(["AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"]);
+            value["up_block_types"] = json!([
+                "AttnUpBlock2D",
+                "AttnUpBlock2D",
+                "AttnUpBlock2D",
+                "UpBlock2D"
+            ]);
             value["block_out_channels"] = json!([224, 448, 672, 896]);
         }
         value
@@ -279,16 +290,27 @@ impl Config {
             ));
         }
         if !matches!(self.act_fn.as_str(), "silu" | "swish") {
-            return Err(format!("act_fn = {} is not supported, only silu", self.act_fn));
+            return Err(format!(
+                "act_fn = {} is not supported, only silu",
+                self.act_fn
+            ));
         }
-        if !matches!(self.resnet_time_scale_shift.as_str(), "default" | "scale_shift") {
+        if !matches!(
+            self.resnet_time_scale_shift.as_str(),
+            "default" | "scale_shift"
+        ) {
             return Err(format!(
                 "resnet_time_scale_shift = {} is not supported, only default and scale_shift",
                 self.resnet_time_scale_shift
             ));
         }
         let groups = self.norm_num_groups;
-        if groups == 0 || self.block_out_channels.iter().any(|c| *c == 0 || c % groups != 0) {
+        if groups == 0
+            || self
+                .block_out_channels
+                .iter()
+                .any(|c| *c == 0 || c % groups != 0)
+        {
             return Err(format!(
                 "block_out_channels {:?} cannot be split into norm_num_groups = {groups}",
                 self.block_out_channels
@@ -307,8 +329,12 @@ impl Config {
     pub(super) fn levels(&self) -> Result<Vec<Level>, String> {
         let count = self.block_out_channels.len();
         let layers = self.layers_per_block.spread(count, "layers_per_block")?;
-        let context = self.cross_attention_dim.spread(count, "cross_attention_dim")?;
-        let only = self.only_cross_attention.spread(count, "only_cross_attention")?;
+        let context = self
+            .cross_attention_dim
+            .spread(count, "cross_attention_dim")?;
+        let only = self
+            .only_cross_attention
+            .spread(count, "only_cross_attention")?;
         let heads = match &self.attention_head_dim {
             None => vec![None; count],
             Some(heads) => heads

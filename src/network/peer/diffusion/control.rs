@@ -23,7 +23,11 @@ impl Residuals {
     /// Adds them in place; an error where the numbers differ, so that none is dropped silently.
     pub fn add_to(&self, skips: &mut [Tensor], middle: &mut Tensor) -> Result<()> {
         if skips.len() != self.skips.len() {
-            bail!("a control of {} skips for a network of {}", self.skips.len(), skips.len())
+            bail!(
+                "a control of {} skips for a network of {}",
+                self.skips.len(),
+                skips.len()
+            )
         }
         for (skip, residual) in skips.iter_mut().zip(&self.skips) {
             *skip = (&*skip + residual)?;
@@ -69,11 +73,7 @@ impl ControlNet {
             encoder: Encoder::new(scope, config, &levels)?,
             hint: hint_encoder(&scope.at("controlnet_cond_embedding"), config)?,
             skips,
-            middle: Conv::zero(
-                &scope.at("controlnet_mid_block"),
-                [coarsest, coarsest],
-                one,
-            )?,
+            middle: Conv::zero(&scope.at("controlnet_mid_block"), [coarsest, coarsest], one)?,
             reversed: config.controlnet_conditioning_channel_order == "bgr",
             pooled: config.global_pool_conditions,
         })
@@ -90,7 +90,11 @@ impl ControlNet {
         hint: &Tensor,
         scale: f64,
     ) -> Result<Residuals> {
-        let hint = if self.reversed { reverse_channels(hint)? } else { hint.clone() };
+        let hint = if self.reversed {
+            reverse_channels(hint)?
+        } else {
+            hint.clone()
+        };
         let hint = self.encode_hint(&hint)?;
         let Encoded { skips, middle, .. } =
             self.encoder
@@ -139,7 +143,11 @@ fn hint_encoder(scope: &Scope<'_>, config: &Config) -> Result<Vec<Conv>> {
     for (i, pair) in widths.windows(2).enumerate() {
         let place = |k: usize| scope.at(format!("blocks.{k}"));
         layers.push(Conv::new(&place(2 * i), [pair[0], pair[0]], three)?);
-        layers.push(Conv::new(&place(2 * i + 1), [pair[0], pair[1]], three.stride(2))?);
+        layers.push(Conv::new(
+            &place(2 * i + 1),
+            [pair[0], pair[1]],
+            three.stride(2),
+        )?);
     }
     let output = config.block_out_channels[0];
     layers.push(Conv::zero(&scope.at("conv_out"), [last, output], three)?);

@@ -55,7 +55,11 @@ impl Resnet {
         let Style {
             groups, epsilon, ..
         } = style;
-        let wide = if style.scale_shift { 2 * output } else { output };
+        let wide = if style.scale_shift {
+            2 * output
+        } else {
+            output
+        };
         Ok(Self {
             norm1: GroupNorm::new(&scope.at("norm1"), input, groups, epsilon)?,
             conv1: Conv::new(&scope.at("conv1"), [input, output], THREE)?,

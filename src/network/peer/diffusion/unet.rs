@@ -121,7 +121,14 @@ impl Unet {
             let place = scope.at(format!("up_blocks.{i}"));
             let kind = &config.up_block_types[i];
             let last = i + 1 == count;
-            up.push(UpLevel::new(&place, config, kind, level, (from, &own), last)?);
+            up.push(UpLevel::new(
+                &place,
+                config,
+                kind,
+                level,
+                (from, &own),
+                last,
+            )?);
             from = level.channels;
         }
         let first = config.block_out_channels[0];

@@ -29,7 +29,13 @@ impl Mapping {
                 .map(|i| {
                     let input = if i == 0 { config.z_dim } else { config.w_dim };
                     let place = scope.at(format!("fc{i}"));
-                    Dense::with(&place, [input, config.w_dim], Ending::Leaky, MAPPING_RATE, 0.0)
+                    Dense::with(
+                        &place,
+                        [input, config.w_dim],
+                        Ending::Leaky,
+                        MAPPING_RATE,
+                        0.0,
+                    )
                 })
                 .collect::<Result<_>>()?,
             mean: scope.constant("w_avg", config.w_dim, 0.0)?,
@@ -154,10 +160,18 @@ impl Generator {
     ) -> Result<Completed> {
         let (batch, _, height, width) = image.dims4()?;
         if (height, width) != (self.side, self.side) {
-            bail!("image: {height}x{width}, this network is for {0}x{0}", self.side)
+            bail!(
+                "image: {height}x{width}, this network is for {0}x{0}",
+                self.side
+            )
         }
         if mask.dims() != [batch, 1, height, width] || z.dim(0)? != batch {
-            bail!("mask {:?} and z {:?} for {:?}", mask.dims(), z.dims(), image.dims())
+            bail!(
+                "mask {:?} and z {:?} for {:?}",
+                mask.dims(),
+                z.dims(),
+                image.dims()
+            )
         }
         let mask = mask.to_dtype(DType::F32)?;
         let hole = mask.affine(-1.0, 1.0)?;

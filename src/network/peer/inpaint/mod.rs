@@ -64,7 +64,11 @@ impl Config {
             bail!("img_resolution = {side} must be a power of two from 128 to 4096")
         }
         if self.num_heads == 0 || self.dim % self.num_heads != 0 {
-            bail!("dim = {} cannot be split into {} heads", self.dim, self.num_heads)
+            bail!(
+                "dim = {} cannot be split into {} heads",
+                self.dim,
+                self.num_heads
+            )
         }
         Ok(side.ilog2() as usize)
     }

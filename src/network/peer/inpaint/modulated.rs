@@ -28,7 +28,13 @@ impl Modulated {
         scope.ignore("resample_filter")?;
         Ok(Self {
             weight: scope.tensor("weight", (1, output, input, kernel, kernel), UNIT)?,
-            affine: Dense::with(&scope.at("affine"), [style, input], Ending::Linear, 1.0, 1.0)?,
+            affine: Dense::with(
+                &scope.at("affine"),
+                [style, input],
+                Ending::Linear,
+                1.0,
+                1.0,
+            )?,
             gain: 1.0 / ((input * kernel * kernel) as f64).sqrt(),
             size,
             normalized,

@@ -89,7 +89,8 @@ impl Dense {
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let weight = (&self.weight * self.weight_gain)?;
         let bias = (&self.bias * self.bias_gain)?;
-        self.ending.apply(&ops::linear(x, &weight, Some(&bias))?, 1.0)
+        self.ending
+            .apply(&ops::linear(x, &weight, Some(&bias))?, 1.0)
     }
 }
 

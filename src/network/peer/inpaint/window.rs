@@ -60,7 +60,11 @@ impl Block {
         if self.shift > 0 {
             let own = self.neighbors(height, width, x)?;
             let all = (batch, count / batch, tokens, tokens);
-            bias = Some(own.unsqueeze(0)?.broadcast_as(all)?.reshape((count, tokens, tokens))?);
+            bias = Some(
+                own.unsqueeze(0)?
+                    .broadcast_as(all)?
+                    .reshape((count, tokens, tokens))?,
+            );
         }
         if let Some(known) = &mask_windows {
             let away = known.eq(0.0)?.to_dtype(x.dtype())?;
@@ -173,12 +177,7 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    pub(super) fn new(
-        scope: &Scope<'_>,
-        width: usize,
-        heads: usize,
-        shape: Shape,
-    ) -> Result<Self> {
+    pub(super) fn new(scope: &Scope<'_>, width: usize, heads: usize, shape: Shape) -> Result<Self> {
         let Shape { side, depth, .. } = shape;
         let window = shape.window.min(side);
         let shifted = side > window;
@@ -190,7 +189,12 @@ impl Stage {
             blocks: (0..depth)
                 .map(|i| {
                     let shift = if i % 2 == 1 && shifted { window / 2 } else { 0 };
-                    Block::new(&scope.at(format!("blocks.{i}")), width, heads, (window, shift))
+                    Block::new(
+                        &scope.at(format!("blocks.{i}")),
+                        width,
+                        heads,
+                        (window, shift),
+                    )
                 })
                 .collect::<Result<_>>()?,
             conv: Partial::new(&scope.at("conv"), channels, Size::Same)?,

@@ -9,9 +9,9 @@ mod convolution;
 mod norm;
 mod tokens;
 
+pub use crate::network::layers::Linear;
 pub use activation::Activation;
 pub use chain::{Chain, Concat, Gate, Layer, Residual, Step, window};
 pub use convolution::{Conv, ConvNorm, Taps, pad_zeros};
 pub use norm::{BatchNorm, GroupNorm, LayerNorm};
 pub use tokens::{attend, from_tokens, linear, split_heads, to_tokens};
-pub use crate::network::layers::Linear;

@@ -138,7 +138,11 @@ impl Up {
         let mut x = self.conv.forward(&x)?;
         if let Some(skip) = skip {
             if skip.dims() != x.dims() {
-                bail!("{:?} and {:?}: the size must be a multiple of every stride", x.dims(), skip.dims())
+                bail!(
+                    "{:?} and {:?}: the size must be a multiple of every stride",
+                    x.dims(),
+                    skip.dims()
+                )
             }
             x = (x + skip)?;
         }

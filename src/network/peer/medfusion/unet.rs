@@ -79,7 +79,11 @@ impl Unet {
                     Up::new(&place, channels, config.strides[i + 1], groups, time)
                 })
                 .collect::<Result<_>>()?,
-            output: Conv::new(&scope.at("outc.conv.conv"), [first, config.out_ch], Taps::square(1))?,
+            output: Conv::new(
+                &scope.at("outc.conv.conv"),
+                [first, config.out_ch],
+                Taps::square(1),
+            )?,
         })
     }
 

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::network::ops;
 use crate::network::peer::layers::{
-    Activation, Conv, ConvNorm, BatchNorm, LayerNorm, Linear, Taps, attend, from_tokens, linear, to_tokens,
+    Activation, BatchNorm, Conv, ConvNorm, LayerNorm, Linear, Taps, attend, from_tokens, linear,
+    to_tokens,
 };
 use crate::network::peer::scope::Scope;
 
@@ -86,7 +87,10 @@ impl Config {
         for i in 0..levels {
             let (width, heads) = (self.hidden_sizes[i], self.num_attention_heads[i]);
             if heads == 0 || width % heads != 0 || self.strides[i] == 0 || self.sr_ratios[i] == 0 {
-                bail!("level {i}: {width} channels, {heads} heads, stride {}", self.strides[i])
+                bail!(
+                    "level {i}: {width} channels, {heads} heads, stride {}",
+                    self.strides[i]
+                )
             }
         }
         Ok(())
@@ -140,7 +144,10 @@ impl Block {
             let [conv, after] = if old {
                 ["self.sr", "self.layer_norm"]
             } else {
-                ["sequence_reduction.sequence_reduction", "sequence_reduction.layer_norm"]
+                [
+                    "sequence_reduction.sequence_reduction",
+                    "sequence_reduction.layer_norm",
+                ]
             };
             let taps = Taps::square(ratio).stride(ratio);
             let conv = Conv::new(&attention.at(conv), [width, width], taps)?;
@@ -252,7 +259,11 @@ impl Segformer {
         }
         let head = scope.at("decode_head");
         let inner = config.decoder_hidden_size;
-        let name = if old { "linear_c" } else { "linear_projections" };
+        let name = if old {
+            "linear_c"
+        } else {
+            "linear_projections"
+        };
         let all = inner * config.num_encoder_blocks;
         let one = Taps::square(1);
         let fuse = Conv::unbiased(&head.at("linear_fuse"), [all, inner], one)?;

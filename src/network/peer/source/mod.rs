@@ -30,6 +30,8 @@ pub struct Source {
 trait Reading: std::fmt::Debug + Send + Sync {
     fn names(&self) -> Vec<String>;
     fn shape(&self, name: &str) -> Option<Shape>;
+    /// The name of its type.
+    fn dtype(&self, name: &str) -> Option<String>;
     /// In the type of the file.
     fn read(&self, name: &str) -> Result<Tensor, ModelError>;
 }
@@ -114,18 +116,17 @@ impl Store for Source {
     }
 
     fn read(&self, name: &str) -> Result<Tensor, ModelError> {
-        let tensor = self.file.read(&self.full(name))?;
-        if !matches!(
-            tensor.dtype(),
-            DType::F16 | DType::BF16 | DType::F32 | DType::F64
-        ) {
+        let name = self.full(name);
+        let dtype = self.file.dtype(&name).unwrap_or_default();
+        if !matches!(dtype.as_str(), "F16" | "BF16" | "F32" | "F64") {
             return Err(ModelError::Type {
                 path: self.path.clone(),
-                tensor: name.to_owned(),
-                found: format!("{:?}", tensor.dtype()),
+                tensor: name,
+                found: dtype,
             });
         }
-        tensor
+        self.file
+            .read(&name)?
             .to_dtype(DType::F32)
             .map_err(|source| ModelError::Tensors {
                 path: self.path.clone(),

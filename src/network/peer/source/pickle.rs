@@ -155,6 +155,10 @@ impl Reading for Archive {
         Some(Shape::from(tensor.shape.as_slice()))
     }
 
+    fn dtype(&self, name: &str) -> Option<String> {
+        Some(format!("{:?}", self.tensors.get(name)?.dtype))
+    }
+
     fn read(&self, name: &str) -> Result<Tensor, ModelError> {
         let tensor = self.tensors.get(name).ok_or_else(|| ModelError::Tensor {
             path: self.path.clone(),
@@ -175,11 +179,16 @@ impl Reading for Archive {
 /// The elements in the order of the shape: views of a storage may be transposed.
 fn gather(tensor: &Described, bytes: &[u8]) -> candle_core::Result<Tensor> {
     let mut contiguous = 1;
-    let plain = tensor.shape.iter().zip(&tensor.strides).rev().all(|(&n, &stride)| {
-        let fits = n == 1 || stride == contiguous;
-        contiguous *= n;
-        fits
-    });
+    let plain = tensor
+        .shape
+        .iter()
+        .zip(&tensor.strides)
+        .rev()
+        .all(|(&n, &stride)| {
+            let fits = n == 1 || stride == contiguous;
+            contiguous *= n;
+            fits
+        });
     if plain {
         return Tensor::from_raw_buffer(bytes, tensor.dtype, &tensor.shape, &Device::Cpu);
     }

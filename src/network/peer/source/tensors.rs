@@ -110,16 +110,17 @@ impl Reading for TensorFile {
         Some(Shape::from(info.shape.as_slice()))
     }
 
+    fn dtype(&self, name: &str) -> Option<String> {
+        Some(format!("{:?}", self.contents.info(name)?.dtype))
+    }
+
     fn read(&self, name: &str) -> Result<Tensor, ModelError> {
         let path = || self.path.clone();
-        let info = self
-            .contents
-            .info(name)
-            .ok_or_else(|| ModelError::Tensor {
-                path: path(),
-                tensor: name.to_owned(),
-                what: "is missing".to_owned(),
-            })?;
+        let info = self.contents.info(name).ok_or_else(|| ModelError::Tensor {
+            path: path(),
+            tensor: name.to_owned(),
+            what: "is missing".to_owned(),
+        })?;
         let dtype = DType::try_from(info.dtype).map_err(|_| ModelError::Type {
             path: path(),
             tensor: name.to_owned(),

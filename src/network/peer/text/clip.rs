@@ -113,19 +113,24 @@ impl ClipText {
             bail!("hidden_act = {} is not supported", config.hidden_act)
         };
         if config.num_attention_heads == 0 || width % config.num_attention_heads != 0 {
-            bail!("hidden_size = {width} cannot be split into {} heads", config.num_attention_heads)
+            bail!(
+                "hidden_size = {width} cannot be split into {} heads",
+                config.num_attention_heads
+            )
         }
         let old = scope.at("text_model");
-        let scope = if old.at("embeddings.token_embedding").has("weight") { &old } else { scope };
+        let scope = if old.at("embeddings.token_embedding").has("weight") {
+            &old
+        } else {
+            scope
+        };
         let place = scope.at("embeddings");
         place.ignore("position_ids")?;
         let small = Init::Randn {
             mean: 0.0,
             stdev: 0.02,
         };
-        let table = |name: &str, rows: usize| {
-            place.at(name).tensor("weight", (rows, width), small)
-        };
+        let table = |name: &str, rows: usize| place.at(name).tensor("weight", (rows, width), small);
         Ok(Self {
             tokens: table("token_embedding", config.vocab_size)?,
             positions: table("position_embedding", config.max_position_embeddings)?,

@@ -65,12 +65,21 @@ pub(super) const SCALES: [(f64, f64); 8] = [
 /// Version 1 at one of its sizes.
 pub(super) fn scaled((width, depth): (f64, f64)) -> Vec<Row> {
     BASE.into_iter()
-        .map(|(fused, [expansion, kernel, stride, input, output, repeats])| {
-            let channels = |c: usize| in_eights(c as f64 * width);
-            let repeats = (repeats as f64 * depth).ceil() as usize;
-            let row = [expansion, kernel, stride, channels(input), channels(output), repeats];
-            (fused, row)
-        })
+        .map(
+            |(fused, [expansion, kernel, stride, input, output, repeats])| {
+                let channels = |c: usize| in_eights(c as f64 * width);
+                let repeats = (repeats as f64 * depth).ceil() as usize;
+                let row = [
+                    expansion,
+                    kernel,
+                    stride,
+                    channels(input),
+                    channels(output),
+                    repeats,
+                ];
+                (fused, row)
+            },
+        )
         .collect()
 }
 
@@ -100,9 +109,20 @@ fn block(
     if inner != input {
         body.push(conv_norm(&place(), [input, inner], one, epsilon, swish)?);
     }
-    body.push(conv_norm(&place(), [inner, inner], full.groups(inner), epsilon, swish)?);
+    body.push(conv_norm(
+        &place(),
+        [inner, inner],
+        full.groups(inner),
+        epsilon,
+        swish,
+    )?);
     let squeezed = (input / 4).max(1);
-    body.push(gate(&place(), [inner, squeezed], swish, Activation::Sigmoid)?);
+    body.push(gate(
+        &place(),
+        [inner, squeezed],
+        swish,
+        Activation::Sigmoid,
+    )?);
     body.push(conv_norm(&place(), [inner, output], one, epsilon, none)?);
     Ok(body)
 }
@@ -135,9 +155,13 @@ pub(in crate::network::peer) fn build(
     let first = rows[0].1[3];
     let stem = Taps::square(3).stride(2);
     let mut stages = Stages::default();
-    stages
-        .begin(2)
-        .push(conv_norm(&features_at(0), [3, first], stem, epsilon, swish)?);
+    stages.begin(2).push(conv_norm(
+        &features_at(0),
+        [3, first],
+        stem,
+        epsilon,
+        swish,
+    )?);
     let mut last = first;
     for (i, &(fused, row)) in rows.iter().enumerate() {
         for j in 0..row[5] {
@@ -160,11 +184,17 @@ pub(in crate::network::peer) fn build(
         last = row[4];
     }
     let end = features_at(rows.len() + 1);
-    stages
-        .begin(1)
-        .push(conv_norm(&end, [last, features], Taps::square(1), epsilon, swish)?);
-    let head = Chain::new()
-        .then(Step::GlobalMean)
-        .then(linear(&scope.at("classifier.1"), [features, config.num_classes], true)?);
+    stages.begin(1).push(conv_norm(
+        &end,
+        [last, features],
+        Taps::square(1),
+        epsilon,
+        swish,
+    )?);
+    let head = Chain::new().then(Step::GlobalMean).then(linear(
+        &scope.at("classifier.1"),
+        [features, config.num_classes],
+        true,
+    )?);
     Ok(Some(Classifier::new(stages.finish(), head)))
 }

@@ -4,9 +4,7 @@ use candle_core::Result;
 
 use super::Stages;
 use crate::network::peer::classifier::{Classifier, Config};
-use crate::network::peer::layers::{
-    Activation, Chain, ConvNorm, Residual, Step, Taps, linear,
-};
+use crate::network::peer::layers::{Activation, Chain, ConvNorm, Residual, Step, Taps, linear};
 use crate::network::peer::scope::Scope;
 
 const EPSILON: f64 = 1e-5;
@@ -38,15 +36,17 @@ fn pair(
 }
 
 /// 1×1, depthwise, 1×1 without activation.
-fn body(
-    scope: &Scope<'_>,
-    [input, inner, output]: [usize; 3],
-    depthwise: Taps,
-) -> Result<Chain> {
+fn body(scope: &Scope<'_>, [input, inner, output]: [usize; 3], depthwise: Taps) -> Result<Chain> {
     let (one, relu) = (Taps::square(1), Activation::Relu);
     Ok(Chain::new()
         .then(pair(scope, 0, [input, inner], one, relu)?)
-        .then(pair(scope, 3, [inner, inner], depthwise.groups(inner), relu)?)
+        .then(pair(
+            scope,
+            3,
+            [inner, inner],
+            depthwise.groups(inner),
+            relu,
+        )?)
         .then(pair(scope, 6, [inner, output], one, Activation::Identity)?))
 }
 
@@ -70,9 +70,21 @@ pub(in crate::network::peer) fn build(
     let depthwise = Taps::square(3).groups(first);
     let mut stages = Stages::default();
     let stem = stages.begin(2);
-    stem.push(pair(&layers, 0, [3, first], Taps::square(3).stride(2), relu)?);
+    stem.push(pair(
+        &layers,
+        0,
+        [3, first],
+        Taps::square(3).stride(2),
+        relu,
+    )?);
     stem.push(pair(&layers, 3, [first, first], depthwise, relu)?);
-    stem.push(pair(&layers, 6, [first, second], Taps::square(1), Activation::Identity)?);
+    stem.push(pair(
+        &layers,
+        6,
+        [first, second],
+        Taps::square(1),
+        Activation::Identity,
+    )?);
     let mut input = second;
     for (i, ([kernel, first, expansion, repeats], &output)) in
         STACKS.into_iter().zip(&widths[2..]).enumerate()
@@ -97,8 +109,10 @@ pub(in crate::network::peer) fn build(
     }
     let last = pair(&layers, 14, [input, 1280], Taps::square(1), relu)?;
     stages.begin(1).push(last);
-    let head = Chain::new()
-        .then(Step::GlobalMean)
-        .then(linear(&scope.at("classifier.1"), [1280, config.num_classes], true)?);
+    let head = Chain::new().then(Step::GlobalMean).then(linear(
+        &scope.at("classifier.1"),
+        [1280, config.num_classes],
+        true,
+    )?);
     Ok(Some(Classifier::new(stages.finish(), head)))
 }

@@ -4,9 +4,7 @@ use candle_core::Result;
 
 use super::{Stages, conv_norm, gate, in_eights};
 use crate::network::peer::classifier::{Classifier, Config};
-use crate::network::peer::layers::{
-    Activation, Chain, ConvNorm, Residual, Step, Taps, linear,
-};
+use crate::network::peer::layers::{Activation, Chain, ConvNorm, Residual, Step, Taps, linear};
 use crate::network::peer::scope::Scope;
 
 /// `mobilenet_v2`, `mobilenet_v3_small`, `mobilenet_v3_large`.
@@ -65,11 +63,23 @@ fn v2(scope: &Scope<'_>, config: &Config) -> Result<Classifier> {
             let mut k = 0;
             if expansion != 1 {
                 let one = Taps::square(1);
-                body.push(conv_norm(&layers.at(0), [input, inner], one, epsilon, relu)?);
+                body.push(conv_norm(
+                    &layers.at(0),
+                    [input, inner],
+                    one,
+                    epsilon,
+                    relu,
+                )?);
                 k = 1;
             }
             let depthwise = Taps::square(3).stride(stride).groups(inner);
-            body.push(conv_norm(&layers.at(k), [inner, inner], depthwise, epsilon, relu)?);
+            body.push(conv_norm(
+                &layers.at(k),
+                [inner, inner],
+                depthwise,
+                epsilon,
+                relu,
+            )?);
             body.push(ConvNorm::new(
                 &layers.at(k + 1),
                 &layers.at(k + 2),
@@ -86,9 +96,11 @@ fn v2(scope: &Scope<'_>, config: &Config) -> Result<Classifier> {
     }
     let last = conv_norm(&place(index), [input, 1280], Taps::square(1), epsilon, relu)?;
     stages.begin(1).push(last);
-    let head = Chain::new()
-        .then(Step::GlobalMean)
-        .then(linear(&scope.at("classifier.1"), [1280, config.num_classes], true)?);
+    let head = Chain::new().then(Step::GlobalMean).then(linear(
+        &scope.at("classifier.1"),
+        [1280, config.num_classes],
+        true,
+    )?);
     Ok(Classifier::new(stages.finish(), head))
 }
 
@@ -148,11 +160,23 @@ fn v3(
         let mut k = 0;
         if inner != input {
             let one = Taps::square(1);
-            body.push(conv_norm(&layers.at(k), [input, inner], one, epsilon, activation)?);
+            body.push(conv_norm(
+                &layers.at(k),
+                [input, inner],
+                one,
+                epsilon,
+                activation,
+            )?);
             k += 1;
         }
         let depthwise = Taps::square(kernel).stride(stride).groups(inner);
-        body.push(conv_norm(&layers.at(k), [inner, inner], depthwise, epsilon, activation)?);
+        body.push(conv_norm(
+            &layers.at(k),
+            [inner, inner],
+            depthwise,
+            epsilon,
+            activation,
+        )?);
         k += 1;
         if squeezed {
             let sizes = [inner, in_eights((inner / 4) as f64)];
@@ -161,20 +185,34 @@ fn v3(
             k += 1;
         }
         let none = Activation::Identity;
-        body.push(conv_norm(&layers.at(k), [inner, output], Taps::square(1), epsilon, none)?);
+        body.push(conv_norm(
+            &layers.at(k),
+            [inner, output],
+            Taps::square(1),
+            epsilon,
+            none,
+        )?);
         let short = stride == 1 && input == output;
         stages.begin(stride).push_boxed(residual(body, short));
         last = output;
     }
     let end = place(blocks.len() + 1);
     let features = 6 * last;
-    stages
-        .begin(1)
-        .push(conv_norm(&end, [last, features], Taps::square(1), epsilon, swish)?);
+    stages.begin(1).push(conv_norm(
+        &end,
+        [last, features],
+        Taps::square(1),
+        epsilon,
+        swish,
+    )?);
     let head = Chain::new()
         .then(Step::GlobalMean)
         .then(linear(&scope.at("classifier.0"), [features, wide], true)?)
         .then(swish)
-        .then(linear(&scope.at("classifier.3"), [wide, config.num_classes], true)?);
+        .then(linear(
+            &scope.at("classifier.3"),
+            [wide, config.num_classes],
+            true,
+        )?);
     Ok(Classifier::new(stages.finish(), head))
 }

@@ -1,4 +1,5 @@
-//! Classifiers of depthwise convolutions: `MobileNet`, MNASNet, `ShuffleNet`, `EfficientNet`, `RegNet`.
+//! Classifiers of depthwise convolutions: `MobileNet`, MNASNet, `ShuffleNet`, `EfficientNet`, `RegNet`,
+//! Xception.
 
 pub mod efficientnet;
 pub mod mnasnet;
@@ -6,6 +7,7 @@ pub mod mobilenet;
 pub mod regnet;
 pub mod shufflenet;
 pub mod tensorflow;
+pub mod xception;
 
 use candle_core::Result;
 

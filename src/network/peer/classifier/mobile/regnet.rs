@@ -48,7 +48,11 @@ fn stages((blocks, first, slope, factor, group): Rule) -> Vec<[usize; 3]> {
         // The multiple of the group next to the width, not more than a tenth below it.
         let near = ((stage[0] + group / 2) / group * group).max(group);
         let lowest = 0.9 * stage[0] as f64;
-        stage[0] = if (near as f64) < lowest { near + group } else { near };
+        stage[0] = if (near as f64) < lowest {
+            near + group
+        } else {
+            near
+        };
         stage[2] = group;
     }
     stages
@@ -65,18 +69,42 @@ fn block(
     let place = scope.at("f");
     let middle = Taps::square(3).stride(stride).groups(output / group);
     let mut body = Chain::new()
-        .then(conv_norm(&place.at("a"), [input, output], one, epsilon, relu)?)
-        .then(conv_norm(&place.at("b"), [output, output], middle, epsilon, relu)?);
+        .then(conv_norm(
+            &place.at("a"),
+            [input, output],
+            one,
+            epsilon,
+            relu,
+        )?)
+        .then(conv_norm(
+            &place.at("b"),
+            [output, output],
+            middle,
+            epsilon,
+            relu,
+        )?);
     if gated {
         let squeezed = (0.25 * input as f64).round_ties_even() as usize;
         let sizes = [output, squeezed];
         body.push(gate(&place.at("se"), sizes, relu, Activation::Sigmoid)?);
     }
-    body.push(conv_norm(&place.at("c"), [output, output], one, epsilon, none)?);
+    body.push(conv_norm(
+        &place.at("c"),
+        [output, output],
+        one,
+        epsilon,
+        none,
+    )?);
     let mut shortcut = Chain::new();
     if input != output || stride != 1 {
         let taps = one.stride(stride);
-        shortcut.push(conv_norm(&scope.at("proj"), [input, output], taps, epsilon, none)?);
+        shortcut.push(conv_norm(
+            &scope.at("proj"),
+            [input, output],
+            taps,
+            epsilon,
+            none,
+        )?);
     }
     Ok(Residual {
         body,
@@ -116,8 +144,10 @@ pub(in crate::network::peer) fn build(
         }
         all.push(stage);
     }
-    let head = Chain::new()
-        .then(Step::GlobalMean)
-        .then(linear(&scope.at("fc"), [input, config.num_classes], true)?);
+    let head = Chain::new().then(Step::GlobalMean).then(linear(
+        &scope.at("fc"),
+        [input, config.num_classes],
+        true,
+    )?);
     Ok(Some(Classifier::new(all, head)))
 }

@@ -109,6 +109,10 @@ pub(in crate::network::peer) fn build(
     let head = Chain::new()
         .then(pair(&scope.at("conv5"), 0, [input, features], one, relu)?)
         .then(Step::GlobalMean)
-        .then(linear(&scope.at("fc"), [features, config.num_classes], true)?);
+        .then(linear(
+            &scope.at("fc"),
+            [features, config.num_classes],
+            true,
+        )?);
     Ok(Some(Classifier::new(stages, head)))
 }

@@ -62,11 +62,23 @@ fn block(
     let inner = input * expansion;
     let mut body = Chain::new();
     if expansion != 1 {
-        body.push(pair(scope, ["_expand_conv", "_bn0"], [input, inner], one, swish)?);
+        body.push(pair(
+            scope,
+            ["_expand_conv", "_bn0"],
+            [input, inner],
+            one,
+            swish,
+        )?);
     }
     let depthwise = Taps::square(kernel).stride(stride).groups(inner);
     body.push(side.pad(kernel, stride));
-    body.push(pair(scope, ["_depthwise_conv", "_bn1"], [inner, inner], depthwise, swish)?);
+    body.push(pair(
+        scope,
+        ["_depthwise_conv", "_bn1"],
+        [inner, inner],
+        depthwise,
+        swish,
+    )?);
     let squeezed = (input / 4).max(1);
     body.push(Gate {
         squeeze: Conv::new(&scope.at("_se_reduce"), [inner, squeezed], one)?,
@@ -75,7 +87,13 @@ fn block(
         outer: Activation::Sigmoid,
     });
     let names = ["_project_conv", "_bn2"];
-    body.push(pair(scope, names, [inner, output], one, Activation::Identity)?);
+    body.push(pair(
+        scope,
+        names,
+        [inner, output],
+        one,
+        Activation::Identity,
+    )?);
     Ok(body)
 }
 
@@ -96,7 +114,13 @@ pub(super) fn build(scope: &Scope<'_>, config: &Config, name: &str) -> Result<Op
     let stem = stages.begin(2);
     stem.push(side.pad(3, 2));
     let half = Taps::square(3).stride(2);
-    stem.push(pair(scope, ["_conv_stem", "_bn0"], [3, first], half, swish)?);
+    stem.push(pair(
+        scope,
+        ["_conv_stem", "_bn0"],
+        [3, first],
+        half,
+        swish,
+    )?);
     let (mut index, mut last) = (0, first);
     for (_, row) in rows {
         for j in 0..row[5] {
@@ -123,8 +147,10 @@ pub(super) fn build(scope: &Scope<'_>, config: &Config, name: &str) -> Result<Op
     let one = Taps::square(1);
     let end = pair(scope, ["_conv_head", "_bn1"], [last, features], one, swish)?;
     stages.begin(1).push(end);
-    let head = Chain::new()
-        .then(Step::GlobalMean)
-        .then(linear(&scope.at("_fc"), [features, config.num_classes], true)?);
+    let head = Chain::new().then(Step::GlobalMean).then(linear(
+        &scope.at("_fc"),
+        [features, config.num_classes],
+        true,
+    )?);
     Ok(Some(Classifier::new(stages.finish(), head)))
 }

@@ -82,7 +82,11 @@ pub(in crate::network::peer) fn build(
             stage = stage
                 .then(BatchNorm::new(&place.at("norm"), channels, EPSILON)?)
                 .then(Activation::Relu)
-                .then(Conv::unbiased(&place.at("conv"), [channels, half], Taps::square(1))?)
+                .then(Conv::unbiased(
+                    &place.at("conv"),
+                    [channels, half],
+                    Taps::square(1),
+                )?)
                 .then(Step::AveragePool(window(2, 2, 0, false), true));
             channels = half;
         }
@@ -91,6 +95,10 @@ pub(in crate::network::peer) fn build(
         .then(BatchNorm::new(&features.at("norm5"), channels, EPSILON)?)
         .then(Activation::Relu)
         .then(Step::GlobalMean)
-        .then(linear(&scope.at("classifier"), [channels, config.num_classes], true)?);
+        .then(linear(
+            &scope.at("classifier"),
+            [channels, config.num_classes],
+            true,
+        )?);
     Ok(Some(Classifier::new(stages, head)))
 }

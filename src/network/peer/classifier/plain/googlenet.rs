@@ -35,9 +35,8 @@ fn mixed(scope: &Scope<'_>, sizes: [usize; 7]) -> Result<Concat> {
     let [input, one, to_three, three, to_five, five, pooled] = sizes;
     let single = Taps::square(1);
     let wide = Taps::square(3).pad(1);
-    let conv = |name: &str, channels: [usize; 2], taps: Taps| {
-        BASIC.conv(&scope.at(name), channels, taps)
-    };
+    let conv =
+        |name: &str, channels: [usize; 2], taps: Taps| BASIC.conv(&scope.at(name), channels, taps);
     Ok(Concat(vec![
         Chain::new().then(conv("branch1", [input, one], single)?),
         Chain::new()
@@ -69,9 +68,8 @@ pub(in crate::network::peer) fn build(
             linear(&place.at("fc2"), [1024, config.num_classes], true)?;
         }
     }
-    let conv = |name: &str, channels: [usize; 2], taps: Taps| {
-        BASIC.conv(&scope.at(name), channels, taps)
-    };
+    let conv =
+        |name: &str, channels: [usize; 2], taps: Taps| BASIC.conv(&scope.at(name), channels, taps);
     let pool = Step::MaxPool(window(3, 2, 0, true));
     let mut stem = Chain::new();
     if config.transform_input {
@@ -92,8 +90,10 @@ pub(in crate::network::peer) fn build(
         }
         stages.push(stage);
     }
-    let head = Chain::new()
-        .then(Step::GlobalMean)
-        .then(linear(&scope.at("fc"), [1024, config.num_classes], true)?);
+    let head = Chain::new().then(Step::GlobalMean).then(linear(
+        &scope.at("fc"),
+        [1024, config.num_classes],
+        true,
+    )?);
     Ok(Some(Classifier::new(stages, head)))
 }

@@ -61,8 +61,18 @@ fn pooled(scope: &Scope<'_>, step: Step, channels: [usize; 2]) -> Result<Chain> 
 fn block_a(scope: &Scope<'_>, style: Style, input: usize, pool: usize) -> Result<Concat> {
     Ok(Concat(vec![
         way(scope, "branch1x1", &[input, 64], &[ONE])?,
-        way(scope, "branch5x5", &[input, 48, 64], &[ONE, Taps::square(5).pad(2)])?,
-        way(scope, "branch3x3dbl", &[input, 64, 96, 96], &[ONE, THREE, THREE])?,
+        way(
+            scope,
+            "branch5x5",
+            &[input, 48, 64],
+            &[ONE, Taps::square(5).pad(2)],
+        )?,
+        way(
+            scope,
+            "branch3x3dbl",
+            &[input, 64, 96, 96],
+            &[ONE, THREE, THREE],
+        )?,
         pooled(scope, style.average(), [input, pool])?,
     ]))
 }
@@ -70,7 +80,12 @@ fn block_a(scope: &Scope<'_>, style: Style, input: usize, pool: usize) -> Result
 fn block_b(scope: &Scope<'_>, input: usize) -> Result<Concat> {
     Ok(Concat(vec![
         way(scope, "branch3x3", &[input, 384], &[HALF])?,
-        way(scope, "branch3x3dbl", &[input, 64, 96, 96], &[ONE, THREE, HALF])?,
+        way(
+            scope,
+            "branch3x3dbl",
+            &[input, 64, 96, 96],
+            &[ONE, THREE, HALF],
+        )?,
         Chain::new().then(Step::MaxPool(window(3, 2, 0, false))),
     ]))
 }
@@ -106,9 +121,8 @@ fn block_e(scope: &Scope<'_>, pool: Step, input: usize) -> Result<Concat> {
             one("b", Taps::new(3, 1).same())?,
         ]))
     };
-    let conv = |name: &str, channels: [usize; 2], taps: Taps| {
-        BASIC.conv(&scope.at(name), channels, taps)
-    };
+    let conv =
+        |name: &str, channels: [usize; 2], taps: Taps| BASIC.conv(&scope.at(name), channels, taps);
     Ok(Concat(vec![
         way(scope, "branch1x1", &[input, 320], &[ONE])?,
         Chain::new()
@@ -125,9 +139,8 @@ fn block_e(scope: &Scope<'_>, pool: Step, input: usize) -> Result<Concat> {
 /// Everything up to the last maps `[B,2048,h,w]`, in the four stages of pytorch-fid.
 fn stages(scope: &Scope<'_>, style: Style) -> Result<Vec<Chain>> {
     let pool = Step::MaxPool(window(3, 2, 0, false));
-    let conv = |name: &str, channels: [usize; 2], taps: Taps| {
-        BASIC.conv(&scope.at(name), channels, taps)
-    };
+    let conv =
+        |name: &str, channels: [usize; 2], taps: Taps| BASIC.conv(&scope.at(name), channels, taps);
     let at = |name: &str| scope.at(name);
     let c = |name: &str, inner: usize| block_c(&scope.at(name), style, inner);
     Ok(vec![
@@ -175,9 +188,11 @@ pub(in crate::network::peer) fn build(
     if config.transform_input {
         all.insert(0, Chain::new().then(Renormalize));
     }
-    let head = Chain::new()
-        .then(Step::GlobalMean)
-        .then(linear(&scope.at("fc"), [2048, config.num_classes], true)?);
+    let head = Chain::new().then(Step::GlobalMean).then(linear(
+        &scope.at("fc"),
+        [2048, config.num_classes],
+        true,
+    )?);
     Ok(Some(Classifier::new(all, head)))
 }
 

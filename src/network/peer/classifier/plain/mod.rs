@@ -4,7 +4,7 @@ pub mod alexnet;
 pub mod densenet;
 pub mod googlenet;
 pub mod inception;
-pub mod mixed;
+mod mixed;
 pub mod resnet;
 pub mod squeezenet;
 pub mod vgg;

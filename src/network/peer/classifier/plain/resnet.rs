@@ -73,12 +73,24 @@ fn block(
         let first = three.stride(stride);
         body = body
             .then(pair(scope, ["conv1", "bn1"], [input, planes], first, relu)?)
-            .then(pair(scope, ["conv2", "bn2"], [planes, planes], three, none)?);
+            .then(pair(
+                scope,
+                ["conv2", "bn2"],
+                [planes, planes],
+                three,
+                none,
+            )?);
     }
     let mut shortcut = Chain::new();
     if stride != 1 || input != output {
         let names = ["downsample.0", "downsample.1"];
-        shortcut.push(pair(scope, names, [input, output], one.stride(stride), none)?);
+        shortcut.push(pair(
+            scope,
+            names,
+            [input, output],
+            one.stride(stride),
+            none,
+        )?);
     }
     Ok(Residual {
         body,
@@ -98,7 +110,13 @@ pub(in crate::network::peer) fn build(
     };
     let first = Taps::square(7).stride(2).pad(3);
     let stem = Chain::new()
-        .then(pair(scope, ["conv1", "bn1"], [3, 64], first, Activation::Relu)?)
+        .then(pair(
+            scope,
+            ["conv1", "bn1"],
+            [3, 64],
+            first,
+            Activation::Relu,
+        )?)
         .then(Step::MaxPool(window(3, 2, 1, false)));
     let mut input = 64;
     let mut stages = Vec::new();
@@ -114,8 +132,10 @@ pub(in crate::network::peer) fn build(
         stages.push(stage);
     }
     let all = std::iter::once(stem).chain(stages).collect();
-    let head = Chain::new()
-        .then(Step::GlobalMean)
-        .then(linear(&scope.at("fc"), [input, config.num_classes], true)?);
+    let head = Chain::new().then(Step::GlobalMean).then(linear(
+        &scope.at("fc"),
+        [input, config.num_classes],
+        true,
+    )?);
     Ok(Some(Classifier::new(all, head)))
 }

@@ -59,7 +59,11 @@ pub(in crate::network::peer) fn build(
         }
         last = index;
         let place = scope.at(format!("features.{index}"));
-        stage.push(Conv::new(&place.at("squeeze"), [input, squeezed], Taps::square(1))?);
+        stage.push(Conv::new(
+            &place.at("squeeze"),
+            [input, squeezed],
+            Taps::square(1),
+        )?);
         stage.push(relu);
         let way = |name: &str, taps: Taps| -> Result<Chain> {
             let conv = Conv::new(&place.at(name), [squeezed, each], taps)?;
@@ -73,7 +77,11 @@ pub(in crate::network::peer) fn build(
     stages.push(stage);
     let classes = [512, config.num_classes];
     let head = Chain::new()
-        .then(Conv::new(&scope.at("classifier.1"), classes, Taps::square(1))?)
+        .then(Conv::new(
+            &scope.at("classifier.1"),
+            classes,
+            Taps::square(1),
+        )?)
         .then(relu)
         .then(Step::GlobalMean);
     Ok(Some(Classifier::new(stages, head)))

@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use crate::network::peer::classifier::{Classifier, Config};
 use crate::network::peer::layers::{
-    Activation, Chain, Conv, ConvNorm, BatchNorm, Layer as _, Step, Taps, linear, window,
+    Activation, BatchNorm, Chain, Conv, ConvNorm, Layer as _, Step, Taps, linear, window,
 };
 use crate::network::peer::scope::Scope;
 

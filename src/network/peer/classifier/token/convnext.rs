@@ -87,6 +87,10 @@ pub(super) fn build(scope: &Scope<'_>, config: &Config, name: &str) -> Result<Op
     let head = Chain::new()
         .then(Step::GlobalMean)
         .then(norm(&scope.at("classifier.0"), width)?)
-        .then(linear(&scope.at("classifier.2"), [width, config.num_classes], true)?);
+        .then(linear(
+            &scope.at("classifier.2"),
+            [width, config.num_classes],
+            true,
+        )?);
     Ok(Some(Classifier::new(stages, head)))
 }

@@ -86,7 +86,11 @@ impl Block {
             let mlp = scope.at("mlp");
             // Files from before version 0.12.
             let old = mlp.at("linear_1").has("weight");
-            let [wide, narrow] = if old { ["linear_1", "linear_2"] } else { ["0", "3"] };
+            let [wide, narrow] = if old {
+                ["linear_1", "linear_2"]
+            } else {
+                ["0", "3"]
+            };
             return Ok(Self {
                 norm1: norm("ln_1")?,
                 qkv: attention.random("in_proj_weight", (three, width), width)?,
@@ -177,7 +181,10 @@ pub(super) fn build(scope: &Scope<'_>, config: &Config, name: &str) -> Result<Op
     let epsilon = if clip { 1e-5 } else { 1e-6 };
     let (width, side) = (size.width, config.image_size);
     if side == 0 || side % size.patch != 0 {
-        bail!("image_size = {side} is no multiple of the patch of {}", size.patch)
+        bail!(
+            "image_size = {side} is no multiple of the patch of {}",
+            size.patch
+        )
     }
     let count = (side / size.patch) * (side / size.patch) + 1;
     let small = Init::Randn {
@@ -186,9 +193,23 @@ pub(super) fn build(scope: &Scope<'_>, config: &Config, name: &str) -> Result<Op
     };
     let [patches, class, positions, block, norm, head] = if torchvision {
         let block = "encoder.layers.encoder_layer_";
-        ["conv_proj", "class_token", "encoder.pos_embedding", block, "encoder.ln", "heads.head"]
+        [
+            "conv_proj",
+            "class_token",
+            "encoder.pos_embedding",
+            block,
+            "encoder.ln",
+            "heads.head",
+        ]
     } else {
-        ["patch_embed.proj", "cls_token", "pos_embed", "blocks.", "norm", "head"]
+        [
+            "patch_embed.proj",
+            "cls_token",
+            "pos_embed",
+            "blocks.",
+            "norm",
+            "head",
+        ]
     };
     let taps = Taps::square(size.patch).stride(size.patch);
     let conv = if clip { Conv::unbiased } else { Conv::new };
