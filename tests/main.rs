@@ -22,6 +22,7 @@ mod peer;
 mod phantom;
 mod phantom_chest;
 mod radiograph;
+mod schedules;
 mod synthesis;
 mod tidy;
 mod training;

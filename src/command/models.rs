@@ -100,8 +100,9 @@ fn forward(options: &Forward, common: &Common) -> Result<ExitCode, Error> {
         out: options.out.clone(),
     };
     let report = forward_files(&options.arch, &files, options.repeat).map_err(|error| {
-        let kind = match error {
+        let kind = match &error {
             ModelError::Inputs { .. } => ErrorKind::Input,
+            ModelError::Missing { path } if *path == options.inputs => ErrorKind::Input,
             _ => ErrorKind::Model,
         };
         Error::new(kind, error.to_string())

@@ -162,3 +162,50 @@ fn wrong_settings_and_inputs_are_refused_by_name() {
         assert!(error.to_string().contains(word), "{error}");
     }
 }
+
+/// Runs the program; its exit code, and what it said on both ways out.
+fn program(case: &Case, more: &[&str]) -> (Option<i32>, String, String) {
+    let files = &case.files;
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_radcanvas"))
+        .args(["models", "forward", "--arch", "clip-text"])
+        .arg("--config")
+        .arg(&files.config)
+        .arg("--weights")
+        .arg(&files.weights)
+        .arg("--inputs")
+        .arg(&files.inputs)
+        .arg("--out")
+        .arg(&files.out)
+        .args(more)
+        .output()
+        .unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
+}
+
+#[test]
+fn the_command_keeps_its_contract() {
+    let mut case = case("clip.safetensors");
+    let (code, said, _) = program(&case, &["--json", "--repeat", "3"]);
+    assert_eq!(code, Some(0));
+    let answer: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let shape = serde_json::json!([1, 4, 8]);
+    assert_eq!(answer["outputs"]["last_hidden_state"], shape);
+    assert!(answer["seconds"].as_f64().unwrap() > 0.0);
+    let (code, _, error) = program(&case, &[]);
+    assert_eq!(code, Some(2), "an existing file is kept");
+    assert!(error.contains("--force"), "{error}");
+    assert_eq!(program(&case, &["--force"]).0, Some(0));
+    case.files.inputs = case.folder.path().join("none.safetensors");
+    let (code, said, error) = program(&case, &["--force", "--json"]);
+    assert_eq!((code, said.as_str()), (Some(3), ""), "{error}");
+    case.files.inputs = fixtures().join("inputs.safetensors");
+    case.files.weights = fixtures().join("code.pth");
+    let (code, _, error) = program(&case, &["--force"]);
+    assert_eq!(code, Some(4));
+    assert!(error.contains("posix.system"), "{error}");
+}
