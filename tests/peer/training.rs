@@ -37,7 +37,12 @@ fn check(case: &Value, unreached: &[&str]) {
         let next = (variable.as_tensor() + (noise * 0.05).unwrap()).unwrap();
         variable.set(&next).unwrap();
     }
-    let before = weights.tensors();
+    // Copies: a variable is overwritten in place.
+    let before: BTreeMap<String, Tensor> = weights
+        .variables()
+        .into_iter()
+        .map(|(name, variable)| (name, variable.copy().unwrap()))
+        .collect();
     let inputs: BTreeMap<String, Tensor> = case["inputs"]
         .as_object()
         .unwrap()
