@@ -3,6 +3,7 @@
 //! Separate from the files themselves: a folder of ours and a file of another program are watched alike.
 
 use std::collections::{BTreeSet, HashMap};
+use std::hash::BuildHasher;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,7 +26,7 @@ pub trait Store: Send + Sync {
     fn read(&self, name: &str) -> Result<Tensor, ModelError>;
 }
 
-impl Store for HashMap<String, Tensor> {
+impl<H: BuildHasher + Send + Sync> Store for HashMap<String, Tensor, H> {
     fn names(&self) -> Vec<String> {
         self.keys().cloned().collect()
     }

@@ -83,6 +83,7 @@ pub enum Interpolation {
 /// `scheduler_config.json`; what is absent is as the peer has it for the kind.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default)]
+#[expect(clippy::struct_excessive_bools, reason = "the settings are the peer's")]
 pub struct Config {
     /// Steps of training.
     pub num_train_timesteps: usize,

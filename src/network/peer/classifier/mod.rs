@@ -19,7 +19,7 @@ use super::scope::Scope;
 pub struct Config {
     /// Number of logits.
     pub num_classes: usize,
-    /// GoogLeNet and Inception with published weights: the picture is normalised once more.
+    /// `GoogLeNet` and Inception with published weights: the picture is normalised once more.
     pub transform_input: bool,
     /// Side of the picture that position embeddings are for.
     #[serde(alias = "img_size")]

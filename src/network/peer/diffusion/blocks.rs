@@ -108,7 +108,7 @@ impl Config {
 #[derive(Clone, Debug)]
 enum Down {
     Conv(Downsample),
-    Resnet(Resnet),
+    Resnet(Box<Resnet>),
 }
 
 /// A level on the way down.
@@ -145,12 +145,8 @@ impl DownLevel {
             None
         } else if by_resnet {
             let channels = [level.channels, level.channels];
-            Some(Down::Resnet(Resnet::new(
-                &place,
-                channels,
-                style,
-                Size::Half,
-            )?))
+            let resnet = Resnet::new(&place, channels, style, Size::Half)?;
+            Some(Down::Resnet(Box::new(resnet)))
         } else {
             let padding = config.downsample_padding;
             Some(Down::Conv(Downsample::new(
@@ -272,7 +268,7 @@ impl Middle {
 #[derive(Clone, Debug)]
 enum Up {
     Conv(Upsample),
-    Resnet(Resnet),
+    Resnet(Box<Resnet>),
 }
 
 /// A level on the way up.
@@ -313,12 +309,8 @@ impl UpLevel {
             None
         } else if by_resnet {
             let channels = [level.channels, level.channels];
-            Some(Up::Resnet(Resnet::new(
-                &place,
-                channels,
-                style,
-                Size::Double,
-            )?))
+            let resnet = Resnet::new(&place, channels, style, Size::Double)?;
+            Some(Up::Resnet(Box::new(resnet)))
         } else {
             Some(Up::Conv(Upsample::new(&place, level.channels)?))
         };

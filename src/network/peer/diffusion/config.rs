@@ -42,6 +42,7 @@ impl<T: Clone> PerLevel<T> {
 
 /// Settings with diffusers' names; what does not change the network is left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "the settings are the peer's")]
 pub struct Config {
     /// Channels of `sample`.
     pub in_channels: usize,

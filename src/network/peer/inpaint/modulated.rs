@@ -57,7 +57,7 @@ impl Modulated {
     }
 }
 
-/// A modulated convolution, perhaps fixed noise, bias, leaky ReLU.
+/// A modulated convolution, perhaps fixed noise, bias, leaky `ReLU`.
 #[derive(Clone, Debug)]
 pub(super) struct StyleConv {
     conv: Modulated,

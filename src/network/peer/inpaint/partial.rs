@@ -18,7 +18,7 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// 3×3 with leaky ReLU.
+    /// 3×3 with leaky `ReLU`.
     pub(super) fn new(scope: &Scope<'_>, channels: [usize; 2], size: Size) -> Result<Self> {
         let kernel = 3;
         Ok(Self {

@@ -10,7 +10,7 @@ use crate::network::ops::{self, Convolution};
 use crate::network::peer::layers::Activation;
 use crate::network::peer::scope::Scope;
 
-/// Leaky ReLU with the gain that keeps the variance.
+/// Leaky `ReLU` with the gain that keeps the variance.
 pub(super) const LEAKY: Activation = Activation::LeakyRelu(0.2);
 
 /// Unit normal: the layers scale.

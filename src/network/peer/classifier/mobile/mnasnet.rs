@@ -1,8 +1,8 @@
-//! MNASNet B1 (Tan et al. 2019).
+//! `MNASNet` B1 (Tan et al. 2019).
 
 use candle_core::Result;
 
-use super::Stages;
+use super::{Stages, in_eights};
 use crate::network::peer::classifier::{Classifier, Config};
 use crate::network::peer::layers::{Activation, Chain, ConvNorm, Residual, Step, Taps, linear};
 use crate::network::peer::scope::Scope;
@@ -18,11 +18,6 @@ const STACKS: [[usize; 4]; 6] = [
     [5, 2, 6, 4],
     [3, 1, 6, 1],
 ];
-
-/// The multiple of 8 next to `value`, not more than a tenth below it.
-fn width(value: f64) -> usize {
-    super::in_eights(value)
-}
 
 fn pair(
     scope: &Scope<'_>,
@@ -63,7 +58,8 @@ pub(in crate::network::peer) fn build(
         "mnasnet1_3" => 1.3,
         _ => return Ok(None),
     };
-    let widths = [32.0, 16.0, 24.0, 40.0, 80.0, 96.0, 192.0, 320.0].map(|w| width(w * alpha));
+    let widths =
+        [32.0, 16.0, 24.0, 40.0, 80.0, 96.0, 192.0, 320.0].map(|width| in_eights(width * alpha));
     let layers = scope.at("layers");
     let relu = Activation::Relu;
     let (first, second) = (widths[0], widths[1]);

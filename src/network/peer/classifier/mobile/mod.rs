@@ -1,4 +1,4 @@
-//! Classifiers of depthwise convolutions: `MobileNet`, MNASNet, `ShuffleNet`, `EfficientNet`, `RegNet`,
+//! Classifiers of depthwise convolutions: `MobileNet`, `MNASNet`, `ShuffleNet`, `EfficientNet`, `RegNet`,
 //! Xception.
 
 pub mod efficientnet;

@@ -20,7 +20,7 @@ fn place<'a>(scope: &Scope<'a>, kind: &str, index: usize) -> Scope<'a> {
     }
 }
 
-/// Norm, ReLU, 1×1, norm, ReLU, 3×3; its result is appended to its input.
+/// Norm, `ReLU`, 1×1, norm, `ReLU`, 3×3; its result is appended to its input.
 fn layer(scope: &Scope<'_>, input: usize, growth: usize) -> Result<Concat> {
     let inner = 4 * growth;
     let body = Chain::new()

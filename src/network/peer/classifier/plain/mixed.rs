@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use crate::network::peer::layers::{Activation, ConvNorm, Layer, Taps};
 use crate::network::peer::scope::Scope;
 
-/// Convolution without bias `conv`, batch norm `bn`, ReLU.
+/// Convolution without bias `conv`, batch norm `bn`, `ReLU`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Basic {
     pub epsilon: f64,
