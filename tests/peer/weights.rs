@@ -47,14 +47,14 @@ fn weight(name: &str, dims: &[usize], equalized: bool, gain: f64) -> Vec<f32> {
 
 /// Gives any tensor that is asked for, and remembers its name and shape.
 #[derive(Clone, Default)]
-pub struct Made {
+pub(super) struct Made {
     equalized: bool,
     gain: f64,
     asked: Arc<Mutex<BTreeMap<String, Vec<usize>>>>,
 }
 
 impl Made {
-    pub fn new(equalized: bool, gain: f64) -> Self {
+    pub(super) fn new(equalized: bool, gain: f64) -> Self {
         Self {
             equalized,
             gain,
@@ -62,12 +62,12 @@ impl Made {
         }
     }
 
-    pub fn builder(&self) -> VarBuilder<'static> {
+    pub(super) fn builder(&self) -> VarBuilder<'static> {
         VarBuilder::from_backend(Box::new(self.clone()), DType::F32, Device::Cpu)
     }
 
     /// One number for all names and shapes.
-    pub fn digest(&self) -> String {
+    pub(super) fn digest(&self) -> String {
         let asked = self.asked.lock().unwrap();
         let lines: Vec<String> = asked
             .iter()
@@ -108,7 +108,7 @@ fn numbers(value: &Value) -> Vec<f64> {
 }
 
 /// An input as the fixture describes it.
-pub fn input(spec: &Value) -> Result<Tensor> {
+pub(super) fn input(spec: &Value) -> Result<Tensor> {
     if let Some(list) = spec.get("list") {
         let all = numbers(list);
         let shape = if list.is_array() {

@@ -164,7 +164,7 @@ pub(super) fn resized(x: &Tensor, weight: &Tensor, size: Size) -> Result<Tensor>
             ops::conv2d(&filtered, weight, None, 2, 0)
         }
         Size::Double => {
-            let turned = weight.transpose(0, 1)?.flip(&[2, 3])?.contiguous()?;
+            let turned = weight.transpose(0, 1)?.contiguous()?.flip(&[2, 3])?;
             let how = Convolution {
                 stride: 2,
                 ..Convolution::default()
