@@ -24,7 +24,8 @@ from make import FAMILIES, results  # noqa: E402
 
 def check(case, program, folder, seconds):
     model, inputs, expected = results(case)
-    save_file({k: t.contiguous() for k, t in model.state_dict().items()}, folder / "weights.safetensors")
+    weights = {k: t.clone().contiguous() for k, t in model.state_dict().items()}
+    save_file(weights, folder / "weights.safetensors")
     save_file({k: t.contiguous() for k, t in inputs.items()}, folder / "inputs.safetensors")
     (folder / "config.json").write_text(json.dumps(case["config"]))
     arguments = [program, "models", "forward", "--json", "--force", "--arch", case["arch"]]

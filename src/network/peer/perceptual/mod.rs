@@ -32,9 +32,15 @@ impl Lpips {
                 .iter()
                 .enumerate()
                 .map(|(i, &(_, channels))| {
-                    // The package keeps every one of them twice.
-                    scope.at(format!("lins.{i}.model.1")).ignore("weight")?;
-                    let place = scope.at(format!("lin{i}.model.1"));
+                    // The package names every one of them twice; a file may hold one or both.
+                    let own = scope.at(format!("lin{i}.model.1"));
+                    let again = scope.at(format!("lins.{i}.model.1"));
+                    let place = if again.has("weight") && !own.has("weight") {
+                        again
+                    } else {
+                        again.ignore("weight")?;
+                        own
+                    };
                     place.constant("weight", (1, channels, 1, 1), 1.0 / channels as f64)
                 })
                 .collect::<Result<_>>()?,
