@@ -9,8 +9,8 @@ use super::classifier::plain::vgg::{Tap, VggFeatures};
 use super::layers::linear;
 use super::scope::Scope;
 
-/// Behind which layers of VGG16 LPIPS looks, and how many channels there are.
-const TAPS: [(usize, usize); 5] = [(3, 64), (8, 128), (15, 256), (22, 512), (29, 512)];
+/// Behind which convolutions of VGG16, activated, LPIPS looks, and how many channels there are.
+const TAPS: [(usize, usize); 5] = [(2, 64), (7, 128), (14, 256), (21, 512), (28, 512)];
 
 /// LPIPS over VGG16, with the names of the `lpips` package.
 #[derive(Debug)]
