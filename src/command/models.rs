@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Common, say, say_json};
 use crate::job::{Error, ErrorKind};
 use crate::network::folder::{self, ModelError, ModelFolder};
+use crate::network::peer::{Files, forward_files};
 
 /// Models: what is there, and whether it loads.
 #[derive(Debug, Subcommand)]
@@ -23,6 +24,34 @@ pub enum Models {
         /// The model folder.
         folder: PathBuf,
     },
+    /// Runs one network of another program, from files to a file.
+    Forward(Forward),
+}
+
+/// Options of `models forward`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Forward {
+    /// Which network: `resnet50`, `unet-2d-condition`, `segformer`, …
+    #[arg(long)]
+    arch: String,
+    /// Its `config.json`, as the peer writes it.
+    #[arg(long)]
+    config: PathBuf,
+    /// Its weights, as the peer writes them: .safetensors, or a PyTorch archive of plain tensors.
+    #[arg(long)]
+    weights: PathBuf,
+    /// Its inputs by name: .safetensors.
+    #[arg(long)]
+    inputs: PathBuf,
+    /// Where the outputs go: .safetensors.
+    #[arg(long)]
+    out: PathBuf,
+    /// How often it runs, after once to warm up.
+    #[arg(long, default_value_t = 1)]
+    repeat: usize,
+    /// Replace an existing file.
+    #[arg(long)]
+    force: bool,
 }
 
 /// Runs the command.
@@ -30,6 +59,7 @@ pub fn run(what: &Models, common: &Common) -> Result<ExitCode, Error> {
     match what {
         Models::List { folder } => list(folder.as_deref(), common),
         Models::Check { folder } => check(folder, common),
+        Models::Forward(options) => forward(options, common),
     }
 }
 
@@ -55,6 +85,37 @@ fn check(path: &Path, common: &Common) -> Result<ExitCode, Error> {
         None => Ok(ExitCode::SUCCESS),
         Some(what) => Err(Error::new(ErrorKind::Model, what)),
     }
+}
+
+fn forward(options: &Forward, common: &Common) -> Result<ExitCode, Error> {
+    if options.out.exists() && !options.force {
+        return Err(Error::new(ErrorKind::Usage, "the file exists already")
+            .at(&options.out)
+            .remedy("give another --out, or --force to replace it"));
+    }
+    let files = Files {
+        config: options.config.clone(),
+        weights: options.weights.clone(),
+        inputs: options.inputs.clone(),
+        out: options.out.clone(),
+    };
+    let report = forward_files(&options.arch, &files, options.repeat).map_err(|error| {
+        let kind = match &error {
+            ModelError::Inputs { .. } => ErrorKind::Input,
+            ModelError::Missing { path } if *path == options.inputs => ErrorKind::Input,
+            _ => ErrorKind::Model,
+        };
+        Error::new(kind, error.to_string())
+    })?;
+    if common.json {
+        say_json(&json!({"outputs": report.outputs, "seconds": report.seconds}));
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (name, shape) in &report.outputs {
+        say(&format!("{name}: {shape:?}"));
+    }
+    say(&format!("{:.3} s", report.seconds));
+    Ok(ExitCode::SUCCESS)
 }
 
 fn report(found: &[(PathBuf, Result<ModelFolder, ModelError>)], common: &Common) {

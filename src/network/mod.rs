@@ -13,6 +13,7 @@ pub mod folder;
 pub mod hips;
 pub mod layers;
 pub mod ops;
+pub mod peer;
 pub mod reader;
 pub mod speed;
 pub mod stages;

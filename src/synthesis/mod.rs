@@ -9,6 +9,7 @@ mod plan;
 mod readings;
 pub mod resize;
 pub mod sampler;
+pub mod schedule;
 
 pub use generate::{ControlModel, Generator, generate};
 pub use readings::{HipModel, ReaderModel, Readers, read_findings, read_hips, read_saliency};

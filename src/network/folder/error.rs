@@ -78,6 +78,30 @@ pub enum ModelError {
         /// The first few of them.
         names: String,
     },
+    /// A PyTorch archive that holds more than the description of plain tensors.
+    #[error("{} is refused: {what}; save the plain state dictionary, best as .safetensors", path.display())]
+    Code {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        what: String,
+    },
+    /// A network that is not known, or a setting of it that is not.
+    #[error("{}: {what}", path.display())]
+    Configuration {
+        /// The file with the settings.
+        path: PathBuf,
+        /// What is wrong with them.
+        what: String,
+    },
+    /// Inputs that the network cannot take.
+    #[error("{}: {what}", path.display())]
+    Inputs {
+        /// The file with the inputs.
+        path: PathBuf,
+        /// What is wrong with them.
+        what: String,
+    },
     /// A model of another task or architecture than was asked for.
     #[error("{} holds a {found} model, {expected} was wanted", path.display())]
     Task {

@@ -2,15 +2,13 @@
 //!
 //! Separate from reading files because only a built network knows which tensors it wants.
 
-use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
 
-use candle_core::{DType, Device, Error, Result as Tensors, Shape, Tensor};
-use candle_nn::var_builder::SimpleBackend;
-use candle_nn::{Init, VarBuilder};
+use candle_core::Result as Tensors;
+use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
+use super::watched::build_over;
 use super::{ModelError, ModelFolder, Task};
 use crate::network::autoencoder::{self, Autoencoder};
 use crate::network::condition::Names;
@@ -21,94 +19,13 @@ use crate::network::hips::points::Calibration;
 use crate::network::hips::{self, HipNetwork};
 use crate::network::reader::{self, Reader};
 
-/// Tensors of a file that remember which of them were asked for, and what was wrong.
-struct Watched {
-    tensors: HashMap<String, Tensor>,
-    place: Place,
-    used: Arc<Mutex<BTreeSet<String>>>,
-    wrong: Arc<Mutex<Option<(String, String)>>>,
-}
-
-impl Watched {
-    fn refuse(&self, name: &str, what: String) -> Error {
-        let message = format!("{name} {what}");
-        *self.wrong.lock().unwrap_or_else(PoisonError::into_inner) = Some((name.to_owned(), what));
-        Error::Msg(message)
-    }
-}
-
-impl SimpleBackend for Watched {
-    fn get(&self, shape: Shape, name: &str, _: Init, _: DType, _: &Device) -> Tensors<Tensor> {
-        let Some(tensor) = self.tensors.get(name) else {
-            return Err(self.refuse(name, "is missing".to_owned()));
-        };
-        if tensor.shape() != &shape {
-            let what = format!("is {:?}, wanted {shape:?}", tensor.shape());
-            return Err(self.refuse(name, what));
-        }
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        used.insert(name.to_owned());
-        tensor
-            .to_device(&self.place.device)?
-            .to_dtype(self.place.dtype)
-    }
-
-    fn get_unchecked(&self, name: &str, dtype: DType, device: &Device) -> Tensors<Tensor> {
-        match self.tensors.get(name) {
-            Some(tensor) => self.get(
-                tensor.shape().clone(),
-                name,
-                Init::Const(0.0),
-                dtype,
-                device,
-            ),
-            None => Err(self.refuse(name, "is missing".to_owned())),
-        }
-    }
-
-    fn contains_tensor(&self, name: &str) -> bool {
-        self.tensors.contains_key(name)
-    }
-}
-
 /// Builds a network at a place from a folder's tensors; a missing, misshapen or unused tensor is an error that names it.
 pub fn build<N>(
     folder: &ModelFolder,
     place: &Place,
     network: impl FnOnce(&VarBuilder<'_>) -> Tensors<N>,
 ) -> Result<N, ModelError> {
-    let tensors = folder.tensors()?;
-    let names: BTreeSet<String> = tensors.keys().cloned().collect();
-    let used = Arc::new(Mutex::new(BTreeSet::new()));
-    let wrong = Arc::new(Mutex::new(None));
-    let backend = Watched {
-        tensors,
-        place: place.clone(),
-        used: Arc::clone(&used),
-        wrong: Arc::clone(&wrong),
-    };
-    let vb = VarBuilder::from_backend(Box::new(backend), place.dtype, place.device.clone());
-    let built = network(&vb).map_err(|source| {
-        let path = folder.path.clone();
-        match wrong.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some((tensor, what)) => ModelError::Tensor { path, tensor, what },
-            None => ModelError::Tensors { path, source },
-        }
-    })?;
-    let used = used.lock().unwrap_or_else(PoisonError::into_inner);
-    let unknown: Vec<&str> = names
-        .difference(&used)
-        .take(4)
-        .map(String::as_str)
-        .collect();
-    if unknown.is_empty() {
-        Ok(built)
-    } else {
-        Err(ModelError::Unknown {
-            path: folder.path.clone(),
-            names: unknown.join(", "),
-        })
-    }
+    build_over(folder.tensors()?, &folder.path, place, network)
 }
 
 fn open(path: &Path, task: Task) -> Result<ModelFolder, ModelError> {

@@ -5,6 +5,7 @@
 
 mod error;
 mod load;
+mod watched;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -25,6 +26,7 @@ pub use load::{
     Diffusion, DiffusionConfig, build, check, load_autoencoder, load_control, load_diffusion,
     load_hips, load_reader,
 };
+pub use watched::{Store, build_over};
 
 /// The file that makes a folder a model.
 pub const CARD: &str = "model.json";

@@ -1,0 +1,262 @@
+//! `AutoencoderKL`: pictures to latents and back.
+//!
+//! Separate from the U-Nets: its levels have no time, no skips and an epsilon of their own.
+
+use candle_core::{Result, Tensor, bail};
+use serde::{Deserialize, Serialize};
+
+use super::blocks::Middle;
+use super::resnet::{Downsample, Resnet, Size, Style, Upsample};
+use crate::network::peer::layers::{Conv, GroupNorm, Taps};
+use crate::network::peer::scope::Scope;
+
+/// Settings with diffusers' names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Channels of the picture.
+    pub in_channels: usize,
+    /// Channels of the decoded picture.
+    pub out_channels: usize,
+    /// `DownEncoderBlock2D` only.
+    pub down_block_types: Vec<String>,
+    /// `UpDecoderBlock2D` only.
+    pub up_block_types: Vec<String>,
+    /// Channels of each level.
+    pub block_out_channels: Vec<usize>,
+    /// Residual blocks a level of the encoder; the decoder has one more.
+    pub layers_per_block: usize,
+    /// `silu`.
+    pub act_fn: String,
+    /// Channels of a latent.
+    pub latent_channels: usize,
+    /// Groups of all norms.
+    pub norm_num_groups: usize,
+    /// What latents are multiplied by for the U-Net.
+    pub scaling_factor: f64,
+    /// What is subtracted from latents before that.
+    pub shift_factor: Option<f64>,
+    /// A 1×1 convolution behind the encoder.
+    pub use_quant_conv: bool,
+    /// A 1×1 convolution before the decoder.
+    pub use_post_quant_conv: bool,
+    /// Attention in the middle.
+    pub mid_block_add_attention: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            in_channels: 3,
+            out_channels: 3,
+            down_block_types: vec!["DownEncoderBlock2D".to_owned()],
+            up_block_types: vec!["UpDecoderBlock2D".to_owned()],
+            block_out_channels: vec![64],
+            layers_per_block: 1,
+            act_fn: "silu".to_owned(),
+            latent_channels: 4,
+            norm_num_groups: 32,
+            scaling_factor: 0.18215,
+            shift_factor: None,
+            use_quant_conv: true,
+            use_post_quant_conv: true,
+            mid_block_add_attention: true,
+        }
+    }
+}
+
+const THREE: Taps = Taps::square(3).pad(1);
+const EPSILON: f64 = 1e-6;
+
+impl Config {
+    fn check(&self) -> Result<()> {
+        let levels = self.block_out_channels.len();
+        let known = |names: &[String], known: &str| {
+            names.len() == levels && names.iter().all(|name| name == known)
+        };
+        if levels == 0
+            || !known(&self.down_block_types, "DownEncoderBlock2D")
+            || !known(&self.up_block_types, "UpDecoderBlock2D")
+        {
+            bail!(
+                "block types {:?} and {:?} for {levels} levels are not supported",
+                self.down_block_types,
+                self.up_block_types
+            )
+        }
+        if !matches!(self.act_fn.as_str(), "silu" | "swish") {
+            bail!("act_fn = {} is not supported, only silu", self.act_fn)
+        }
+        Ok(())
+    }
+
+    fn style(&self) -> Style {
+        Style {
+            time: None,
+            groups: self.norm_num_groups,
+            epsilon: EPSILON,
+            scale_shift: false,
+            divisor: 1.0,
+        }
+    }
+
+    fn norm(&self, scope: &Scope<'_>, channels: usize) -> Result<GroupNorm> {
+        GroupNorm::new(scope, channels, self.norm_num_groups, EPSILON)
+    }
+}
+
+/// `AutoencoderKL` of diffusers.
+#[derive(Clone, Debug)]
+pub struct AutoencoderKl {
+    encoder_in: Conv,
+    down: Vec<(Vec<Resnet>, Option<Downsample>)>,
+    encoder_middle: Middle,
+    encoder_norm: GroupNorm,
+    encoder_out: Conv,
+    quant: Option<Conv>,
+    post_quant: Option<Conv>,
+    decoder_in: Conv,
+    decoder_middle: Middle,
+    up: Vec<(Vec<Resnet>, Option<Upsample>)>,
+    decoder_norm: GroupNorm,
+    decoder_out: Conv,
+    /// What latents are multiplied by for the U-Net.
+    pub scaling_factor: f64,
+}
+
+impl AutoencoderKl {
+    /// Builds it under `scope`; an error for settings that are not supported.
+    pub fn new(scope: &Scope<'_>, config: &Config) -> Result<Self> {
+        config.check()?;
+        let widths = &config.block_out_channels;
+        let (first, last) = (widths[0], widths[widths.len() - 1]);
+        let z = config.latent_channels;
+        let (encoder, decoder) = (scope.at("encoder"), scope.at("decoder"));
+        let attends = config.mid_block_add_attention;
+        let style = config.style();
+        let middle =
+            |scope: &Scope<'_>| Middle::plain(&scope.at("mid_block"), last, style, attends);
+        let one = |name: &str, wanted: bool, channels: usize| {
+            wanted
+                .then(|| Conv::new(&scope.at(name), [channels, channels], Taps::square(1)))
+                .transpose()
+        };
+        Ok(Self {
+            encoder_in: Conv::new(&encoder.at("conv_in"), [config.in_channels, first], THREE)?,
+            down: down_levels(&encoder, config)?,
+            encoder_middle: middle(&encoder)?,
+            encoder_norm: config.norm(&encoder.at("conv_norm_out"), last)?,
+            encoder_out: Conv::new(&encoder.at("conv_out"), [last, 2 * z], THREE)?,
+            quant: one("quant_conv", config.use_quant_conv, 2 * z)?,
+            post_quant: one("post_quant_conv", config.use_post_quant_conv, z)?,
+            decoder_in: Conv::new(&decoder.at("conv_in"), [z, last], THREE)?,
+            decoder_middle: middle(&decoder)?,
+            up: up_levels(&decoder, config)?,
+            decoder_norm: config.norm(&decoder.at("conv_norm_out"), first)?,
+            decoder_out: Conv::new(&decoder.at("conv_out"), [first, config.out_channels], THREE)?,
+            scaling_factor: config.scaling_factor,
+        })
+    }
+
+    /// `image [B,C,H,W]` in -1..1 to mean and log-variance of its latent, `[B,z,h,w]` each, not yet scaled.
+    ///
+    /// The log-variance is clamped to -30..20 as the peer's is.
+    pub fn encode(&self, image: &Tensor) -> Result<(Tensor, Tensor)> {
+        let mut x = self.encoder_in.forward(image)?;
+        for (resnets, down) in &self.down {
+            for resnet in resnets {
+                x = resnet.forward(&x, None)?;
+            }
+            if let Some(down) = down {
+                x = down.forward(&x)?;
+            }
+        }
+        x = self.encoder_middle.forward(&x, None, None)?;
+        x = self
+            .encoder_out
+            .forward(&self.encoder_norm.forward_silu(&x)?)?;
+        if let Some(quant) = &self.quant {
+            x = quant.forward(&x)?;
+        }
+        let parts = x.chunk(2, 1)?;
+        Ok((
+            parts[0].contiguous()?,
+            parts[1].contiguous()?.clamp(-30.0, 20.0)?,
+        ))
+    }
+
+    /// A latent `[B,z,h,w]`, not scaled, to a picture `[B,C,H,W]`.
+    pub fn decode(&self, latent: &Tensor) -> Result<Tensor> {
+        let mut x = match &self.post_quant {
+            Some(conv) => conv.forward(latent)?,
+            None => latent.clone(),
+        };
+        x = self.decoder_in.forward(&x)?;
+        x = self.decoder_middle.forward(&x, None, None)?;
+        for (resnets, up) in &self.up {
+            for resnet in resnets {
+                x = resnet.forward(&x, None)?;
+            }
+            if let Some(up) = up {
+                x = up.forward(&x, None)?;
+            }
+        }
+        self.decoder_out
+            .forward(&self.decoder_norm.forward_silu(&x)?)
+    }
+}
+
+fn down_levels(
+    scope: &Scope<'_>,
+    config: &Config,
+) -> Result<Vec<(Vec<Resnet>, Option<Downsample>)>> {
+    let mut input = config.block_out_channels[0];
+    let count = config.block_out_channels.len();
+    let mut levels = Vec::new();
+    for (i, &channels) in config.block_out_channels.iter().enumerate() {
+        let place = scope.at(format!("down_blocks.{i}"));
+        let resnets = chain(&place, [input, channels], config.layers_per_block, config)?;
+        let down = (i + 1 < count)
+            .then(|| Downsample::new(&place.at("downsamplers.0"), channels, 0))
+            .transpose()?;
+        levels.push((resnets, down));
+        input = channels;
+    }
+    Ok(levels)
+}
+
+fn up_levels(scope: &Scope<'_>, config: &Config) -> Result<Vec<(Vec<Resnet>, Option<Upsample>)>> {
+    let count = config.block_out_channels.len();
+    let mut input = config.block_out_channels[count - 1];
+    let mut levels = Vec::new();
+    for (i, &channels) in config.block_out_channels.iter().rev().enumerate() {
+        let place = scope.at(format!("up_blocks.{i}"));
+        let resnets = chain(
+            &place,
+            [input, channels],
+            config.layers_per_block + 1,
+            config,
+        )?;
+        let up = (i + 1 < count)
+            .then(|| Upsample::new(&place.at("upsamplers.0"), channels))
+            .transpose()?;
+        levels.push((resnets, up));
+        input = channels;
+    }
+    Ok(levels)
+}
+
+fn chain(
+    scope: &Scope<'_>,
+    [input, channels]: [usize; 2],
+    layers: usize,
+    config: &Config,
+) -> Result<Vec<Resnet>> {
+    (0..layers)
+        .map(|i| {
+            let from = if i == 0 { input } else { channels };
+            let place = scope.at(format!("resnets.{i}"));
+            Resnet::new(&place, [from, channels], config.style(), Size::Same)
+        })
+        .collect()
+}

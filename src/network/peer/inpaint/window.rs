@@ -1,0 +1,246 @@
+//! Attention within windows, among what is known; no norms and no sums around it (MAT, sections 3.2 and 3.3).
+//!
+//! Windows and their shift are those of Liu et al. 2021, "Swin transformer".
+
+use candle_core::{D, Result, Tensor};
+
+use super::partial::Partial;
+use super::primitive::{Dense, Ending, Size};
+use crate::network::peer::layers::attend;
+use crate::network::peer::scope::Scope;
+
+/// What is added to the score of a place that must not be looked at.
+const AWAY: f32 = -100.0;
+
+#[derive(Clone, Debug)]
+struct Block {
+    query: Dense,
+    key: Dense,
+    value: Dense,
+    out: Dense,
+    fuse: Dense,
+    wide: Dense,
+    narrow: Dense,
+    heads: usize,
+    window: usize,
+    shift: usize,
+}
+
+impl Block {
+    fn new(
+        scope: &Scope<'_>,
+        width: usize,
+        heads: usize,
+        (window, shift): (usize, usize),
+    ) -> Result<Self> {
+        scope.ignore("attn_mask")?;
+        let attention = scope.at("attn");
+        let square = |name: &str| Dense::new(&attention.at(name), [width, width], Ending::Linear);
+        Ok(Self {
+            query: square("q")?,
+            key: square("k")?,
+            value: square("v")?,
+            out: square("proj")?,
+            fuse: Dense::new(&scope.at("fuse"), [2 * width, width], Ending::Leaky)?,
+            wide: Dense::new(&scope.at("mlp.fc1"), [width, 2 * width], Ending::Leaky)?,
+            narrow: Dense::new(&scope.at("mlp.fc2"), [2 * width, width], Ending::Linear)?,
+            heads,
+            window,
+            shift,
+        })
+    }
+
+    /// `x [B,H,W,C]` and a mask `[B,H,W,1]` of what is known to both after the block.
+    fn forward(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<(Tensor, Option<Tensor>)> {
+        let (batch, height, width, _) = x.dims4()?;
+        let windows = self.partition(x)?;
+        let (count, tokens, _) = windows.dims3()?;
+        let mask_windows = mask.map(|mask| self.partition(mask)).transpose()?;
+        let mut bias = None;
+        if self.shift > 0 {
+            let own = self.neighbors(height, width, x)?;
+            let all = (batch, count / batch, tokens, tokens);
+            bias = Some(
+                own.unsqueeze(0)?
+                    .broadcast_as(all)?
+                    .reshape((count, tokens, tokens))?,
+            );
+        }
+        if let Some(known) = &mask_windows {
+            let away = known.eq(0.0)?.to_dtype(x.dtype())?;
+            let away = (away.reshape((count, 1, tokens))? * f64::from(AWAY))?;
+            bias = Some(match bias {
+                Some(bias) => bias.broadcast_add(&away)?,
+                None => away.broadcast_as((count, tokens, tokens))?.contiguous()?,
+            });
+        }
+        let norm = (windows.sqr()?.sum_keepdim(D::Minus1)? + 1e-24)?.sqrt()?;
+        let unit = windows.broadcast_div(&norm)?;
+        let bias = bias.map(|bias| bias.unsqueeze(1)).transpose()?;
+        let y = attend(
+            &self.query.forward(&unit)?,
+            &self.key.forward(&unit)?,
+            &self.value.forward(&windows)?,
+            self.heads,
+            bias.as_ref(),
+        )?;
+        let y = self.join(&self.out.forward(&y)?, (batch, height, width))?;
+        let y = self.fuse.forward(&Tensor::cat(&[x, &y], 3)?)?;
+        let y = self.narrow.forward(&self.wide.forward(&y)?)?;
+        let mask = match mask_windows {
+            None => None,
+            // One known place makes its whole window known.
+            Some(known) => {
+                let any = known.max_keepdim(1)?.clamp(0.0, 1.0)?;
+                let any = any.broadcast_as((count, tokens, 1))?.contiguous()?;
+                Some(self.join(&any, (batch, height, width))?)
+            }
+        };
+        Ok((y, mask))
+    }
+
+    /// `[B,H,W,C]`, shifted, to windows `[B·n, side², C]`.
+    fn partition(&self, x: &Tensor) -> Result<Tensor> {
+        let (batch, height, width, channels) = x.dims4()?;
+        let side = self.window;
+        let x = if self.shift > 0 {
+            let back = -(self.shift as i32);
+            x.roll(back, 1)?.roll(back, 2)?
+        } else {
+            x.clone()
+        };
+        x.reshape((batch, height / side, side, width / side, side, channels))?
+            .permute((0, 1, 3, 2, 4, 5))?
+            .contiguous()?
+            .reshape(((), side * side, channels))
+    }
+
+    /// The inverse of [`Self::partition`].
+    fn join(&self, x: &Tensor, (batch, height, width): (usize, usize, usize)) -> Result<Tensor> {
+        let (_, _, channels) = x.dims3()?;
+        let side = self.window;
+        let x = x
+            .reshape((batch, height / side, width / side, side, side, channels))?
+            .permute((0, 1, 3, 2, 4, 5))?
+            .contiguous()?
+            .reshape((batch, height, width, channels))?;
+        if self.shift > 0 {
+            let forth = self.shift as i32;
+            x.roll(forth, 1)?.roll(forth, 2)?.contiguous()
+        } else {
+            Ok(x)
+        }
+    }
+
+    /// `[n, side², side²]`: in a shifted picture, places that were not neighbors do not look at each other.
+    fn neighbors(&self, height: usize, width: usize, like: &Tensor) -> Result<Tensor> {
+        let side = self.window;
+        let part = |at: usize, size: usize| {
+            usize::from(at >= size - side) + usize::from(at >= size - self.shift)
+        };
+        let mut values = Vec::with_capacity(height * width * side * side);
+        for top in (0..height).step_by(side) {
+            for left in (0..width).step_by(side) {
+                let parts: Vec<usize> = (0..side * side)
+                    .map(|i| {
+                        let (y, x) = (top + i / side, left + i % side);
+                        3 * part(y, height) + part(x, width)
+                    })
+                    .collect();
+                for a in &parts {
+                    values.extend(parts.iter().map(|b| if a == b { 0.0 } else { AWAY }));
+                }
+            }
+        }
+        let count = height / side * (width / side);
+        Tensor::from_vec(values, (count, side * side, side * side), like.device())
+    }
+}
+
+/// What one resolution of the first stage is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub side: usize,
+    pub window: usize,
+    pub depth: usize,
+    /// How the picture gets to this resolution.
+    pub size: Size,
+}
+
+/// Blocks at one resolution: resized first, convolved last, and the resized input added.
+#[derive(Clone, Debug)]
+pub(super) struct Stage {
+    resize: Option<Partial>,
+    blocks: Vec<Block>,
+    conv: Partial,
+    side: usize,
+}
+
+impl Stage {
+    pub(super) fn new(scope: &Scope<'_>, width: usize, heads: usize, shape: Shape) -> Result<Self> {
+        let Shape { side, depth, .. } = shape;
+        let window = shape.window.min(side);
+        let shifted = side > window;
+        let channels = [width, width];
+        Ok(Self {
+            resize: (shape.size != Size::Same)
+                .then(|| Partial::new(&scope.at("downsample.conv"), channels, shape.size))
+                .transpose()?,
+            blocks: (0..depth)
+                .map(|i| {
+                    let shift = if i % 2 == 1 && shifted { window / 2 } else { 0 };
+                    Block::new(
+                        &scope.at(format!("blocks.{i}")),
+                        width,
+                        heads,
+                        (window, shift),
+                    )
+                })
+                .collect::<Result<_>>()?,
+            conv: Partial::new(&scope.at("conv"), channels, Size::Same)?,
+            side,
+        })
+    }
+
+    /// `x [B,C,H,W]` and a mask `[B,1,H,W]`; without a mask everything is known.
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        mask: Option<&Tensor>,
+    ) -> Result<(Tensor, Option<Tensor>)> {
+        let mut x = x.clone();
+        let mut mask = mask.cloned();
+        if let Some(resize) = &self.resize {
+            (x, mask) = apply(resize, &x, mask.as_ref())?;
+        }
+        let (_, _, height, width) = x.dims4()?;
+        if (height, width) != (self.side, self.side) {
+            candle_core::bail!("a {height}x{width} map where {0}x{0} was wanted", self.side)
+        }
+        let mut tokens = x.permute((0, 2, 3, 1))?.contiguous()?;
+        let mut known = match &mask {
+            Some(mask) => Some(mask.permute((0, 2, 3, 1))?.contiguous()?),
+            None => None,
+        };
+        for block in &self.blocks {
+            (tokens, known) = block.forward(&tokens, known.as_ref())?;
+        }
+        let map = tokens.permute((0, 3, 1, 2))?.contiguous()?;
+        let known = match known {
+            Some(known) => Some(known.permute((0, 3, 1, 2))?.contiguous()?),
+            None => None,
+        };
+        let (map, known) = apply(&self.conv, &map, known.as_ref())?;
+        Ok(((map + x)?, known))
+    }
+}
+
+fn apply(conv: &Partial, x: &Tensor, mask: Option<&Tensor>) -> Result<(Tensor, Option<Tensor>)> {
+    match mask {
+        Some(mask) => {
+            let (x, mask) = conv.forward(x, mask)?;
+            Ok((x, Some(mask)))
+        }
+        None => Ok((conv.forward_known(x)?, None)),
+    }
+}

@@ -1,0 +1,5 @@
+//! Segmenters.
+
+mod segformer;
+
+pub use segformer::{Config as SegformerConfig, Segformer};

@@ -1,0 +1,140 @@
+//! `.safetensors`, one tensor at a time.
+//!
+//! Separate from the reader of model folders, which takes a whole file to check its hash.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use candle_core::{DType, Device, Shape, Tensor};
+use safetensors::tensor::{Metadata, TensorInfo};
+
+use super::Reading;
+use crate::network::folder::ModelError;
+
+/// Bytes before the header: its length.
+const LENGTH: u64 = 8;
+/// The longest header that is read.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// An open file and its table of contents.
+#[derive(Debug)]
+pub(super) struct TensorFile {
+    path: PathBuf,
+    file: Mutex<File>,
+    contents: Metadata,
+    /// Where the data begin.
+    start: u64,
+}
+
+impl TensorFile {
+    /// Reads the header and holds it against the length of the file.
+    pub(super) fn open(path: &Path) -> Result<Self, ModelError> {
+        let failed = |source: std::io::Error| {
+            if source.kind() == std::io::ErrorKind::NotFound {
+                ModelError::Missing {
+                    path: path.to_owned(),
+                }
+            } else {
+                ModelError::Io {
+                    path: path.to_owned(),
+                    source,
+                }
+            }
+        };
+        let damaged = |what: String| ModelError::Damaged {
+            path: path.to_owned(),
+            what,
+        };
+        let mut file = File::open(path).map_err(failed)?;
+        let size = file.metadata().map_err(failed)?.len();
+        let mut length = [0; LENGTH as usize];
+        file.read_exact(&mut length)
+            .map_err(|_| damaged("it is too short for a header".to_owned()))?;
+        let header_length = u64::from_le_bytes(length);
+        if header_length > LONGEST_HEADER || header_length + LENGTH > size {
+            return Err(damaged(format!(
+                "its header is said to take {header_length} bytes, the file has {size}"
+            )));
+        }
+        let mut header = vec![0; header_length as usize];
+        file.read_exact(&mut header).map_err(failed)?;
+        let contents: Metadata = serde_json::from_slice(&header)
+            .map_err(|error| damaged(format!("its header cannot be read: {error}")))?;
+        let start = LENGTH + header_length;
+        let mut end = 0;
+        for (name, info) in contents.tensors() {
+            let (from, to) = info.data_offsets;
+            let elements = info
+                .shape
+                .iter()
+                .try_fold(1_usize, |all, &n| all.checked_mul(n));
+            let bits = elements.and_then(|n| n.checked_mul(info.dtype.bitsize()));
+            if bits != to.checked_sub(from).and_then(|bytes| bytes.checked_mul(8)) {
+                return Err(damaged(format!("tensor {name} has a wrong length")));
+            }
+            end = end.max(to);
+        }
+        if start + end as u64 != size {
+            return Err(damaged(format!(
+                "it has {size} bytes, its header speaks of {}",
+                start + end as u64
+            )));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            file: Mutex::new(file),
+            contents,
+            start,
+        })
+    }
+
+    fn bytes(&self, info: &TensorInfo) -> std::io::Result<Vec<u8>> {
+        let (from, to) = info.data_offsets;
+        let mut bytes = vec![0; to - from];
+        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
+        file.seek(SeekFrom::Start(self.start + from as u64))?;
+        file.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl Reading for TensorFile {
+    fn names(&self) -> Vec<String> {
+        self.contents.offset_keys()
+    }
+
+    fn shape(&self, name: &str) -> Option<Shape> {
+        let info = self.contents.info(name)?;
+        Some(Shape::from(info.shape.as_slice()))
+    }
+
+    fn dtype(&self, name: &str) -> Option<String> {
+        Some(format!("{:?}", self.contents.info(name)?.dtype))
+    }
+
+    fn read(&self, name: &str) -> Result<Tensor, ModelError> {
+        let path = || self.path.clone();
+        let info = self.contents.info(name).ok_or_else(|| ModelError::Tensor {
+            path: path(),
+            tensor: name.to_owned(),
+            what: "is missing".to_owned(),
+        })?;
+        let dtype = DType::try_from(info.dtype).map_err(|_| ModelError::Type {
+            path: path(),
+            tensor: name.to_owned(),
+            found: format!("{:?}", info.dtype),
+        })?;
+        let bytes = self.bytes(info).map_err(|source| ModelError::Io {
+            path: path(),
+            source,
+        })?;
+        Tensor::from_raw_buffer(&bytes, dtype, &info.shape, &Device::Cpu).map_err(|source| {
+            ModelError::Tensors {
+                path: path(),
+                source,
+            }
+        })
+    }
+}

@@ -1,0 +1,6 @@
+//! Networks of other programs: their numbers, their names, and what is refused.
+
+mod files;
+mod numbers;
+mod training;
+mod weights;

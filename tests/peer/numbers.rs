@@ -1,0 +1,110 @@
+//! The results of each peer on weights made of their names, stored by `tests/fixtures/peer/make.py`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use radcanvas::network::peer::scope::Scope;
+use radcanvas::network::peer::{Inputs, build};
+use serde_json::Value;
+
+use super::weights::{Made, input};
+
+fn folder() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/peer")
+}
+
+/// The largest difference over the largest value.
+fn distance(found: &Tensor, wanted: &Tensor) -> f64 {
+    assert_eq!(found.dims(), wanted.dims());
+    let most = |tensor: Tensor| -> f64 {
+        let all = tensor.abs().unwrap().flatten_all().unwrap();
+        f64::from(all.max(0).unwrap().to_scalar::<f32>().unwrap())
+    };
+    most((found - wanted).unwrap()) / most(wanted.clone()).max(1e-30)
+}
+
+/// Every fifth row and column of large pictures, as the fixtures hold them.
+fn thinned(tensor: &Tensor) -> Tensor {
+    let Ok((_, _, height, width)) = tensor.dims4() else {
+        return tensor.clone();
+    };
+    if tensor.elem_count() <= 8192 {
+        return tensor.clone();
+    }
+    let every = |size: usize| {
+        let picks: Vec<u32> = (0..size as u32).step_by(5).collect();
+        let count = picks.len();
+        Tensor::from_vec(picks, count, &Device::Cpu).unwrap()
+    };
+    let rows = tensor.index_select(&every(height), 2).unwrap();
+    rows.index_select(&every(width), 3).unwrap()
+}
+
+/// Every case of a family: names and shapes of all weights, and all results within 1e-4.
+fn family(name: &str) {
+    let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
+    let cases: Vec<Value> = serde_json::from_str(&text).unwrap();
+    let path = folder().join(format!("{name}.safetensors"));
+    let mut wanted = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+    assert!(cases.len() > 1);
+    for case in &cases {
+        let label = case["name"].as_str().unwrap();
+        let arch = case["arch"].as_str().unwrap();
+        let made = Made::new(
+            case["equalized"].as_bool().unwrap(),
+            case["gain"].as_f64().unwrap(),
+        );
+        let scope = Scope::new(made.builder());
+        let network =
+            build(arch, &case["config"], &scope).unwrap_or_else(|error| panic!("{label}: {error}"));
+        assert_eq!(
+            made.digest(),
+            case["keys"].as_str().unwrap(),
+            "{label}: names or shapes"
+        );
+        let inputs: BTreeMap<String, Tensor> = case["inputs"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, spec)| (name.clone(), input(spec).unwrap()))
+            .collect();
+        let inputs = Inputs::new(inputs);
+        let outputs = network
+            .forward(&inputs)
+            .unwrap_or_else(|error| panic!("{label}: {error}"));
+        assert_eq!(inputs.unused(), Vec::<&str>::new(), "{label}");
+        for (name, tensor) in &outputs {
+            let key = format!("{label}/{name}");
+            let wanted = wanted.remove(&key).unwrap_or_else(|| panic!("{key}"));
+            let off = distance(&thinned(tensor), &wanted);
+            assert!(off < 1e-4, "{key} is {off:e} off");
+        }
+    }
+    assert!(wanted.is_empty(), "{:?} were not computed", wanted.keys());
+}
+
+#[test]
+fn diffusion() {
+    family("diffusion");
+}
+
+#[test]
+fn classifiers() {
+    family("classifiers");
+}
+
+#[test]
+fn segmenters_and_translators() {
+    family("others");
+}
+
+#[test]
+fn mat() {
+    family("mat");
+}
+
+#[test]
+fn medfusion() {
+    family("medfusion");
+}
