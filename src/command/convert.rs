@@ -14,7 +14,7 @@ use crate::radiograph::{self, ExportError, Values};
 /// Options of `convert`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Convert {
-    /// DICOM, PNG, TIFF or JPEG file.
+    /// DICOM, PNG, TIFF, JPEG, NIfTI or NRRD file; a folder or an archive stands for its largest series.
     input: PathBuf,
     /// Output: .png, .tif, .npy, .safetensors or .dcm.
     output: PathBuf,

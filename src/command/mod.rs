@@ -5,10 +5,12 @@
 
 pub mod bench;
 mod convert;
+mod decode;
 mod generate;
 mod inspect;
 mod measure;
 pub mod models;
+mod mutate;
 mod norberg;
 mod phantom;
 pub mod progress;
@@ -21,6 +23,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::job::{Error, ErrorKind};
+use crate::radiograph;
 
 /// Draw on medical images and get new ones; without a command, the window.
 #[derive(Debug, Parser)]
@@ -97,6 +100,12 @@ enum Command {
     /// Models: what is there, and whether it loads.
     #[command(subcommand)]
     Models(models::Models),
+    /// Answers another instance of this program.
+    #[command(hide = true)]
+    Decode,
+    /// Damages image files and opens them.
+    #[command(hide = true)]
+    Mutate(mutate::Mutate),
 }
 
 /// What the window is opened with.
@@ -116,7 +125,13 @@ pub fn run(
     canvas: bench::CanvasFigures,
 ) -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(threads) = arguments.common.threads {
+    let decodes = matches!(arguments.command, Some(Command::Decode));
+    if !decodes && let Some(program) = decode::own_program() {
+        radiograph::decode_apart(program);
+    }
+    // Every thread takes address space, which the decoding process has little of.
+    let threads = if decodes { Some(1) } else { arguments.common.threads };
+    if let Some(threads) = threads {
         // Fails only where a pool stands already, and none does yet.
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -153,6 +168,8 @@ fn dispatch(
         Command::Phantom(options) => phantom::run(options, common),
         Command::Train(options) => train::run(options, common),
         Command::Models(what) => models::run(what, common),
+        Command::Decode => decode::run(),
+        Command::Mutate(options) => mutate::run(options, common),
     }
 }
 

@@ -3,13 +3,19 @@
 //! The grey-scale pipeline is stored value → Modality LUT → VOI window → presentation (DICOM PS3.3 C.11, PS3.4 N.2).
 //! Window and level are a view: nothing in here changes a pixel. A radiograph is shared by `Arc`.
 
+mod apart;
+mod archive;
+mod content;
 mod dicom;
 mod error;
 mod export;
+mod inspect;
 mod luminance;
 mod open;
 mod pixels;
 mod raster;
+pub mod series;
+mod volume;
 mod window;
 pub mod write;
 
@@ -19,9 +25,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::grid::Grid;
 
+pub use apart::{decode_apart, serve};
 pub use error::{ReadError, ReadProblem};
 pub use export::{ExportError, Values, export, export_step, values};
-pub use open::{ImageFile, InspectedWindow, Inspection, inspect, open, open_bytes, read};
+pub use inspect::{InspectedWindow, Inspection, inspect, inspect_all};
+pub use open::{ImageFile, open, open_bytes, read};
 pub use pixels::Pixels;
 pub use raster::SYNTHETIC_KEYWORD;
 pub use window::{DisplayWindow, WindowFunction};
@@ -142,6 +150,10 @@ pub enum FileKind {
     Tiff,
     /// JPEG.
     Jpeg,
+    /// NIfTI-1 or NIfTI-2.
+    Nifti,
+    /// NRRD.
+    Nrrd,
     /// Made in the program: a phantom or a generated image that was never a file.
     Memory,
 }
@@ -199,6 +211,19 @@ pub struct Source {
     pub lossy: bool,
 }
 
+/// An overlay plane of a DICOM file, brought to the image (PS3.3 C.9.2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Overlay {
+    /// Its group, 0x6000 to 0x601E.
+    pub group: u16,
+    /// Overlay Label or Description; may be empty.
+    pub label: String,
+    /// A region of interest, and not graphics.
+    pub region: bool,
+    /// 1 where there is ink, else 0; of the size of the image.
+    pub ink: Pixels,
+}
+
 /// One frame of one image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Radiograph {
@@ -232,6 +257,12 @@ pub struct Radiograph {
     pub identity: Identity,
     /// Set when any pixel is synthetic.
     pub synthetic: Option<SyntheticMark>,
+    /// Overlay planes; never part of the pixels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlays: Vec<Overlay>,
+    /// Where it belongs.
+    #[serde(default)]
+    pub place: series::Place,
     /// What the reader had to assume or repair, in words for a person.
     pub notes: Vec<String>,
 }
@@ -267,6 +298,8 @@ impl Radiograph {
             },
             identity: Identity::default(),
             synthetic: None,
+            overlays: Vec::new(),
+            place: series::Place::default(),
             notes: Vec::new(),
         }
     }

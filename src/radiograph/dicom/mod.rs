@@ -3,26 +3,35 @@
 //! Separate because a DICOM file is a small world of its own; nothing outside this folder knows a tag. The parser is
 //! our own (a file is untrusted, and real files break the rules); code streams go to decoders of other projects.
 
+mod attributes;
 mod codec;
 mod dataset;
+mod directory;
 mod file;
 mod frames;
 mod layout;
-mod lut;
-mod palette;
 mod samples;
-mod spacing;
 mod values;
 
 use super::error::ReadProblem;
 use super::{FileKind, Identity, Photometric, Radiograph, Source, SyntheticMark, luminance};
+use attributes::palette::Palette;
+use attributes::{lut, overlay, spacing};
 use frames::FrameBytes;
-use palette::Palette;
 use values::{Kind, View};
 
 pub(super) use codec::{Color, Words, decode_jpeg};
+pub(super) use directory::{is_directory, referenced};
 pub(super) use file::{DicomFile, looks_like_dicom, parse};
 pub(super) use layout::Layout;
+
+/// Where a file belongs, without a look at its pixels.
+pub(super) fn place(file: &DicomFile) -> super::series::Place {
+    attributes::place::place(View {
+        bytes: &file.bytes,
+        elements: &file.elements,
+    })
+}
 
 /// Decodes one frame.
 pub(super) fn read_frame(
@@ -44,6 +53,7 @@ pub(super) fn read_frame(
     if let Some(broken) = &file.elements.broken {
         notes.push(format!("the file is cut short: {broken}"));
     }
+    notes.extend(layout.fewer_frames.clone());
     let photometric = polarity(layout, &mut notes)?;
     let palette = if layout.photometric == "PALETTE COLOR" {
         notes.push("palette color was reduced to luminance (Rec. 601)".to_owned());
@@ -51,7 +61,17 @@ pub(super) fn read_frame(
     } else {
         None
     };
-    let pixels = match frames::frame_bytes(file, layout, frame)? {
+    let mut overlays = Vec::new();
+    let has_overlays = file.elements.list.iter().any(|e| e.tag >> 16 & 0xFFE0 == 0x6000);
+    let frame_bytes = frames::frame_bytes(file, layout, frame)?;
+    if has_overlays {
+        let native = match &frame_bytes {
+            FrameBytes::Native(bytes, 0) => Some(&**bytes),
+            _ => None,
+        };
+        overlays = overlay::overlays(view, frame, layout, native, &mut notes);
+    }
+    let pixels = match frame_bytes {
         FrameBytes::Native(bytes, skipped) => {
             let big = file.syntax == file::GE_PRIVATE
                 || file
@@ -82,6 +102,7 @@ pub(super) fn read_frame(
     radiograph.frame = frame;
     radiograph.frames = layout.frames;
     radiograph.photometric = photometric;
+    radiograph.overlays = overlays;
     describe(&mut radiograph, view, file, layout, &mut notes);
     radiograph.notes = notes;
     Ok(radiograph)
@@ -159,6 +180,7 @@ fn describe(
         responsible_person: view.free_text(0x0010_2297, &charsets),
     };
     radiograph.synthetic = synthetic_mark(view, &charsets);
+    radiograph.place = attributes::place::place(view);
 }
 
 /// Transfer syntaxes that cannot be lossless: JPEG baseline and extended.

@@ -4,7 +4,7 @@
 
 use super::codec::{Coded, Color, Words};
 use super::layout::{Carrier, Layout};
-use super::palette::Palette;
+use super::attributes::palette::Palette;
 use crate::grid::Grid;
 use crate::radiograph::error::ReadProblem;
 use crate::radiograph::luminance::{self, Sample};
@@ -68,6 +68,8 @@ pub(super) fn native(
                 .map(|b| from(b, big, u32::from_be_bytes, u32::from_le_bytes))
                 .collect(),
         ),
+        // 12 bits of old films and other odd widths, packed without gaps from the lowest bit on.
+        2..=31 => Words::Longs(packed(bytes, skipped_bits, layout).collect()),
         _ => {
             let longs = arrays(bytes).map(|b| from(b, big, u64::from_be_bytes, u64::from_le_bytes));
             return if layout.signed {
@@ -124,6 +126,23 @@ pub(super) fn coded(
         coded.color,
         palette,
     )
+}
+
+/// Words of any number of bits below 32, one after the other.
+fn packed<'a>(
+    bytes: &'a [u8],
+    skipped_bits: usize,
+    layout: &Layout,
+) -> impl Iterator<Item = u32> + 'a {
+    let width = usize::from(layout.allocated);
+    let mask = (1_u64 << width) - 1;
+    (0..layout.native_samples()).map(move |index| {
+        let bit = skipped_bits + index * width;
+        let near = (0..5).rev().fold(0_u64, |word, offset| {
+            word << 8 | u64::from(bytes.get(bit / 8 + offset).copied().unwrap_or(0))
+        });
+        (near >> (bit % 8) & mask) as u32
+    })
 }
 
 /// Halved chroma of uncompressed YBR: only the luma is kept, as one plane.
