@@ -14,6 +14,7 @@ mod app;
 mod app_canvas;
 mod command;
 mod document;
+mod files;
 mod job;
 mod measure;
 mod network;

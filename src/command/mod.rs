@@ -6,6 +6,8 @@
 pub mod bench;
 mod convert;
 mod decode;
+mod deidentify;
+mod export;
 mod generate;
 mod inspect;
 mod measure;
@@ -84,6 +86,10 @@ enum Command {
     Inspect(inspect::Inspect),
     /// One frame into another file format.
     Convert(convert::Convert),
+    /// Masks, hips or the view of an image as a file of their own.
+    Export(export::Export),
+    /// A DICOM file without what tells who it is.
+    Deidentify(deidentify::Deidentify),
     /// Both hips of ventrodorsal films.
     Norberg(norberg::Norberg),
     /// Images from sketches, masks and attributes.
@@ -160,6 +166,8 @@ fn dispatch(
     match command {
         Command::Inspect(options) => inspect::run(options, common),
         Command::Convert(options) => convert::run(options, common),
+        Command::Export(options) => export::run(options, common),
+        Command::Deidentify(options) => deidentify::run(options, common),
         Command::Norberg(options) => norberg::run(options, common),
         Command::Generate(options) => generate::run(options, common),
         Command::Reproduce(options) => reproduce::run(options, common),

@@ -62,7 +62,7 @@ pub(super) fn run(options: &Norberg, common: &Common) -> Result<ExitCode, Error>
     }
 }
 
-fn read_points(path: &Path) -> Result<Value, Error> {
+pub(super) fn read_points(path: &Path) -> Result<Value, Error> {
     let refuse = |what: String| {
         Error::new(ErrorKind::Input, what)
             .at(path)
@@ -73,7 +73,7 @@ fn read_points(path: &Path) -> Result<Value, Error> {
 }
 
 /// The points of one film: the object itself, or the one under the film's name.
-fn points_for(path: &Path, points: &Value) -> Result<HipLandmarks, Error> {
+pub(super) fn points_for(path: &Path, points: &Value) -> Result<HipLandmarks, Error> {
     let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
     let object = name.and_then(|name| points.get(name)).unwrap_or(points);
     let landmarks: HipLandmarks = serde_json::from_value(object.clone()).map_err(|e| {

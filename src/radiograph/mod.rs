@@ -5,11 +5,10 @@
 
 mod apart;
 mod archive;
-mod content;
+mod check;
 mod dicom;
 mod error;
 mod export;
-mod inspect;
 mod luminance;
 mod open;
 mod pixels;
@@ -28,8 +27,9 @@ use crate::grid::Grid;
 pub use apart::{decode_apart, serve};
 pub use error::{ReadError, ReadProblem};
 pub use export::{ExportError, Values, export, export_step, values};
-pub use inspect::{InspectedWindow, Inspection, inspect, inspect_all};
-pub use open::{ImageFile, open, open_bytes, read};
+pub use open::{
+    ImageFile, InspectedWindow, Inspection, inspect, inspect_all, open, open_bytes, read,
+};
 pub use pixels::Pixels;
 pub use raster::SYNTHETIC_KEYWORD;
 pub use window::{DisplayWindow, WindowFunction};
@@ -169,6 +169,24 @@ pub struct Identity {
     pub birth_date: String,
     /// Responsible Person (0010,2297): an animal's owner.
     pub responsible_person: String,
+    /// Patient's Sex (0010,0040).
+    #[serde(default)]
+    pub sex: String,
+    /// Study Date (0008,0020), as written.
+    #[serde(default)]
+    pub study_date: String,
+    /// Study Time (0008,0030), as written.
+    #[serde(default)]
+    pub study_time: String,
+    /// Study ID (0020,0010).
+    #[serde(default)]
+    pub study_id: String,
+    /// Accession Number (0008,0050).
+    #[serde(default)]
+    pub accession: String,
+    /// Referring Physician's Name (0008,0090).
+    #[serde(default)]
+    pub physician: String,
 }
 
 impl std::fmt::Debug for Identity {

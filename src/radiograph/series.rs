@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::content::Facts;
 use super::error::ReadError;
+use super::open::content::Facts;
 use super::{FileKind, apart};
 
 /// More files than this in one folder tree are not listed.
@@ -29,6 +29,8 @@ pub struct Place {
     pub description: String,
     /// Modality (0008,0060).
     pub modality: String,
+    /// Frame of Reference UID (0020,0052): what positions are measured in.
+    pub frame_of_reference: Option<String>,
     /// Series Number (0020,0011).
     pub series_number: Option<i64>,
     /// Instance Number (0020,0013).

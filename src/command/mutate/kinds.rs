@@ -31,8 +31,9 @@ fn pick<T: Copy>(noise: &mut Noise, from: &[T]) -> T {
 
 /// A place where an element may begin: a group of this file, little endian.
 fn element_near(bytes: &[u8], noise: &mut Noise) -> Option<usize> {
-    let start = noise.index(bytes.len().max(1));
-    let places = (start..bytes.len().saturating_sub(8)).chain(132..start);
+    let last = bytes.len().saturating_sub(8);
+    let start = noise.index(last);
+    let places = (start..last).chain(132..start);
     places.take(20_000).find(|at| {
         let group = [bytes[*at], bytes[*at + 1]];
         let named = bytes[*at + 4].is_ascii_uppercase() && bytes[*at + 5].is_ascii_uppercase();

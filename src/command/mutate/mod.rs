@@ -47,9 +47,11 @@ pub(super) struct Mutate {
 
 /// What became of one mutant.
 struct Outcome {
+    number: u64,
     class: &'static str,
     seconds: f64,
-    what: String,
+    /// Its file, kind and fate, where it is worth telling.
+    what: Option<String>,
 }
 
 /// Makes mutants and opens them; exit code 1 when one hung.
@@ -67,19 +69,14 @@ pub(super) fn run(options: &Mutate, common: &Common) -> Result<ExitCode, Error> 
     }
     let hangs = outcomes.iter().filter(|o| o.seconds > HANG_SECONDS).count();
     let slowest = outcomes.iter().max_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    let mut told: Vec<&str> = outcomes
-        .iter()
-        .filter(|o| o.class.starts_with("stopped") || o.seconds > HANG_SECONDS)
-        .map(|o| o.what.as_str())
-        .collect();
-    told.truncate(40);
+    let told: Vec<&String> = outcomes.iter().filter_map(|o| o.what.as_ref()).take(40).collect();
     let answer = json!({
         "files": files.len(),
         "mutants": outcomes.len(),
         "outcomes": classes,
         "hangs_over_5_s": hangs,
         "slowest_seconds": slowest.map(|o| o.seconds),
-        "slowest": slowest.map(|o| &o.what),
+        "slowest": slowest.map(|o| o.number),
         "memory_grown_mib": grown,
         "stopped": told,
     });
@@ -148,19 +145,18 @@ fn one(files: &[(String, Vec<u8>)], options: &Mutate, number: u64) -> Outcome {
         Some(ReadProblem::Stopped(_)) => "stopped by a signal",
         Some(_) => "refused",
     };
-    let what = format!(
-        "{name}, {}, number {number}: {}",
-        KINDS[kind].0,
-        problem.map_or_else(|| "image".to_owned(), |p| p.to_string())
-    );
-    if let (Some(folder), Some(bytes)) = (&options.keep, kept)
-        && (class.starts_with("stopped") || seconds > HANG_SECONDS)
-    {
+    let telling = class.starts_with("stopped") || seconds > HANG_SECONDS;
+    let what = telling.then(|| {
+        let fate = problem.map_or_else(|| "image".to_owned(), |p| p.to_string());
+        format!("{name}, {}, number {number}, {seconds:.1} s: {fate}", KINDS[kind].0)
+    });
+    if let (Some(folder), Some(bytes), true) = (&options.keep, kept, telling) {
         // Only a help for who looks into it.
         std::fs::create_dir_all(folder).ok();
         std::fs::write(folder.join(format!("{number}")), bytes).ok();
     }
     Outcome {
+        number,
         class,
         seconds,
         what,

@@ -16,8 +16,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
-use super::content::{self, Facts, Found};
 use super::error::{ReadError, ReadProblem};
+use super::open::content::{self, Facts, Found};
+use super::open::inspect::of_content;
 use super::{Inspection, Pixels, Radiograph};
 use wire::{Ask, Attached, Reply, Request};
 
@@ -116,7 +117,7 @@ pub(super) fn facts(path: &Path) -> Result<Facts, ReadError> {
 pub(super) fn inspect(path: &Path) -> Result<Option<Inspection>, ReadProblem> {
     let Some(program) = PROGRAM.get() else {
         return match content::find(path).map_err(|error| error.problem)? {
-            Found::Image(content) => Ok(Some(super::inspect::of_content(&content))),
+            Found::Image(content) => Ok(Some(of_content(&content))),
             Found::Collection(_) => Ok(None),
         };
     };

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::radiograph::content::Facts;
+use crate::radiograph::open::content::Facts;
 use crate::radiograph::error::ReadProblem;
 use crate::radiograph::{Inspection, Radiograph};
 

@@ -8,9 +8,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::limits;
 use super::wire::{self, Ask, Attached, Reply, Request};
 use crate::grid::Grid;
-use crate::radiograph::content::{self, Content, Found};
+use crate::radiograph::Pixels;
+use crate::radiograph::open::content::{self, Content, Found};
+use crate::radiograph::open::inspect;
 use crate::radiograph::error::ReadProblem;
-use crate::radiograph::{Pixels, inspect};
 
 /// Answers requests from `input` on `output` until it closes.
 ///

@@ -97,6 +97,15 @@ pub(super) fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, ReadProblem> {
     inflate(bytes.get(at..).ok_or_else(damaged)?, MOST_UNPACKED)
 }
 
+/// Packs bytes as one gzip member (RFC 1952).
+pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = vec![0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255];
+    packed.extend(miniz_oxide::deflate::compress_to_vec(bytes, 6));
+    packed.extend(zip::crc32(bytes).to_le_bytes());
+    packed.extend((bytes.len() as u32).to_le_bytes());
+    packed
+}
+
 /// Splits a path that leads into an archive: the archive, which is a file, and the name of a member.
 pub(super) fn split(path: &Path) -> Option<(PathBuf, String)> {
     if path.exists() {

@@ -207,7 +207,7 @@ pub(in crate::radiograph) fn extract(
 }
 
 /// CRC-32 of ISO 3309, reflected, as ZIP and gzip use it.
-fn crc32(bytes: &[u8]) -> u32 {
+pub(super) fn crc32(bytes: &[u8]) -> u32 {
     const TABLE: [u32; 256] = {
         let mut table = [0_u32; 256];
         let mut n = 0;

@@ -100,7 +100,7 @@ pub(super) fn tag_name(tag: u32) -> String {
     format!("({:04X},{:04X})", tag >> 16, tag & 0xFFFF)
 }
 
-fn is_long(vr: [u8; 2], after: [u8; 2]) -> bool {
+pub(super) fn is_long(vr: [u8; 2], after: [u8; 2]) -> bool {
     match &vr {
         b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"SQ" | b"SV" | b"UC" | b"UN" | b"UR"
         | b"UT" | b"UV" => true,

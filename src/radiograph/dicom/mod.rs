@@ -6,10 +6,12 @@
 mod attributes;
 mod codec;
 mod dataset;
+mod deidentify;
 mod directory;
 mod file;
 mod frames;
 mod layout;
+mod readback;
 mod samples;
 mod values;
 
@@ -21,9 +23,11 @@ use frames::FrameBytes;
 use values::{Kind, View};
 
 pub(super) use codec::{Color, Words, decode_jpeg};
+pub(super) use deidentify::deidentify;
 pub(super) use directory::{is_directory, referenced};
 pub(super) use file::{DicomFile, looks_like_dicom, parse};
 pub(super) use layout::Layout;
+pub(super) use readback::{presented, report_numbers};
 
 /// Where a file belongs, without a look at its pixels.
 pub(super) fn place(file: &DicomFile) -> super::series::Place {
@@ -178,6 +182,12 @@ fn describe(
         id: view.free_text(0x0010_0020, &charsets),
         birth_date: view.text(0x0010_0030),
         responsible_person: view.free_text(0x0010_2297, &charsets),
+        sex: view.text(0x0010_0040),
+        study_date: view.text(0x0008_0020),
+        study_time: view.text(0x0008_0030),
+        study_id: view.free_text(0x0020_0010, &charsets),
+        accession: view.free_text(0x0008_0050, &charsets),
+        physician: view.free_text(0x0008_0090, &charsets),
     };
     radiograph.synthetic = synthetic_mark(view, &charsets);
     radiograph.place = attributes::place::place(view);

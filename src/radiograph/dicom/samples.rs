@@ -329,7 +329,6 @@ fn color_grey(
             Ok(Pixels::U16(grid(grey, layout)?))
         }
         Words::Longs(words) => {
-            let values: Vec<f32> = words.iter().map(|w| bits.unsigned(*w) as f32).collect();
             let area = layout.area();
             let at = |pixel: usize, sample: usize| {
                 let index = if planar {
@@ -337,14 +336,16 @@ fn color_grey(
                 } else {
                     pixel * 3 + sample
                 };
-                values.get(index).copied().unwrap_or(0.0)
+                words.get(index).map_or(0, |word| u64::from(bits.unsigned(*word)))
             };
+            // In whole numbers and rounded once: a float of 32 bits holds 24 of them.
             let grey = (0..area).map(|pixel| {
-                if luma {
+                let luminance = if luma {
                     at(pixel, 0)
                 } else {
-                    0.299 * at(pixel, 0) + 0.587 * at(pixel, 1) + 0.114 * at(pixel, 2)
-                }
+                    (299 * at(pixel, 0) + 587 * at(pixel, 1) + 114 * at(pixel, 2) + 500) / 1000
+                };
+                luminance as f32
             });
             Ok(Pixels::F32(grid(grey.collect(), layout)?))
         }

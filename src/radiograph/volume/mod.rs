@@ -7,7 +7,9 @@ mod nifti;
 mod nrrd;
 
 use super::error::{ReadProblem, checked_size};
-use super::{FileKind, ModalityTransform, Pixels, Radiograph, Spacing, SpacingSource};
+use super::{
+    FileKind, ModalityTransform, Pixels, Radiograph, Spacing, SpacingSource, SyntheticMark,
+};
 use crate::grid::Grid;
 
 pub(super) use nifti::is_nifti;
@@ -59,6 +61,8 @@ pub(super) struct Volume {
     scale: (f64, f64),
     /// Whether columns or rows run to the patient's right, front or head, and so are turned round.
     flip: (bool, bool),
+    /// The mark of an image that this program made.
+    synthetic: Option<SyntheticMark>,
     notes: Vec<String>,
 }
 
@@ -117,6 +121,7 @@ impl Volume {
         });
         let (slope, intercept) = self.scale;
         made.modality_transform = ModalityTransform::Linear { slope, intercept };
+        made.synthetic = self.synthetic.clone();
         made.notes = notes;
         Ok(made)
     }

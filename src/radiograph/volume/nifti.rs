@@ -3,14 +3,13 @@
 //! Separate because the header is binary, in either byte order, in two sizes with the fields in other places.
 
 use super::{Number, Volume, distance, turned, turned_note};
-use crate::radiograph::FileKind;
+use crate::radiograph::raster::SYNTHETIC_KEYWORD;
+use crate::radiograph::{FileKind, SyntheticMark};
 use crate::radiograph::error::ReadProblem;
 
 /// Where the fields of a version lie.
 struct Places {
     dim: usize,
-    /// `dim` holds 64-bit and not 16-bit numbers.
-    wide: bool,
     datatype: usize,
     /// `pixdim` and everything after it is 64-bit.
     pixdim: usize,
@@ -24,7 +23,6 @@ struct Places {
 
 const ONE: Places = Places {
     dim: 40,
-    wide: false,
     datatype: 70,
     pixdim: 76,
     vox_offset: 108,
@@ -36,7 +34,6 @@ const ONE: Places = Places {
 };
 const TWO: Places = Places {
     dim: 16,
-    wide: true,
     datatype: 12,
     pixdim: 104,
     vox_offset: 168,
@@ -204,6 +201,12 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Volume, ReadProblem> {
     };
     let flip = directions(&header, &at).map_or((false, false), |[x, y]| (turned(x), turned(y)));
     let big = header.big;
+    let description = bytes.get(if wide { 240..320 } else { 148..228 });
+    let description = String::from_utf8_lossy(description.unwrap_or(&[])).into_owned();
+    let synthetic = description.strip_prefix(SYNTHETIC_KEYWORD).map(|rest| SyntheticMark {
+        evidence: format!("NIfTI description {SYNTHETIC_KEYWORD}"),
+        contribution: rest.trim_matches([':', ' ', '\0']).to_owned(),
+    });
     Ok(Volume {
         kind: FileKind::Nifti,
         start: (start.max(if wide { 540.0 } else { 348.0 })) as usize,
@@ -216,6 +219,7 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Volume, ReadProblem> {
         spacing: columns.zip(rows),
         scale,
         flip,
+        synthetic,
         notes: turned_note(flip).into_iter().collect(),
         bytes,
     })

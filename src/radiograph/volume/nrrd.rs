@@ -174,6 +174,7 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Volume, ReadProblem> {
         spacing,
         scale: (1.0, 0.0),
         flip,
+        synthetic: None,
         notes: turned_note(flip).into_iter().collect(),
     })
 }

@@ -22,6 +22,7 @@ pub(in crate::radiograph::dicom) fn place(view: View<'_>) -> Place {
     Place {
         study: view.some_text(0x0020_000D),
         series: view.some_text(0x0020_000E),
+        frame_of_reference: view.some_text(0x0020_0052),
         description: view.free_text(0x0008_103E, &charsets),
         modality: view.text(0x0008_0060),
         series_number: whole(0x0020_0011),

@@ -7,16 +7,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::error::{ReadError, ReadProblem};
-use super::series::Place;
-use super::volume::{self, Volume};
-use super::{FileKind, Radiograph, archive, dicom, raster};
+use crate::radiograph::error::{ReadError, ReadProblem};
+use crate::radiograph::series::{self, Place};
+use crate::radiograph::volume::{self, Volume};
+use crate::radiograph::{FileKind, Radiograph, archive, dicom, raster};
 
 /// Files larger than this are refused: they would not fit beside anything else in memory.
 const MOST_FILE_BYTES: u64 = 1 << 33;
 
 /// A file in memory, its kind known and its header read.
-pub(super) enum Content {
+pub(in crate::radiograph) enum Content {
     Dicom(Box<dicom::DicomFile>, dicom::Layout),
     Png(Vec<u8>),
     Tiff(Vec<u8>, usize),
@@ -25,7 +25,7 @@ pub(super) enum Content {
 }
 
 /// What a path leads to.
-pub(super) enum Found {
+pub(in crate::radiograph) enum Found {
     /// One image file.
     Image(Content),
     /// A DICOMDIR or a ZIP archive: the files that it names, as paths that can be opened.
@@ -34,14 +34,14 @@ pub(super) enum Found {
 
 /// What a list of files needs to know of each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct Facts {
-    pub(super) kind: FileKind,
-    pub(super) frames: usize,
-    pub(super) place: Place,
+pub(in crate::radiograph) struct Facts {
+    pub(in crate::radiograph) kind: FileKind,
+    pub(in crate::radiograph) frames: usize,
+    pub(in crate::radiograph) place: Place,
 }
 
 /// Reads what lies at `path`: a file, or a member of a ZIP archive (`archive.zip/folder/name`).
-pub(super) fn find(path: &Path) -> Result<Found, ReadError> {
+pub(in crate::radiograph) fn find(path: &Path) -> Result<Found, ReadError> {
     found(path).map_err(|problem| ReadError::new(path, problem))
 }
 
@@ -79,7 +79,7 @@ fn found(path: &Path) -> Result<Found, ReadProblem> {
         let file = dicom::parse(bytes)?;
         if dicom::is_directory(&file) {
             let names = dicom::referenced(&file);
-            return Ok(Found::Collection(super::series::on_medium(path, &names)));
+            return Ok(Found::Collection(series::on_medium(path, &names)));
         }
         return Content::of_dicom(file).map(Found::Image);
     }
@@ -104,7 +104,7 @@ fn opened(path: &Path) -> Result<(std::fs::File, u64), ReadProblem> {
 
 impl Content {
     /// Finds out what the bytes are and reads their header.
-    pub(super) fn of(bytes: Vec<u8>) -> Result<Self, ReadProblem> {
+    pub(in crate::radiograph) fn of(bytes: Vec<u8>) -> Result<Self, ReadProblem> {
         if archive::is_gzip(&bytes) {
             let inner = archive::gunzip(&bytes)?;
             drop(bytes);
@@ -136,7 +136,7 @@ impl Content {
     }
 
     /// What it is.
-    pub(super) const fn kind(&self) -> FileKind {
+    pub(in crate::radiograph) const fn kind(&self) -> FileKind {
         match self {
             Self::Dicom(..) => FileKind::Dicom,
             Self::Png(_) => FileKind::Png,
@@ -147,7 +147,7 @@ impl Content {
     }
 
     /// Frames, pages or slices, ≥ 1.
-    pub(super) const fn frames(&self) -> usize {
+    pub(in crate::radiograph) const fn frames(&self) -> usize {
         match self {
             Self::Dicom(_, layout) => layout.frames,
             Self::Tiff(_, pages) => *pages,
@@ -157,7 +157,7 @@ impl Content {
     }
 
     /// What a list of files shows of it.
-    pub(super) fn facts(&self) -> Facts {
+    pub(in crate::radiograph) fn facts(&self) -> Facts {
         Facts {
             kind: self.kind(),
             frames: self.frames(),
@@ -169,7 +169,7 @@ impl Content {
     }
 
     /// Decodes frame `frame`, from 0; its path is not known here.
-    pub(super) fn frame(&self, frame: usize) -> Result<Radiograph, ReadProblem> {
+    pub(in crate::radiograph) fn frame(&self, frame: usize) -> Result<Radiograph, ReadProblem> {
         let frames = self.frames();
         if frame >= frames {
             return Err(ReadProblem::NoFrame { frame, frames });

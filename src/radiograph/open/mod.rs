@@ -3,13 +3,18 @@
 //! Separate because callers name a path and get pixels or a refusal; which reader did it, and in which process, is no
 //! concern of theirs.
 
+pub(super) mod content;
+pub(super) mod inspect;
+
 use std::path::{Path, PathBuf};
 
 use super::apart::{self, Handle, Opened};
-use super::content::Content;
 use super::error::{ReadError, ReadProblem};
 use super::series::{self, Member};
 use super::{FileKind, Radiograph};
+use content::Content;
+
+pub use inspect::{InspectedWindow, Inspection, inspect, inspect_all};
 
 /// A file that was opened, or the files of a series one after the other.
 pub struct ImageFile {

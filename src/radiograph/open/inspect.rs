@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::content::Content;
-use super::error::{ReadError, ReadProblem};
-use super::{FileKind, SpacingSource, apart, series};
+use crate::radiograph::error::{ReadError, ReadProblem};
+use crate::radiograph::{FileKind, SpacingSource, apart, series};
 
 /// A window in words for a machine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -121,7 +121,7 @@ fn one(path: &Path) -> Option<Inspection> {
 }
 
 /// The answer for a file whose header is read.
-pub(super) fn of_content(content: &Content) -> Inspection {
+pub(in crate::radiograph) fn of_content(content: &Content) -> Inspection {
     let path = Path::new("");
     let image = match content.frame(0) {
         Ok(image) => image,
