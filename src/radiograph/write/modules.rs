@@ -83,14 +83,12 @@ pub(super) fn put_series_and_equipment(
     let series = uid(&[instance.as_bytes(), b"series"]);
     set.text(tags::SERIES_INSTANCE_UID, VR::UI, series);
     set.text(tags::SERIES_NUMBER, VR::IS, facts.number);
-    set.text(tags::SERIES_DATE, VR::DA, date.clone());
-    set.text(tags::SERIES_TIME, VR::TM, time.clone());
+    set.text(tags::SERIES_DATE, VR::DA, date);
+    set.text(tags::SERIES_TIME, VR::TM, time);
     let description = format!("{mark}{}", facts.description);
     set.text(tags::SERIES_DESCRIPTION, VR::LO, description);
     set.text(tags::MODALITY, VR::CS, facts.modality);
     set.text(tags::INSTANCE_NUMBER, VR::IS, "1");
-    set.text(tags::CONTENT_DATE, VR::DA, date);
-    set.text(tags::CONTENT_TIME, VR::TM, time);
     set.text(tags::MANUFACTURER, VR::LO, "Radcanvas");
     set.text(tags::MANUFACTURER_MODEL_NAME, VR::LO, "Radcanvas");
     set.text(tags::DEVICE_SERIAL_NUMBER, VR::LO, "0");

@@ -72,6 +72,7 @@ pub fn presentation_bytes(
         description: "Presentation",
     };
     put_series_and_equipment(&mut set, image, &facts, &instance, now);
+    set.text(tags::LATERALITY, VR::CS, "");
     set.text(tags::CONTENT_LABEL, VR::CS, LAYER);
     set.text(tags::CONTENT_DESCRIPTION, VR::LO, "Window and marks of Radcanvas");
     set.text(tags::CONTENT_CREATOR_NAME, VR::PN, "");

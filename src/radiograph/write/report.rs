@@ -120,7 +120,6 @@ pub fn report_bytes(image: &Radiograph, report: &HipReport) -> Result<Vec<u8>, S
         tags::CONTENT_SEQUENCE,
         content.into_iter().map(Item::into_set).collect(),
     );
-    // When the tree was finished; the content is that of this moment.
     set.text(tags::CONTENT_DATE, VR::DA, date);
     set.text(tags::CONTENT_TIME, VR::TM, time);
     set.into_file(uids::COMPREHENSIVE_SR_STORAGE, &instance)

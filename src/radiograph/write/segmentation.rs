@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 
-use super::dataset::{Code, DataSet, decimal, new_uid, uid};
+use super::dataset::{Code, DataSet, date_and_time, decimal, new_uid, uid};
 use super::modules::{Reference, SeriesFacts, put_patient_and_study, put_series_and_equipment};
 use crate::grid::Grid;
 use crate::radiograph::{Radiograph, SpacingSource};
@@ -56,7 +56,12 @@ pub fn segmentation_bytes(image: &Radiograph, segments: &[Segment]) -> Result<Ve
         description: "Masks",
     };
     put_series_and_equipment(&mut set, image, &facts, &instance, now);
+    // Needed where no plane in the patient is known, and may be empty.
+    set.text(tags::PATIENT_ORIENTATION, VR::CS, "");
     set.texts(tags::IMAGE_TYPE, VR::CS, &["DERIVED", "PRIMARY"]);
+    let (date, time) = date_and_time(now);
+    set.text(tags::CONTENT_DATE, VR::DA, date);
+    set.text(tags::CONTENT_TIME, VR::TM, time);
     set.text(tags::CONTENT_LABEL, VR::CS, "MASKS");
     set.text(tags::CONTENT_DESCRIPTION, VR::LO, "Masks drawn in Radcanvas");
     set.text(tags::CONTENT_CREATOR_NAME, VR::PN, "");
