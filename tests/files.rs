@@ -5,7 +5,9 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use radcanvas::radiograph::{self, FileKind, ModalityTransform, Pixels, ReadProblem, SpacingSource, series};
+use radcanvas::radiograph::{
+    self, FileKind, ModalityTransform, Pixels, ReadProblem, SpacingSource, series,
+};
 use serde_json::Value;
 
 fn folder() -> PathBuf {
@@ -23,8 +25,18 @@ fn numbers(value: &Value) -> Vec<f64> {
         .collect()
 }
 
+fn floats(value: &Value) -> Vec<f64> {
+    let numbers = value.as_array().unwrap().iter();
+    numbers.map(|v| v.as_f64().unwrap()).collect()
+}
+
 fn values(pixels: &Pixels) -> Vec<f64> {
-    pixels.to_f32().cells().iter().map(|v| f64::from(*v)).collect()
+    pixels
+        .to_f32()
+        .cells()
+        .iter()
+        .map(|v| f64::from(*v))
+        .collect()
 }
 
 #[test]
@@ -42,8 +54,7 @@ fn slices_of_volumes_lie_as_a_radiologist_expects_them() {
             assert_eq!(values(&image.pixels), numbers(slice), "{name} {number}");
             let spacing = image.spacing.unwrap();
             let wanted = [spacing.row_mm, spacing.column_mm].map(|mm| (mm * 1e6).round() / 1e6);
-            assert_eq!(serde_json::json!(wanted), told["spacing_mm"].as_array().unwrap().iter()
-                .map(|v| v.as_f64().unwrap()).collect::<Vec<_>>().into(), "{name}");
+            assert_eq!(wanted.to_vec(), floats(&told["spacing_mm"]), "{name}");
             if file.kind() != FileKind::Dicom {
                 assert_eq!(spacing.source, SpacingSource::FileResolution, "{name}");
             }
@@ -62,18 +73,28 @@ fn slices_of_volumes_lie_as_a_radiologist_expects_them() {
 fn archives_and_media_are_series_in_the_order_of_their_positions() {
     let expected = expected();
     for name in ["series.zip", "medium/DICOMDIR", "medium"] {
-        let told = &expected[if name == "medium" { "medium/DICOMDIR" } else { name }];
+        let told = &expected[if name == "medium" {
+            "medium/DICOMDIR"
+        } else {
+            name
+        }];
         let path = folder().join(name);
         let listing = series::list(&path).unwrap();
-        assert_eq!(listing.series.len() as u64, told["series"].as_u64().unwrap(), "{name}");
-        assert_eq!(listing.refused.len() as u64, told["refused"].as_u64().unwrap(), "{name}");
+        assert_eq!(
+            listing.series.len() as u64,
+            told["series"].as_u64().unwrap(),
+            "{name}"
+        );
+        assert_eq!(
+            listing.refused.len() as u64,
+            told["refused"].as_u64().unwrap(),
+            "{name}"
+        );
         let stack = radiograph::open(&path).unwrap();
         let order: Vec<f64> = (0..stack.frames())
             .map(|n| values(&stack.frame(n).unwrap().pixels)[0])
             .collect();
-        assert_eq!(serde_json::json!(order), serde_json::json!(
-            told["order"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect::<Vec<_>>()
-        ), "{name}");
+        assert_eq!(order, floats(&told["order"]), "{name}");
         assert_eq!(stack.frame(1).unwrap().frame, 1);
         assert!(stack.frame(stack.frames()).is_err());
         // Every member can be opened by its own path.
@@ -90,7 +111,12 @@ fn overlays_lie_beside_the_pixels() {
     let planes = expected["overlays.dcm"]["planes"].as_array().unwrap();
     assert_eq!(image.overlays.len(), planes.len());
     for (overlay, plane) in image.overlays.iter().zip(planes) {
-        assert_eq!(values(&overlay.ink), numbers(plane), "{:04X}", overlay.group);
+        assert_eq!(
+            values(&overlay.ink),
+            numbers(plane),
+            "{:04X}",
+            overlay.group
+        );
     }
     assert_eq!(image.overlays[0].label, "a label");
     assert!(image.overlays[1].region && !image.overlays[0].region);
@@ -123,8 +149,15 @@ fn names_are_read_in_every_character_set() {
             .map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).unwrap())
             .collect();
         bytes.extend(&pixel);
-        let image = radiograph::open_bytes(which, bytes).unwrap().frame(0).unwrap();
-        assert_eq!(image.identity.name, told["name"].as_str().unwrap(), "{which}");
+        let image = radiograph::open_bytes(which, bytes)
+            .unwrap()
+            .frame(0)
+            .unwrap();
+        assert_eq!(
+            image.identity.name,
+            told["name"].as_str().unwrap(),
+            "{which}"
+        );
     }
 }
 
@@ -149,14 +182,22 @@ fn what_grows_without_end_is_refused() {
     }
     nifti[40] = 7;
     assert!(matches!(problem(nifti), ReadProblem::Damaged(_)));
-    let nrrd = b"NRRD0004\ntype: short\ndimension: 3\nsizes: 99999 99999 99999\nencoding: raw\n\n12".to_vec();
-    assert!(matches!(problem(nrrd), ReadProblem::TooLarge(_) | ReadProblem::Damaged(_)));
-    let elsewhere = b"NRRD0004\ntype: short\nsizes: 1 1\nencoding: raw\ndata file: /etc/passwd\n\n12".to_vec();
+    let nrrd =
+        b"NRRD0004\ntype: short\ndimension: 3\nsizes: 99999 99999 99999\nencoding: raw\n\n12"
+            .to_vec();
+    assert!(matches!(
+        problem(nrrd),
+        ReadProblem::TooLarge(_) | ReadProblem::Damaged(_)
+    ));
+    let elsewhere =
+        b"NRRD0004\ntype: short\nsizes: 1 1\nencoding: raw\ndata file: /etc/passwd\n\n12".to_vec();
     assert!(matches!(problem(elsewhere), ReadProblem::Unsupported(_)));
     // Sequences a hundred thousand deep.
     let mut deep = std::fs::read(folder().join("packed_12.dcm")).unwrap();
     for _ in 0..100_000 {
-        deep.extend([0x28, 0, 0x10, 0x91, b'S', b'Q', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
+        deep.extend([
+            0x28, 0, 0x10, 0x91, b'S', b'Q', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF,
+        ]);
         deep.extend([0xFE, 0xFF, 0, 0xE0, 0xFF, 0xFF, 0xFF, 0xFF]);
     }
     assert!(matches!(problem(deep), ReadProblem::Damaged(_)));
@@ -172,13 +213,19 @@ fn names_in_archives_and_media_lead_nowhere_else() {
     // The records of the fixture, with a name that leads out of the folder.
     let mut directory = std::fs::read(self::folder().join("medium/DICOMDIR")).unwrap();
     let name = b"PT000000\\ST000000\\SE000000\\IM000000";
-    let at = directory.windows(name.len()).position(|part| part == name).unwrap();
+    let at = directory
+        .windows(name.len())
+        .position(|part| part == name)
+        .unwrap();
     let out = b"..\\secret.dcm";
     directory[at..at + name.len()].fill(b' ');
     directory[at..at + out.len()].copy_from_slice(out);
     std::fs::write(medium.join("DICOMDIR"), directory).unwrap();
     let listing = series::list(medium.join("DICOMDIR")).unwrap();
-    assert!(listing.series.is_empty() && listing.refused.is_empty(), "{listing:?}");
+    assert!(
+        listing.series.is_empty() && listing.refused.is_empty(),
+        "{listing:?}"
+    );
     // A member named after a file outside is a member all the same, and no more.
     let mut zip = std::fs::read(self::folder().join("series.zip")).unwrap();
     while let Some(at) = zip.windows(8).position(|part| part == b"ct/b.dcm") {
@@ -210,7 +257,12 @@ fn the_decoding_process_gives_the_same_as_this_one() {
         let path = folder().join(name);
         let number = frame.to_string();
         let told = radcanvas(&[
-            "convert", path.to_str().unwrap(), target.to_str().unwrap(), "--force", "--frame", &number,
+            "convert",
+            path.to_str().unwrap(),
+            target.to_str().unwrap(),
+            "--force",
+            "--frame",
+            &number,
         ]);
         let here = radiograph::read(&path, frame).unwrap();
         assert_eq!(told["width"], here.width());
@@ -218,7 +270,15 @@ fn the_decoding_process_gives_the_same_as_this_one() {
         assert_eq!(values(&here.pixels), values(&there.pixels), "{name}");
     }
     let rows = radcanvas(&["inspect", folder().to_str().unwrap()]);
-    assert!(rows.as_array().unwrap().iter().filter(|row| row["error"].is_null()).count() >= 18, "{rows}");
+    assert!(
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .filter(|row| row["error"].is_null())
+            .count()
+            >= 18,
+        "{rows}"
+    );
 }
 
 #[test]
@@ -245,18 +305,25 @@ fn a_file_that_ends_its_decoder_is_refused_and_the_next_is_read() {
     frame[0] = 2;
     frame[4] = 64;
     frame[8..12].copy_from_slice(&(64 + plane.len() as u32).to_le_bytes());
-    bytes.extend([0xE0, 0x7F, 0x10, 0, b'O', b'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
+    bytes.extend([
+        0xE0, 0x7F, 0x10, 0, b'O', b'B', 0, 0, 0xFF, 0xFF, 0xFF, 0xFF,
+    ]);
     bytes.extend([0xFE, 0xFF, 0, 0xE0, 0, 0, 0, 0, 0xFE, 0xFF, 0, 0xE0]);
     bytes.extend((frame.len() as u32 + 2 * plane.len() as u32).to_le_bytes());
     file.write_all(&bytes).unwrap();
     for part in [&frame, &plane, &plane] {
         file.write_all(part).unwrap();
     }
-    file.write_all(&[0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0]).unwrap();
+    file.write_all(&[0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0])
+        .unwrap();
     drop(file);
     let good = folder().join("overlays.dcm");
     let rows = radcanvas(&[
-        "inspect", bomb.to_str().unwrap(), good.to_str().unwrap(), "--threads", "1",
+        "inspect",
+        bomb.to_str().unwrap(),
+        good.to_str().unwrap(),
+        "--threads",
+        "1",
     ]);
     let said = rows[0]["error"].as_str().unwrap();
     assert!(said.contains("memory"), "{said}");
@@ -273,6 +340,89 @@ fn mutants_of_every_fixture_hurt_nobody() {
         let outcomes = told["outcomes"].as_object().unwrap();
         assert!(outcomes["refused"].as_u64() > Some(50), "{told}");
         assert!(outcomes["image"].as_u64() > Some(50), "{told}");
-        assert!(told["memory_grown_mib"].as_i64().is_none_or(|mib| mib < 256), "{told}");
+        assert!(
+            told["memory_grown_mib"]
+                .as_i64()
+                .is_none_or(|mib| mib < 256),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn pictures_cut_or_changed_anywhere_are_refused_or_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = radiograph::read(self::folder().join("htj2k.dcm"), 0).unwrap();
+    for name in ["a.png", "a.tif", "a.nii.gz", "a.dcm"] {
+        radiograph::export(&folder.path().join(name), &image, &image.pixels, false).unwrap();
+    }
+    std::fs::copy(
+        self::folder().join("series.zip"),
+        folder.path().join("a.zip"),
+    )
+    .unwrap();
+    let told = radcanvas(&["mutate", folder.path().to_str().unwrap(), "--count", "600"]);
+    assert_eq!(told["hangs_over_5_s"], 0, "{told}");
+    let outcomes = told["outcomes"].as_object().unwrap();
+    assert!(
+        outcomes
+            .keys()
+            .all(|class| class == "image" || class == "refused"),
+        "{told}"
+    );
+    // An archive is opened by its path, so its mutants are files.
+    let whole = std::fs::read(folder.path().join("a.zip")).unwrap();
+    let path = folder.path().join("b.zip");
+    for number in 0..whole.len() / 7 {
+        let mut worse = whole.clone();
+        worse[number * 7] ^= 1 << (number % 8);
+        std::fs::write(&path, &worse).unwrap();
+        // Whatever it says, it says it.
+        drop(series::list(&path));
+    }
+}
+
+#[test]
+fn exports_are_read_back_and_identities_are_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = folder.path().join("source.dcm");
+    std::fs::copy(self::folder().join("overlays.dcm"), &source).unwrap();
+    let before = radiograph::read(&source, 0).unwrap();
+    assert_eq!(before.identity.name, "PHANTOM^RAMP");
+    let out = folder.path().join("out.dcm");
+    let told = radcanvas(&[
+        "deidentify",
+        source.to_str().unwrap(),
+        out.to_str().unwrap(),
+    ]);
+    let removed: Vec<&str> = told["removed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|t| t.as_str().unwrap())
+        .collect();
+    for tag in [
+        "(0010,0010)",
+        "(0010,0020)",
+        "(0008,0018)",
+        "(0020,000D)",
+        "(0008,0020)",
+        "(6000,3000)",
+    ] {
+        assert!(removed.contains(&tag), "{tag}: {removed:?}");
+    }
+    let after = radiograph::read(&out, 0).unwrap();
+    assert_eq!(values(&after.pixels), values(&before.pixels));
+    assert_eq!(
+        (after.identity.name.as_str(), after.overlays.len()),
+        ("", 0)
+    );
+    assert_ne!(after.source.sop_instance, before.source.sop_instance);
+    let bytes = std::fs::read(&out).unwrap();
+    for secret in ["PHANTOM", "2.25.3.1", "20200101"] {
+        let found = bytes
+            .windows(secret.len())
+            .any(|part| part == secret.as_bytes());
+        assert!(!found, "{secret}");
     }
 }

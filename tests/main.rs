@@ -18,6 +18,7 @@ mod files;
 mod job;
 mod measure;
 mod network;
+mod objects;
 mod ops;
 mod phantom;
 mod phantom_chest;

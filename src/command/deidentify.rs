@@ -113,7 +113,10 @@ fn salt(output: &Path) -> Vec<u8> {
         .map_or(0, |since| since.as_nanos());
     // The keys of a hasher come from the system's source of random numbers.
     let random = [0; 4].map(|_: u8| RandomState::new().hash_one(output));
-    let mut salt: Vec<u8> = random.iter().flat_map(|number| number.to_le_bytes()).collect();
+    let mut salt: Vec<u8> = random
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect();
     salt.extend(now.to_le_bytes());
     salt
 }

@@ -110,7 +110,11 @@ pub(super) fn run(options: &Export, common: &Common) -> Result<ExitCode, Error> 
         Form::Csv => match &report {
             Some(report) => text(hips_csv(&name, &image, report))?,
             None => {
-                need(!segments.is_empty(), "points or a mask", "--landmarks or --mask")?;
+                need(
+                    !segments.is_empty(),
+                    "points or a mask",
+                    "--landmarks or --mask",
+                )?;
                 text(masks_csv(&name, &image, &segments))?;
             }
         },
@@ -124,12 +128,19 @@ pub(super) fn run(options: &Export, common: &Common) -> Result<ExitCode, Error> 
 }
 
 fn missing(what: &str, option: &str) -> Error {
-    Error::new(ErrorKind::Usage, format!("there is nothing to export: {what} is needed"))
-        .remedy(format!("give {option}"))
+    Error::new(
+        ErrorKind::Usage,
+        format!("there is nothing to export: {what} is needed"),
+    )
+    .remedy(format!("give {option}"))
 }
 
 fn need(there: bool, what: &str, option: &str) -> Result<(), Error> {
-    if there { Ok(()) } else { Err(missing(what, option)) }
+    if there {
+        Ok(())
+    } else {
+        Err(missing(what, option))
+    }
 }
 
 fn written(error: WriteError) -> Error {
@@ -141,7 +152,11 @@ fn written(error: WriteError) -> Error {
 }
 
 fn segments(options: &Export) -> Result<Vec<Segment>, Error> {
-    let labels = options.label.iter().map(Some).chain(std::iter::repeat(None));
+    let labels = options
+        .label
+        .iter()
+        .map(Some)
+        .chain(std::iter::repeat(None));
     let masks = options.mask.iter().zip(labels);
     masks
         .map(|(path, label)| {
@@ -195,8 +210,9 @@ fn window(options: &Export, image: &Radiograph) -> Result<DisplayWindow, Error> 
         explanation: String::new(),
     });
     window.filter(DisplayWindow::is_usable).ok_or_else(|| {
-        Error::new(ErrorKind::Usage, format!("'{text}' is no window"))
-            .remedy("give center and width with a comma between, as 40,400; the width is at least 1")
+        Error::new(ErrorKind::Usage, format!("'{text}' is no window")).remedy(
+            "give center and width with a comma between, as 40,400; the width is at least 1",
+        )
     })
 }
 
@@ -215,7 +231,9 @@ fn annotations(report: &HipReport) -> Vec<Annotation> {
         });
         found.push(Annotation::Point {
             at: hip.rim,
-            label: angle.map(|a| format!("{:.1} deg", a.degrees)).unwrap_or_default(),
+            label: angle
+                .map(|a| format!("{:.1} deg", a.degrees))
+                .unwrap_or_default(),
         });
     }
     found

@@ -136,7 +136,11 @@ pub fn run(
         radiograph::decode_apart(program);
     }
     // Every thread takes address space, which the decoding process has little of.
-    let threads = if decodes { Some(1) } else { arguments.common.threads };
+    let threads = if decodes {
+        Some(1)
+    } else {
+        arguments.common.threads
+    };
     if let Some(threads) = threads {
         // Fails only where a pool stands already, and none does yet.
         rayon::ThreadPoolBuilder::new()

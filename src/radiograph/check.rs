@@ -35,13 +35,17 @@ pub(super) fn image(bytes: &[u8], image: &Radiograph, pixels: &Pixels) -> Result
     };
     let step = slope.abs();
     let (there, wanted) = (back.pixels.to_f32(), pixels.to_f32());
-    let near = there.cells().iter().zip(wanted.cells()).all(|(there, wanted)| {
-        let (a, b) = (
-            back.modality_transform.apply(f64::from(*there)),
-            transform.apply(f64::from(*wanted)),
-        );
-        !b.is_finite() || (a - b).abs() <= step * 0.51 + b.abs() * 1.0e-6
-    });
+    let near = there
+        .cells()
+        .iter()
+        .zip(wanted.cells())
+        .all(|(there, wanted)| {
+            let (a, b) = (
+                back.modality_transform.apply(f64::from(*there)),
+                transform.apply(f64::from(*wanted)),
+            );
+            !b.is_finite() || (a - b).abs() <= step * 0.51 + b.abs() * 1.0e-6
+        });
     if near {
         Ok(())
     } else {
@@ -73,7 +77,11 @@ pub(super) fn object(bytes: &[u8], image: &Radiograph, object: &Object<'_>) -> R
             let same = near(back.center, window.center)
                 && near(back.width, window.width)
                 && Some(&back.image) == image.source.sop_instance.as_ref()
-                && back.graphics.iter().flatten().all(|number| number.is_finite());
+                && back
+                    .graphics
+                    .iter()
+                    .flatten()
+                    .all(|number| number.is_finite());
             if same {
                 Ok(())
             } else {
@@ -112,7 +120,10 @@ fn numbers(bytes: &[u8], report: &HipReport) -> Result<(), String> {
         .map(|angle| angle.degrees)
         .collect();
     let same = angles.len() == wanted.len()
-        && angles.iter().zip(&wanted).all(|(a, b)| (a - b).abs() < 1.0e-9);
+        && angles
+            .iter()
+            .zip(&wanted)
+            .all(|(a, b)| (a - b).abs() < 1.0e-9);
     if same {
         Ok(())
     } else {

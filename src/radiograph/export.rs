@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::raster::SYNTHETIC_KEYWORD;
 use super::write::{SecondaryCapture, WriteError, dicom_bytes, nifti_bytes, packed, write_whole};
-use super::{check, ModalityTransform, Photometric, Pixels, Radiograph};
+use super::{ModalityTransform, Photometric, Pixels, Radiograph, check};
 use crate::grid::Grid;
 
 /// Which values of the grey-scale pipeline are written.
@@ -207,7 +207,12 @@ fn same_tail(bytes: &[u8], pixels: &Pixels) -> Result<(), String> {
 fn same_tensor(bytes: &[u8], pixels: &Pixels) -> Result<(), String> {
     let file = safetensors::SafeTensors::deserialize(bytes).map_err(said)?;
     let tensor = file.tensor("image").map_err(said)?;
-    let values: Vec<u8> = pixels.to_f32().cells().iter().flat_map(|v| v.to_le_bytes()).collect();
+    let values: Vec<u8> = pixels
+        .to_f32()
+        .cells()
+        .iter()
+        .flat_map(|v| v.to_le_bytes())
+        .collect();
     if tensor.data() == values {
         Ok(())
     } else {

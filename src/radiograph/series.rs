@@ -223,12 +223,13 @@ fn ordered(members: Vec<Member>) -> Vec<Series> {
 
 /// Along the normal when the planes are parallel and no two lie in one; else by instance number, then by name.
 fn sort(members: &mut [Member]) {
-    let parallel = members.windows(2).all(|pair| {
-        match (pair[0].place.directions, pair[1].place.directions) {
-            (Some(a), Some(b)) => a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1.0e-3),
-            _ => false,
-        }
-    });
+    let parallel =
+        members.windows(2).all(
+            |pair| match (pair[0].place.directions, pair[1].place.directions) {
+                (Some(a), Some(b)) => a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1.0e-3),
+                _ => false,
+            },
+        );
     let depths: Option<Vec<f64>> = members.iter().map(|m| m.place.depth_mm()).collect();
     let apart = depths.is_some_and(|mut depths| {
         depths.sort_by(f64::total_cmp);

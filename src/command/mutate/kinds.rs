@@ -117,10 +117,16 @@ fn place(bytes: &[u8], tag: u32) -> Option<usize> {
 fn with(bytes: &[u8], tag: u32, vr: [u8; 2], value: &[u8]) -> Option<Vec<u8>> {
     let at = place(bytes, tag)?;
     let explicit = bytes[at + 4].is_ascii_uppercase() && bytes[at + 5].is_ascii_uppercase();
-    let long = matches!(&bytes[at + 4..at + 6], b"OB" | b"OW" | b"UN" | b"SQ" | b"UT");
+    let long = matches!(
+        &bytes[at + 4..at + 6],
+        b"OB" | b"OW" | b"UN" | b"SQ" | b"UT"
+    );
     let (start, old) = if explicit && !long {
         let length = bytes.get(at + 6..at + 8)?;
-        (at + 8, usize::from(u16::from_le_bytes([length[0], length[1]])))
+        (
+            at + 8,
+            usize::from(u16::from_le_bytes([length[0], length[1]])),
+        )
     } else {
         let from = if explicit { at + 8 } else { at + 4 };
         let length = bytes.get(from..from + 4)?;
@@ -172,7 +178,16 @@ fn size(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
 fn frames(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
     let value = pick(
         noise,
-        &["0 ", "-1", "2147483648", "99", "1e9 ", "4294967296", "NaN ", "65536 "],
+        &[
+            "0 ",
+            "-1",
+            "2147483648",
+            "99",
+            "1e9 ",
+            "4294967296",
+            "NaN ",
+            "65536 ",
+        ],
     );
     changed(bytes, noise, &[0x0028_0008], b"IS", value.as_bytes())
 }
@@ -186,25 +201,57 @@ fn bits(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
         0x0028_0002,
         0x0028_0006,
     ];
-    let value = pick(noise, &[0, 1, 2, 3, 4, 7, 8, 12, 15, 16, 17, 31, 32, 64, 65_535]);
+    let value = pick(
+        noise,
+        &[0, 1, 2, 3, 4, 7, 8, 12, 15, 16, 17, 31, 32, 64, 65_535],
+    );
     changed(bytes, noise, &tags, b"US", &short(value))
 }
 
 const NUMBERS: [&str; 10] = [
-    "0 ", "-1", "NaN ", "1e308 ", "-1e308", "1e-308", "inf ", "\\\\", "1e9 ", "9\\9\\9\\9 ",
+    "0 ",
+    "-1",
+    "NaN ",
+    "1e308 ",
+    "-1e308",
+    "1e-308",
+    "inf ",
+    "\\\\",
+    "1e9 ",
+    "9\\9\\9\\9 ",
 ];
 
 fn window(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
-    let tags = [0x0028_1050, 0x0028_1051, 0x0028_1052, 0x0028_1053, 0x0028_0120];
+    let tags = [
+        0x0028_1050,
+        0x0028_1051,
+        0x0028_1052,
+        0x0028_1053,
+        0x0028_0120,
+    ];
     let value = pick(noise, &NUMBERS);
     changed(bytes, noise, &tags, b"DS", value.as_bytes())
 }
 
 fn spacing(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
-    let tags = [0x0028_0030, 0x0018_1164, 0x0018_1114, 0x0020_0032, 0x0020_0037];
+    let tags = [
+        0x0028_0030,
+        0x0018_1164,
+        0x0018_1114,
+        0x0020_0032,
+        0x0020_0037,
+    ];
     let value = pick(
         noise,
-        &["0\\0 ", "-1\\1", "1e9\\1e9 ", "0.1\\5 ", "NaN\\NaN ", "1 ", "1e-300\\1e300 "],
+        &[
+            "0\\0 ",
+            "-1\\1",
+            "1e9\\1e9 ",
+            "0.1\\5 ",
+            "NaN\\NaN ",
+            "1 ",
+            "1e-300\\1e300 ",
+        ],
     );
     changed(bytes, noise, &tags, b"DS", value.as_bytes())
 }

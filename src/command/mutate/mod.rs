@@ -62,14 +62,22 @@ pub(super) fn run(options: &Mutate, common: &Common) -> Result<ExitCode, Error> 
         .into_par_iter()
         .map(|number| one(&files, options, number))
         .collect();
-    let grown = resident_mib().zip(before).map(|(after, before)| after - before);
+    let grown = resident_mib()
+        .zip(before)
+        .map(|(after, before)| after - before);
     let mut classes: BTreeMap<&str, u64> = BTreeMap::new();
     for outcome in &outcomes {
         *classes.entry(outcome.class).or_default() += 1;
     }
     let hangs = outcomes.iter().filter(|o| o.seconds > HANG_SECONDS).count();
-    let slowest = outcomes.iter().max_by(|a, b| a.seconds.total_cmp(&b.seconds));
-    let told: Vec<&String> = outcomes.iter().filter_map(|o| o.what.as_ref()).take(40).collect();
+    let slowest = outcomes
+        .iter()
+        .max_by(|a, b| a.seconds.total_cmp(&b.seconds));
+    let told: Vec<&String> = outcomes
+        .iter()
+        .filter_map(|o| o.what.as_ref())
+        .take(40)
+        .collect();
     let answer = json!({
         "files": files.len(),
         "mutants": outcomes.len(),
@@ -101,7 +109,11 @@ fn corpus(folder: &Path, most_bytes: u64) -> Result<Vec<(String, Vec<u8>)>, Erro
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let entries = std::fs::read_dir(&folder).map_err(|error| {
-            Error::new(ErrorKind::Input, format!("the folder cannot be read ({error})")).at(&folder)
+            Error::new(
+                ErrorKind::Input,
+                format!("the folder cannot be read ({error})"),
+            )
+            .at(&folder)
         })?;
         for entry in entries.flatten() {
             let path = entry.path();
@@ -148,7 +160,10 @@ fn one(files: &[(String, Vec<u8>)], options: &Mutate, number: u64) -> Outcome {
     let telling = class.starts_with("stopped") || seconds > HANG_SECONDS;
     let what = telling.then(|| {
         let fate = problem.map_or_else(|| "image".to_owned(), |p| p.to_string());
-        format!("{name}, {}, number {number}, {seconds:.1} s: {fate}", KINDS[kind].0)
+        format!(
+            "{name}, {}, number {number}, {seconds:.1} s: {fate}",
+            KINDS[kind].0
+        )
     });
     if let (Some(folder), Some(bytes), true) = (&options.keep, kept, telling) {
         // Only a help for who looks into it.
@@ -172,7 +187,8 @@ fn opened(bytes: Vec<u8>) -> Result<(), ReadProblem> {
         return Err(ReadProblem::Damaged("a window of no use".to_owned()));
     }
     if file.frames() > 1 {
-        file.frame(file.frames() - 1).map_err(|error| error.problem)?;
+        file.frame(file.frames() - 1)
+            .map_err(|error| error.problem)?;
     }
     Ok(())
 }

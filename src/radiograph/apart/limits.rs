@@ -14,7 +14,10 @@ pub(super) fn set(file_bytes: u64) {
             rlim_cur: 0,
             rlim_max: 0,
         };
-        #[expect(unsafe_code, reason = "the limits of a process have no other interface")]
+        #[expect(
+            unsafe_code,
+            reason = "the limits of a process have no other interface"
+        )]
         // SAFETY: both calls read or write the one structure given to them, which lives until they return.
         unsafe {
             if libc::getrlimit(what, &raw mut now) == 0 {

@@ -86,7 +86,9 @@ fn look(program: &Path, source: Source) -> Result<Opened, ReadProblem> {
     match reply {
         Reply::Image(facts) => Ok(Opened::Apart(Handle { key, source, facts })),
         Reply::Collection => {
-            let names = bytes.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+            let names = bytes
+                .split(|byte| *byte == 0)
+                .filter(|name| !name.is_empty());
             Ok(Opened::Collection(names.map(wire::path_of).collect()))
         }
         other => Err(unexpected(other)),
@@ -323,7 +325,10 @@ fn one_exchange(
 
 /// How the process ended, for a person.
 fn ended(status: Option<ExitStatus>) -> String {
-    let memory = format!("it needed more than {} MiB of memory", limits::MOST_MEMORY >> 20);
+    let memory = format!(
+        "it needed more than {} MiB of memory",
+        limits::MOST_MEMORY >> 20
+    );
     #[cfg(unix)]
     if let Some(signal) = status.and_then(|s| std::os::unix::process::ExitStatusExt::signal(&s)) {
         // An allocation that fails ends a Rust program by SIGABRT (6).

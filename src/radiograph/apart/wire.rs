@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::radiograph::open::content::Facts;
 use crate::radiograph::error::ReadProblem;
+use crate::radiograph::open::content::Facts;
 use crate::radiograph::{Inspection, Radiograph};
 
 /// A header longer than this is an error of the other side.
@@ -105,7 +105,9 @@ fn exactly(from: &mut impl Read, length: u64, most: u64) -> Result<Vec<u8>> {
         return Err(Error::other("a message longer than any that is sent"));
     }
     let mut bytes = Vec::new();
-    bytes.try_reserve_exact(length as usize).map_err(Error::other)?;
+    bytes
+        .try_reserve_exact(length as usize)
+        .map_err(Error::other)?;
     from.by_ref().take(length).read_to_end(&mut bytes)?;
     if bytes.len() as u64 == length {
         Ok(bytes)

@@ -9,9 +9,9 @@ use super::limits;
 use super::wire::{self, Ask, Attached, Reply, Request};
 use crate::grid::Grid;
 use crate::radiograph::Pixels;
+use crate::radiograph::error::ReadProblem;
 use crate::radiograph::open::content::{self, Content, Found};
 use crate::radiograph::open::inspect;
-use crate::radiograph::error::ReadProblem;
 
 /// Answers requests from `input` on `output` until it closes.
 ///

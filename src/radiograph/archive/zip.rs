@@ -29,28 +29,18 @@ fn damaged(what: &str) -> ReadProblem {
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
-    Some(u16::from_le_bytes(
-        bytes.get(at..at + 2)?.try_into().ok()?,
-    ))
+    Some(u16::from_le_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_le_bytes(
-        bytes.get(at..at + 4)?.try_into().ok()?,
-    ))
+    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
 fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
-    Some(u64::from_le_bytes(
-        bytes.get(at..at + 8)?.try_into().ok()?,
-    ))
+    Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
 }
 
-fn read_at(
-    file: &mut (impl Read + Seek),
-    at: u64,
-    most: u64,
-) -> Result<Vec<u8>, ReadProblem> {
+fn read_at(file: &mut (impl Read + Seek), at: u64, most: u64) -> Result<Vec<u8>, ReadProblem> {
     let failed = |error: std::io::Error| ReadProblem::Open(error.to_string());
     file.seek(SeekFrom::Start(at)).map_err(failed)?;
     let mut bytes = Vec::new();

@@ -155,7 +155,9 @@ impl Layout {
         };
         let held = if element.undefined {
             // The first item is the offset table; a fragment holds one frame at most.
-            dataset::item_ranges(view.bytes, element).len().saturating_sub(1)
+            dataset::item_ranges(view.bytes, element)
+                .len()
+                .saturating_sub(1)
         } else {
             let bits = (self.native_samples() as u128) * u128::from(self.allocated);
             ((element.end - element.start) as u128 * 8 / bits.max(1)) as usize

@@ -66,7 +66,11 @@ pub(super) fn read_frame(
         None
     };
     let mut overlays = Vec::new();
-    let has_overlays = file.elements.list.iter().any(|e| e.tag >> 16 & 0xFFE0 == 0x6000);
+    let has_overlays = file
+        .elements
+        .list
+        .iter()
+        .any(|e| e.tag >> 16 & 0xFFE0 == 0x6000);
     let frame_bytes = frames::frame_bytes(file, layout, frame)?;
     if has_overlays {
         let native = match &frame_bytes {

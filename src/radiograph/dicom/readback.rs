@@ -8,7 +8,9 @@ use super::values::{Kind, View};
 use crate::radiograph::error::ReadProblem;
 
 /// Every NUM of a report in the order of its tree: code value of its name, and its number.
-pub(in crate::radiograph) fn report_numbers(bytes: Vec<u8>) -> Result<Vec<(String, f64)>, ReadProblem> {
+pub(in crate::radiograph) fn report_numbers(
+    bytes: Vec<u8>,
+) -> Result<Vec<(String, f64)>, ReadProblem> {
     let file = parse(bytes)?;
     let view = View {
         bytes: &file.bytes,
@@ -21,7 +23,9 @@ pub(in crate::radiograph) fn report_numbers(bytes: Vec<u8>) -> Result<Vec<(Strin
 
 fn walk(view: View<'_>, depth: usize, found: &mut Vec<(String, f64)>) {
     if view.text(0x0040_A040) == "NUM" {
-        let name = view.item(0x0040_A043).map(|item| view.of(&item).text(0x0008_0100));
+        let name = view
+            .item(0x0040_A043)
+            .map(|item| view.of(&item).text(0x0008_0100));
         let value = view.item(0x0040_A300);
         let value = value.and_then(|item| view.of(&item).number(0x0040_A30A, Kind::Text));
         if let (Some(name), Some(value)) = (name, value) {
@@ -55,7 +59,11 @@ pub(in crate::radiograph) fn presented(bytes: Vec<u8>) -> Result<Presented, Read
     };
     let missing = |what: &str| ReadProblem::Damaged(format!("a presentation state without {what}"));
     let voi = view.item(0x0028_3110).ok_or_else(|| missing("window"))?;
-    let window = |tag| view.of(&voi).number(tag, Kind::Text).ok_or_else(|| missing("window"));
+    let window = |tag| {
+        view.of(&voi)
+            .number(tag, Kind::Text)
+            .ok_or_else(|| missing("window"))
+    };
     let series = view.item(0x0008_1115).ok_or_else(|| missing("image"))?;
     let series = view.of(&series);
     let image = series.item(0x0008_1140).ok_or_else(|| missing("image"))?;

@@ -2,9 +2,9 @@
 //!
 //! Separate because it is the hot path of opening: one pass from the bytes of the file to the grid, by type, not by pixel.
 
+use super::attributes::palette::Palette;
 use super::codec::{Coded, Color, Words};
 use super::layout::{Carrier, Layout};
-use super::attributes::palette::Palette;
 use crate::grid::Grid;
 use crate::radiograph::error::ReadProblem;
 use crate::radiograph::luminance::{self, Sample};
@@ -336,7 +336,9 @@ fn color_grey(
                 } else {
                     pixel * 3 + sample
                 };
-                words.get(index).map_or(0, |word| u64::from(bits.unsigned(*word)))
+                words
+                    .get(index)
+                    .map_or(0, |word| u64::from(bits.unsigned(*word)))
             };
             // In whole numbers and rounded once: a float of 32 bits holds 24 of them.
             let grey = (0..area).map(|pixel| {

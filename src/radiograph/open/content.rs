@@ -15,6 +15,9 @@ use crate::radiograph::{FileKind, Radiograph, archive, dicom, raster};
 /// Files larger than this are refused: they would not fit beside anything else in memory.
 const MOST_FILE_BYTES: u64 = 1 << 33;
 
+/// Every format shows itself within so many bytes.
+const HEAD_BYTES: u64 = 4096;
+
 /// A file in memory, its kind known and its header read.
 pub(in crate::radiograph) enum Content {
     Dicom(Box<dicom::DicomFile>, dicom::Layout),
@@ -67,6 +70,16 @@ fn found(path: &Path) -> Result<Found, ReadProblem> {
         return Ok(Found::Collection(paths.collect()));
     }
     file.rewind().map_err(failed)?;
+    // A folder may hold anything: what is no image is found out by its start and never read whole.
+    let mut head = Vec::new();
+    file.by_ref()
+        .take(HEAD_BYTES)
+        .read_to_end(&mut head)
+        .map_err(failed)?;
+    if length > HEAD_BYTES && !known(&head) {
+        return Err(unknown(&head));
+    }
+    file.rewind().map_err(failed)?;
     let mut bytes = Vec::new();
     bytes
         .try_reserve_exact(length as usize)
@@ -74,7 +87,10 @@ fn found(path: &Path) -> Result<Found, ReadProblem> {
     file.take(MOST_FILE_BYTES)
         .read_to_end(&mut bytes)
         .map_err(failed)?;
-    let picture = matches!(bytes[..], [0x89, b'P', b'N', b'G', ..] | [0xFF, 0xD8, 0xFF, ..]);
+    let picture = matches!(
+        bytes[..],
+        [0x89, b'P', b'N', b'G', ..] | [0xFF, 0xD8, 0xFF, ..]
+    );
     if !picture && dicom::looks_like_dicom(&bytes) {
         let file = dicom::parse(bytes)?;
         if dicom::is_directory(&file) {
@@ -187,12 +203,26 @@ impl Content {
     }
 }
 
+/// Whether the bytes begin like any format that is read.
+fn known(head: &[u8]) -> bool {
+    matches!(
+        head,
+        [0x89, b'P', b'N', b'G', ..]
+            | [0xFF, 0xD8, 0xFF, ..]
+            | [b'I', b'I', 42 | 43, 0, ..]
+            | [b'M', b'M', 0, 42 | 43, ..]
+    ) || archive::is_gzip(head)
+        || volume::is_nrrd(head)
+        || volume::is_nifti(head)
+        || dicom::looks_like_dicom(head)
+}
+
 /// Names what the bytes seem to be.
 fn unknown(bytes: &[u8]) -> ReadProblem {
     let start = bytes.get(..8).unwrap_or(bytes);
     let seen = match start {
         [] => "it is empty".to_owned(),
-        [0x1F, 0x8B, ..] => "it is compressed by gzip twice; unpack it first".to_owned(),
+        [0x1F, 0x8B, 8, ..] => "it is compressed by gzip twice; unpack it first".to_owned(),
         [b'P', b'K', 3 | 5, 4 | 6, ..] => {
             "it is a ZIP archive inside another file; unpack it first".to_owned()
         }

@@ -55,7 +55,10 @@ fn stack(path: &Path) -> Result<Form, ReadError> {
     let listing = series::list(path)?;
     // Scouts come before the images themselves, so the first series is not the one that is meant.
     let most = listing.series.iter().map(series::Series::frames).max();
-    let largest = listing.series.into_iter().find(|s| Some(s.frames()) == most);
+    let largest = listing
+        .series
+        .into_iter()
+        .find(|s| Some(s.frames()) == most);
     match largest {
         Some(series) => Ok(Form::Stack(series.members)),
         None => Err(ReadError::new(

@@ -142,9 +142,13 @@ impl Volume {
                 const SIZE: usize = size_of::<$type>();
                 let parts = raw.as_chunks::<SIZE>().0.iter();
                 if self.big {
-                    parts.map(|b| <$type>::from_be_bytes(*b)).collect::<Vec<_>>()
+                    parts
+                        .map(|b| <$type>::from_be_bytes(*b))
+                        .collect::<Vec<_>>()
                 } else {
-                    parts.map(|b| <$type>::from_le_bytes(*b)).collect::<Vec<_>>()
+                    parts
+                        .map(|b| <$type>::from_le_bytes(*b))
+                        .collect::<Vec<_>>()
                 }
             }};
         }

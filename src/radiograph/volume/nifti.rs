@@ -3,9 +3,9 @@
 //! Separate because the header is binary, in either byte order, in two sizes with the fields in other places.
 
 use super::{Number, Volume, distance, turned, turned_note};
+use crate::radiograph::error::ReadProblem;
 use crate::radiograph::raster::SYNTHETIC_KEYWORD;
 use crate::radiograph::{FileKind, SyntheticMark};
-use crate::radiograph::error::ReadProblem;
 
 /// Where the fields of a version lie.
 struct Places {
@@ -118,9 +118,7 @@ fn number(code: i16) -> Result<(Number, usize), ReadProblem> {
         1280 => (Number::U64, 1),
         2304 => (Number::U8, 4),
         other => {
-            return Err(ReadProblem::Unsupported(format!(
-                "NIfTI data type {other}"
-            )));
+            return Err(ReadProblem::Unsupported(format!("NIfTI data type {other}")));
         }
     })
 }
@@ -153,7 +151,9 @@ fn directions(header: &Header<'_>, at: &Places) -> Option<[[f64; 3]; 2]> {
 }
 
 pub(super) fn read(bytes: Vec<u8>) -> Result<Volume, ReadProblem> {
-    let little = bytes.first_chunk::<4>().map(|four| u32::from_le_bytes(*four));
+    let little = bytes
+        .first_chunk::<4>()
+        .map(|four| u32::from_le_bytes(*four));
     let wide = bytes.get(4..7) == Some(b"n+2");
     let header = Header {
         bytes: &bytes,
@@ -203,10 +203,12 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Volume, ReadProblem> {
     let big = header.big;
     let description = bytes.get(if wide { 240..320 } else { 148..228 });
     let description = String::from_utf8_lossy(description.unwrap_or(&[])).into_owned();
-    let synthetic = description.strip_prefix(SYNTHETIC_KEYWORD).map(|rest| SyntheticMark {
-        evidence: format!("NIfTI description {SYNTHETIC_KEYWORD}"),
-        contribution: rest.trim_matches([':', ' ', '\0']).to_owned(),
-    });
+    let synthetic = description
+        .strip_prefix(SYNTHETIC_KEYWORD)
+        .map(|rest| SyntheticMark {
+            evidence: format!("NIfTI description {SYNTHETIC_KEYWORD}"),
+            contribution: rest.trim_matches([':', ' ', '\0']).to_owned(),
+        });
     Ok(Volume {
         kind: FileKind::Nifti,
         start: (start.max(if wide { 540.0 } else { 348.0 })) as usize,

@@ -41,8 +41,13 @@ fn number(name: &str) -> Option<Number> {
         "ushort" | "unsigned short" | "unsigned short int" | "uint16" | "uint16_t" => Number::U16,
         "int" | "signed int" | "int32" | "int32_t" => Number::I32,
         "uint" | "unsigned int" | "uint32" | "uint32_t" => Number::U32,
-        "longlong" | "long long" | "long long int" | "signed long long" | "signed long long int"
-        | "int64" | "int64_t" => Number::I64,
+        "longlong"
+        | "long long"
+        | "long long int"
+        | "signed long long"
+        | "signed long long int"
+        | "int64"
+        | "int64_t" => Number::I64,
         "ulonglong" | "unsigned long long" | "unsigned long long int" | "uint64" | "uint64_t" => {
             Number::U64
         }
@@ -68,7 +73,10 @@ fn vectors(text: &str) -> Vec<Option<[f64; 3]>> {
         else {
             break;
         };
-        let parts: Vec<f64> = inner.split(',').filter_map(|n| n.trim().parse().ok()).collect();
+        let parts: Vec<f64> = inner
+            .split(',')
+            .filter_map(|n| n.trim().parse().ok())
+            .collect();
         let mut vector = [0.0; 3];
         for (place, value) in vector.iter_mut().zip(&parts) {
             *place = *value;
@@ -92,7 +100,8 @@ fn to_ras(space: &str) -> [f64; 3] {
 
 pub(super) fn read(bytes: Vec<u8>) -> Result<Volume, ReadProblem> {
     let damaged = |what: String| ReadProblem::Damaged(format!("NRRD: {what}"));
-    let (text, start) = header(&bytes).ok_or_else(|| damaged("its header has no end".to_owned()))?;
+    let (text, start) =
+        header(&bytes).ok_or_else(|| damaged("its header has no end".to_owned()))?;
     let field = |name: &str| {
         text.lines()
             .skip(1)
@@ -122,7 +131,10 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Volume, ReadProblem> {
     let color = sizes.len() > 2
         && matches!(
             (kinds.first().map(String::as_str), sizes[0]),
-            (Some("rgb-color" | "rgba-color" | "vector" | "3-color" | "4-color" | "list"), 3 | 4)
+            (
+                Some("rgb-color" | "rgba-color" | "vector" | "3-color" | "4-color" | "list"),
+                3 | 4
+            )
         );
     let first = usize::from(color);
     let (Some(&width), Some(&height)) = (sizes.get(first), sizes.get(first + 1)) else {

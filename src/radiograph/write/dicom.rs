@@ -12,11 +12,12 @@ use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 
 use super::dataset::{DataSet, date_and_time, decimal, new_uid, uid};
-use super::modules::put_patient_and_study;
 use super::glyphs::{MARK, mark_bitmap};
+use super::modules::put_patient_and_study;
 use super::{WriteError, write_whole};
 use crate::radiograph::{
-    FileKind, check, ModalityTransform, Photometric, Pixels, Radiograph, SpacingSource, WindowFunction,
+    FileKind, ModalityTransform, Photometric, Pixels, Radiograph, SpacingSource, WindowFunction,
+    check,
 };
 
 /// What a Secondary Capture says beside its pixels.

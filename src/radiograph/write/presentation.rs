@@ -74,7 +74,11 @@ pub fn presentation_bytes(
     put_series_and_equipment(&mut set, image, &facts, &instance, now);
     set.text(tags::LATERALITY, VR::CS, "");
     set.text(tags::CONTENT_LABEL, VR::CS, LAYER);
-    set.text(tags::CONTENT_DESCRIPTION, VR::LO, "Window and marks of Radcanvas");
+    set.text(
+        tags::CONTENT_DESCRIPTION,
+        VR::LO,
+        "Window and marks of Radcanvas",
+    );
     set.text(tags::CONTENT_CREATOR_NAME, VR::PN, "");
     set.text(tags::PRESENTATION_CREATION_DATE, VR::DA, date);
     set.text(tags::PRESENTATION_CREATION_TIME, VR::TM, time);
@@ -123,7 +127,8 @@ fn put_area(set: &mut DataSet, image: &Radiograph) {
         DataElement::new(tag, VR::SL, value)
     };
     let mut area = DataSet::default();
-    area.0.put(corner(tags::DISPLAYED_AREA_TOP_LEFT_HAND_CORNER, 1, 1));
+    area.0
+        .put(corner(tags::DISPLAYED_AREA_TOP_LEFT_HAND_CORNER, 1, 1));
     area.0.put(corner(
         tags::DISPLAYED_AREA_BOTTOM_RIGHT_HAND_CORNER,
         image.width(),
@@ -133,7 +138,11 @@ fn put_area(set: &mut DataSet, image: &Radiograph) {
     match image.spacing {
         Some(spacing) => {
             let text = [decimal(spacing.row_mm), decimal(spacing.column_mm)];
-            area.texts(tags::PRESENTATION_PIXEL_SPACING, VR::DS, &[&text[0], &text[1]]);
+            area.texts(
+                tags::PRESENTATION_PIXEL_SPACING,
+                VR::DS,
+                &[&text[0], &text[1]],
+            );
         }
         None => area.texts(tags::PRESENTATION_PIXEL_ASPECT_RATIO, VR::IS, &["1", "1"]),
     }
@@ -182,7 +191,10 @@ fn graphic(kind: &str, points: &[Point]) -> Result<DataSet, String> {
         return Err("an annotation without points, or with one that is no number".to_owned());
     }
     let Ok(count) = u16::try_from(points.len()) else {
-        return Err(format!("a line of {} points; DICOM takes 65535", points.len()));
+        return Err(format!(
+            "a line of {} points; DICOM takes 65535",
+            points.len()
+        ));
     };
     let data: Vec<f32> = points.iter().flat_map(|point| corner(*point)).collect();
     let mut item = DataSet::default();
@@ -203,7 +215,11 @@ fn text_object(at: Point, text: &str) -> Result<DataSet, String> {
     }
     let mut item = DataSet::default();
     item.text(tags::ANCHOR_POINT_ANNOTATION_UNITS, VR::CS, "PIXEL");
-    item.text(tags::UNFORMATTED_TEXT_VALUE, VR::ST, text.chars().take(1024).collect::<String>());
+    item.text(
+        tags::UNFORMATTED_TEXT_VALUE,
+        VR::ST,
+        text.chars().take(1024).collect::<String>(),
+    );
     item.floats(tags::ANCHOR_POINT, &corner(at));
     item.text(tags::ANCHOR_POINT_VISIBILITY, VR::CS, "N");
     Ok(item)

@@ -56,7 +56,9 @@ pub fn report_bytes(image: &Radiograph, report: &HipReport) -> Result<Vec<u8>, S
     let angles = [report.left, report.right];
     let finite = angles.iter().flatten().all(|angle| {
         angle.degrees.is_finite()
-            && angle.interval_degrees.is_none_or(|i| i.iter().all(|v| v.is_finite()))
+            && angle
+                .interval_degrees
+                .is_none_or(|i| i.iter().all(|v| v.is_finite()))
     });
     if !report.landmarks.is_valid() || !finite {
         return Err("a point or an angle is no number".to_owned());
@@ -73,7 +75,10 @@ pub fn report_bytes(image: &Radiograph, report: &HipReport) -> Result<Vec<u8>, S
         description: "Measurements",
     };
     put_series_and_equipment(&mut set, image, &facts, &instance, now);
-    set.items(tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE, Vec::new());
+    set.items(
+        tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE,
+        Vec::new(),
+    );
     set.text(tags::COMPLETION_FLAG, VR::CS, "PARTIAL");
     set.text(tags::VERIFICATION_FLAG, VR::CS, "UNVERIFIED");
     set.items(tags::PERFORMED_PROCEDURE_CODE_SEQUENCE, Vec::new());
@@ -103,10 +108,7 @@ pub fn report_bytes(image: &Radiograph, report: &HipReport) -> Result<Vec<u8>, S
         Code("168537006", "SCT", "Plain radiography"),
     ));
     content.push(library(&reference));
-    let groups = [
-        (Side::Right, report.right),
-        (Side::Left, report.left),
-    ];
+    let groups = [(Side::Right, report.right), (Side::Left, report.left)];
     let groups = groups
         .into_iter()
         .filter_map(|(side, angle)| Some(group(report, side, angle?, &reference, &instance)))
@@ -130,7 +132,11 @@ fn evidence(reference: &Reference<'_>) -> DataSet {
     series.text(tags::SERIES_INSTANCE_UID, VR::UI, reference.series);
     let mut image = DataSet::default();
     image.text(tags::REFERENCED_SOP_CLASS_UID, VR::UI, reference.class);
-    image.text(tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, reference.instance);
+    image.text(
+        tags::REFERENCED_SOP_INSTANCE_UID,
+        VR::UI,
+        reference.instance,
+    );
     series.items(tags::REFERENCED_SOP_SEQUENCE, vec![image]);
     let mut study = DataSet::default();
     study.text(tags::STUDY_INSTANCE_UID, VR::UI, reference.study);
@@ -178,7 +184,8 @@ impl Item {
 
     fn container(relation: &str, name: Code<'_>, children: Vec<Self>) -> Self {
         let mut item = Self::new(relation, "CONTAINER", Some(name));
-        item.set.text(tags::CONTINUITY_OF_CONTENT, VR::CS, "SEPARATE");
+        item.set
+            .text(tags::CONTINUITY_OF_CONTENT, VR::CS, "SEPARATE");
         item.children = children;
         item
     }
@@ -230,7 +237,11 @@ fn observers(report: &HipReport, instance: &str) -> Vec<Item> {
         items.push(Item::code(relation, kind, Code("121006", "DCM", "Person")));
         let name = Code("121008", "DCM", "Person Observer Name");
         let mut person = Item::new(relation, "PNAME", Some(name));
-        let known = if report.person.is_empty() { "UNKNOWN" } else { &report.person };
+        let known = if report.person.is_empty() {
+            "UNKNOWN"
+        } else {
+            &report.person
+        };
         person.set.text(tags::PERSON_NAME, VR::PN, known);
         items.push(person);
     }
@@ -257,7 +268,11 @@ fn library(reference: &Reference<'_>) -> Item {
         Code("126200", "DCM", "Image Library Group"),
         vec![Item::image("CONTAINS", reference)],
     );
-    Item::container("CONTAINS", Code("111028", "DCM", "Image Library"), vec![group])
+    Item::container(
+        "CONTAINS",
+        Code("111028", "DCM", "Image Library"),
+        vec![group],
+    )
 }
 
 /// TID 1501: one hip.
@@ -299,7 +314,11 @@ fn group(
         let said = Code("111001", "DCM", "Algorithm Name");
         children.push(Item::text("HAS CONCEPT MOD", said, name));
         let said = Code("111003", "DCM", "Algorithm Version");
-        children.push(Item::text("HAS CONCEPT MOD", said, env!("CARGO_PKG_VERSION")));
+        children.push(Item::text(
+            "HAS CONCEPT MOD",
+            said,
+            env!("CARGO_PKG_VERSION"),
+        ));
     }
     let other = match side {
         Side::Left => Side::Right,
@@ -313,7 +332,10 @@ fn group(
     let mut number = Item::number(NORBERG, angle.degrees);
     number.children = vec![
         circle(own, Code("HEAD", OUR_SCHEME, "Femoral head")),
-        circle(opposite, Code("OTHER-HEAD", OUR_SCHEME, "Femoral head of the other side")),
+        circle(
+            opposite,
+            Code("OTHER-HEAD", OUR_SCHEME, "Femoral head of the other side"),
+        ),
         Item::coordinates(
             Code("RIM", OUR_SCHEME, "Cranial effective acetabular rim"),
             "POINT",
@@ -326,5 +348,9 @@ fn group(
         children.push(Item::number(LOWER, low));
         children.push(Item::number(UPPER, high));
     }
-    Item::container("CONTAINS", Code("125007", "DCM", "Measurement Group"), children)
+    Item::container(
+        "CONTAINS",
+        Code("125007", "DCM", "Measurement Group"),
+        children,
+    )
 }

@@ -42,7 +42,9 @@ pub fn segmentation_bytes(image: &Radiograph, segments: &[Segment]) -> Result<Ve
         ));
     }
     let (Ok(columns), Ok(rows)) = (u16::try_from(width), u16::try_from(height)) else {
-        return Err(format!("{width} × {height} pixels are more than DICOM's 65535 a side"));
+        return Err(format!(
+            "{width} × {height} pixels are more than DICOM's 65535 a side"
+        ));
     };
     let now = SystemTime::now();
     let packed = packed_frames(segments);
@@ -63,7 +65,11 @@ pub fn segmentation_bytes(image: &Radiograph, segments: &[Segment]) -> Result<Ve
     set.text(tags::CONTENT_DATE, VR::DA, date);
     set.text(tags::CONTENT_TIME, VR::TM, time);
     set.text(tags::CONTENT_LABEL, VR::CS, "MASKS");
-    set.text(tags::CONTENT_DESCRIPTION, VR::LO, "Masks drawn in Radcanvas");
+    set.text(
+        tags::CONTENT_DESCRIPTION,
+        VR::LO,
+        "Masks drawn in Radcanvas",
+    );
     set.text(tags::CONTENT_CREATOR_NAME, VR::PN, "");
     set.text(tags::SEGMENTATION_TYPE, VR::CS, "BINARY");
     set.number(tags::SAMPLES_PER_PIXEL, 1);
@@ -79,7 +85,9 @@ pub fn segmentation_bytes(image: &Radiograph, segments: &[Segment]) -> Result<Ve
     let described = segments.iter().enumerate();
     set.items(
         tags::SEGMENT_SEQUENCE,
-        described.map(|(n, segment)| segment_item(n as u16 + 1, segment)).collect(),
+        described
+            .map(|(n, segment)| segment_item(n as u16 + 1, segment))
+            .collect(),
     );
     let mut series = DataSet::default();
     series.text(tags::SERIES_INSTANCE_UID, VR::UI, reference.series);
@@ -98,7 +106,11 @@ pub fn segmentation_bytes(image: &Radiograph, segments: &[Segment]) -> Result<Ve
 fn plain(reference: &Reference<'_>) -> DataSet {
     let mut item = DataSet::default();
     item.text(tags::REFERENCED_SOP_CLASS_UID, VR::UI, reference.class);
-    item.text(tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, reference.instance);
+    item.text(
+        tags::REFERENCED_SOP_INSTANCE_UID,
+        VR::UI,
+        reference.instance,
+    );
     item
 }
 
@@ -120,7 +132,11 @@ fn segment_item(number: u16, segment: &Segment) -> DataSet {
     item.text(
         tags::SEGMENT_LABEL,
         VR::LO,
-        if label.is_empty() { format!("mask {number}") } else { label },
+        if label.is_empty() {
+            format!("mask {number}")
+        } else {
+            label
+        },
     );
     match &segment.algorithm {
         Some(name) => {
@@ -146,16 +162,32 @@ fn put_frames(
     instance: &str,
 ) {
     let tag_value = |set: &mut DataSet, tag, value| {
-        set.0.put(DataElement::new(tag, VR::AT, PrimitiveValue::Tags([value].into_iter().collect())));
+        set.0.put(DataElement::new(
+            tag,
+            VR::AT,
+            PrimitiveValue::Tags([value].into_iter().collect()),
+        ));
     };
     let organization = uid(&[instance.as_bytes(), b"dimensions"]);
     let mut one = DataSet::default();
-    one.text(tags::DIMENSION_ORGANIZATION_UID, VR::UI, organization.clone());
+    one.text(
+        tags::DIMENSION_ORGANIZATION_UID,
+        VR::UI,
+        organization.clone(),
+    );
     set.items(tags::DIMENSION_ORGANIZATION_SEQUENCE, vec![one]);
     let mut index = DataSet::default();
     index.text(tags::DIMENSION_ORGANIZATION_UID, VR::UI, organization);
-    tag_value(&mut index, tags::DIMENSION_INDEX_POINTER, tags::REFERENCED_SEGMENT_NUMBER);
-    tag_value(&mut index, tags::FUNCTIONAL_GROUP_POINTER, tags::SEGMENT_IDENTIFICATION_SEQUENCE);
+    tag_value(
+        &mut index,
+        tags::DIMENSION_INDEX_POINTER,
+        tags::REFERENCED_SEGMENT_NUMBER,
+    );
+    tag_value(
+        &mut index,
+        tags::FUNCTIONAL_GROUP_POINTER,
+        tags::SEGMENT_IDENTIFICATION_SEQUENCE,
+    );
     index.text(tags::DIMENSION_DESCRIPTION_LABEL, VR::LO, "Segment");
     set.items(tags::DIMENSION_INDEX_SEQUENCE, vec![index]);
 
@@ -167,7 +199,10 @@ fn put_frames(
         .zip(image.place.position_mm)
         .zip(image.place.directions);
     let mut shared = DataSet::default();
-    if let Some(spacing) = image.spacing.filter(|s| s.source == SpacingSource::Calibrated) {
+    if let Some(spacing) = image
+        .spacing
+        .filter(|s| s.source == SpacingSource::Calibrated)
+    {
         let mut measures = DataSet::default();
         let text = [decimal(spacing.row_mm), decimal(spacing.column_mm)];
         measures.texts(tags::PIXEL_SPACING, VR::DS, &[&text[0], &text[1]]);
@@ -180,10 +215,18 @@ fn put_frames(
         set.texts(tag, VR::DS, &texts);
     };
     if let Some(((frame_of_reference, _), directions)) = &space {
-        set.text(tags::FRAME_OF_REFERENCE_UID, VR::UI, (*frame_of_reference).clone());
+        set.text(
+            tags::FRAME_OF_REFERENCE_UID,
+            VR::UI,
+            (*frame_of_reference).clone(),
+        );
         set.text(tags::POSITION_REFERENCE_INDICATOR, VR::LO, "");
         let mut orientation = DataSet::default();
-        numbers(&mut orientation, tags::IMAGE_ORIENTATION_PATIENT, directions);
+        numbers(
+            &mut orientation,
+            tags::IMAGE_ORIENTATION_PATIENT,
+            directions,
+        );
         shared.items(tags::PLANE_ORIENTATION_SEQUENCE, vec![orientation]);
     }
     set.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, vec![shared]);
@@ -191,7 +234,11 @@ fn put_frames(
         let mut frame = DataSet::default();
         let mut content = DataSet::default();
         let index = PrimitiveValue::from(u32::from(number));
-        content.0.put(DataElement::new(tags::DIMENSION_INDEX_VALUES, VR::UL, index));
+        content.0.put(DataElement::new(
+            tags::DIMENSION_INDEX_VALUES,
+            VR::UL,
+            index,
+        ));
         frame.items(tags::FRAME_CONTENT_SEQUENCE, vec![content]);
         let mut segment = DataSet::default();
         segment.number(tags::REFERENCED_SEGMENT_NUMBER, number);
@@ -204,7 +251,11 @@ fn put_frames(
         let mut source = reference.item();
         source.code(
             tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE,
-            Code("121322", "DCM", "Source image for image processing operation"),
+            Code(
+                "121322",
+                "DCM",
+                "Source image for image processing operation",
+            ),
         );
         let mut derivation = DataSet::default();
         derivation.items(tags::SOURCE_IMAGE_SEQUENCE, vec![source]);

@@ -90,7 +90,9 @@ pub fn mask_of_counts(width: usize, height: usize, counts: &[usize]) -> Option<G
     let mut mask = Grid::filled(width, height, 0);
     let mut at = 0_usize;
     for (number, count) in counts.iter().enumerate() {
-        let end = at.checked_add(*count).filter(|end| *end <= width * height)?;
+        let end = at
+            .checked_add(*count)
+            .filter(|end| *end <= width * height)?;
         if number % 2 == 1 {
             for index in at..end {
                 mask.row_mut(index % height)[index / height] = 255;
@@ -101,7 +103,9 @@ pub fn mask_of_counts(width: usize, height: usize, counts: &[usize]) -> Option<G
     (at == width * height).then_some(mask)
 }
 
-fn csv_text(rows: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> csv::Result<()>) -> Result<Vec<u8>, String> {
+fn csv_text(
+    rows: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> csv::Result<()>,
+) -> Result<Vec<u8>, String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     rows(&mut writer).map_err(|error| error.to_string())?;
     writer.into_inner().map_err(|error| error.to_string())
@@ -115,15 +119,28 @@ pub fn masks_csv(
 ) -> Result<Vec<u8>, String> {
     csv_text(|writer| {
         writer.write_record([
-            "file", "synthetic", "label", "area_px", "area_mm2", "spacing_source", "x", "y", "width",
-            "height", "mean", "minimum", "maximum", "unit",
+            "file",
+            "synthetic",
+            "label",
+            "area_px",
+            "area_mm2",
+            "spacing_source",
+            "x",
+            "y",
+            "width",
+            "height",
+            "mean",
+            "minimum",
+            "maximum",
+            "unit",
         ])?;
         for segment in segments {
             let Some(bounds) = bounding_box(&segment.mask) else {
                 continue;
             };
             let pixels = area(&segment.mask);
-            let (mut sum, mut low, mut high, mut count) = (0.0, f64::INFINITY, f64::NEG_INFINITY, 0_usize);
+            let (mut sum, mut low, mut high, mut count) =
+                (0.0, f64::INFINITY, f64::NEG_INFINITY, 0_usize);
             for y in bounds[1]..bounds[1] + bounds[3] {
                 for x in bounds[0]..bounds[0] + bounds[2] {
                     let value = image.modality_value(x, y).filter(|v| v.is_finite());
@@ -134,15 +151,26 @@ pub fn masks_csv(
                 }
             }
             // What cannot be computed is left empty.
-            let number = |value: f64| if count > 0 { value.to_string() } else { String::new() };
-            let square = image.spacing.map(|s| pixels as f64 * s.row_mm * s.column_mm);
+            let number = |value: f64| {
+                if count > 0 {
+                    value.to_string()
+                } else {
+                    String::new()
+                }
+            };
+            let square = image
+                .spacing
+                .map(|s| pixels as f64 * s.row_mm * s.column_mm);
             writer.write_record([
                 file_name.to_owned(),
                 image.synthetic.is_some().to_string(),
                 segment.label.clone(),
                 pixels.to_string(),
                 square.map(|mm2| mm2.to_string()).unwrap_or_default(),
-                image.spacing.map(|s| s.source.label().to_owned()).unwrap_or_default(),
+                image
+                    .spacing
+                    .map(|s| s.source.label().to_owned())
+                    .unwrap_or_default(),
                 bounds[0].to_string(),
                 bounds[1].to_string(),
                 bounds[2].to_string(),
@@ -158,11 +186,25 @@ pub fn masks_csv(
 }
 
 /// One row a hip: points in pixels of the image, the angle and its interval.
-pub fn hips_csv(file_name: &str, image: &Radiograph, report: &HipReport) -> Result<Vec<u8>, String> {
+pub fn hips_csv(
+    file_name: &str,
+    image: &Radiograph,
+    report: &HipReport,
+) -> Result<Vec<u8>, String> {
     csv_text(|writer| {
         writer.write_record([
-            "file", "synthetic", "side", "center_x", "center_y", "radius", "rim_x", "rim_y",
-            "norberg_degrees", "interval_low", "interval_high", "placed_by",
+            "file",
+            "synthetic",
+            "side",
+            "center_x",
+            "center_y",
+            "radius",
+            "rim_x",
+            "rim_y",
+            "norberg_degrees",
+            "interval_low",
+            "interval_high",
+            "placed_by",
         ])?;
         for (name, side, angle) in [
             ("right", Side::Right, report.right),
@@ -181,7 +223,12 @@ pub fn hips_csv(file_name: &str, image: &Radiograph, report: &HipReport) -> Resu
             for bound in 0..2 {
                 row.push(interval.map(|i| i[bound].to_string()).unwrap_or_default());
             }
-            row.push(report.algorithm.clone().unwrap_or_else(|| "a person".to_owned()));
+            row.push(
+                report
+                    .algorithm
+                    .clone()
+                    .unwrap_or_else(|| "a person".to_owned()),
+            );
             writer.write_record(row)?;
         }
         Ok(())

@@ -143,7 +143,11 @@ fn windows_in(group: View<'_>) -> Vec<DisplayWindow> {
 }
 
 /// The VOI LUT Sequence of a frame.
-pub(in crate::radiograph::dicom) fn voi_tables(view: View<'_>, frame: usize, signed: bool) -> Vec<VoiTable> {
+pub(in crate::radiograph::dicom) fn voi_tables(
+    view: View<'_>,
+    frame: usize,
+    signed: bool,
+) -> Vec<VoiTable> {
     first_in_groups(view, frame, 0x0028_9132, |group| {
         let items = group.items(0x0028_3010);
         let tables: Vec<VoiTable> = items

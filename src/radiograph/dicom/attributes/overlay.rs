@@ -25,7 +25,10 @@ pub(in crate::radiograph::dicom) fn overlays(
             match found {
                 Ok(overlay) => overlay,
                 Err(why) => {
-                    notes.push(format!("overlay plane {:04X} was left out: {why}", base >> 16));
+                    notes.push(format!(
+                        "overlay plane {:04X} was left out: {why}",
+                        base >> 16
+                    ));
                     None
                 }
             }
@@ -69,7 +72,9 @@ fn one(
         let inside = (0..columns as i64).contains(&x) && (0..rows as i64).contains(&y);
         u8::from(inside && dots(y as usize * columns + x as usize))
     });
-    let label = view.some_text(base | 0x1500).or_else(|| view.some_text(base | 0x0022));
+    let label = view
+        .some_text(base | 0x1500)
+        .or_else(|| view.some_text(base | 0x0022));
     Ok(Some(Overlay {
         group: (base >> 16) as u16,
         label: label.unwrap_or_default(),
@@ -93,7 +98,8 @@ fn packed(raw: &[u8], plane: usize, rows: usize, columns: usize) -> Result<Dots<
     }
     Ok(Box::new(move |index| {
         let bit = first + index;
-        raw.get(bit / 8).is_some_and(|byte| byte >> (bit % 8) & 1 == 1)
+        raw.get(bit / 8)
+            .is_some_and(|byte| byte >> (bit % 8) & 1 == 1)
     }))
 }
 

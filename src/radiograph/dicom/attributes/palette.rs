@@ -16,7 +16,10 @@ pub(in crate::radiograph::dicom) struct Palette {
 
 impl Palette {
     /// The table of the image, by Palette Color Lookup Table Descriptor and Data.
-    pub(in crate::radiograph::dicom) fn of(view: View<'_>, signed: bool) -> Result<Self, ReadProblem> {
+    pub(in crate::radiograph::dicom) fn of(
+        view: View<'_>,
+        signed: bool,
+    ) -> Result<Self, ReadProblem> {
         let kind = if signed {
             Kind::SignedShort
         } else {

@@ -29,7 +29,11 @@ fn magnification(view: View<'_>) -> Option<f64> {
 }
 
 /// The spacing of a frame.
-pub(in crate::radiograph::dicom) fn spacing(view: View<'_>, frame: usize, notes: &mut Vec<String>) -> Option<Spacing> {
+pub(in crate::radiograph::dicom) fn spacing(
+    view: View<'_>,
+    frame: usize,
+    notes: &mut Vec<String>,
+) -> Option<Spacing> {
     let body = first_in_groups(view, frame, 0x0028_9110, |group| pair(group, 0x0028_0030));
     let detector = pair(view, 0x0018_1164);
     let made = |(row_mm, column_mm), source| {

@@ -43,7 +43,10 @@ enum Action {
 fn action(tag: u32) -> Action {
     let group = tag >> 16;
     let listed = |table: &[u32]| table.binary_search(&tag).is_ok();
-    if group % 2 == 1 || matches!(group, 0x5000..=0x50FF | 0x6000..=0x60FF) || listed(&table::REMOVED) {
+    if group % 2 == 1
+        || matches!(group, 0x5000..=0x50FF | 0x6000..=0x60FF)
+        || listed(&table::REMOVED)
+    {
         Action::Remove
     } else if listed(&table::EMPTIED) {
         Action::Empty
@@ -62,9 +65,14 @@ fn representation(element: &Element) -> [u8; 2] {
         return element.vr;
     }
     let tag = Tag((element.tag >> 16) as u16, (element.tag & 0xFFFF) as u16);
-    let known = StandardDataDictionary.by_tag(tag).map(|entry| entry.vr().relaxed());
+    let known = StandardDataDictionary
+        .by_tag(tag)
+        .map(|entry| entry.vr().relaxed());
     let name = known.unwrap_or(VR::UN).to_string();
-    name.as_bytes().first_chunk::<2>().copied().unwrap_or(*b"UN")
+    name.as_bytes()
+        .first_chunk::<2>()
+        .copied()
+        .unwrap_or(*b"UN")
 }
 
 /// One run: UIDs are mapped by a secret of its own, so that nobody can try out what they were.
@@ -120,9 +128,8 @@ pub(in crate::radiograph) fn deidentify(
         "Basic Application Confidentiality Profile",
     );
     let inner: Vec<u8> = inner.into_iter().flat_map(|(_, bytes)| bytes).collect();
-    elements.retain(|(tag, _)| {
-        !matches!(tag, 0x0012_0062 | 0x0012_0063 | 0x0012_0064 | 0x0028_0303)
-    });
+    elements
+        .retain(|(tag, _)| !matches!(tag, 0x0012_0062 | 0x0012_0063 | 0x0012_0064 | 0x0028_0303));
     code(&mut elements, 0x0012_0062, b"CS", "YES");
     code(&mut elements, 0x0012_0063, b"LO", &method);
     elements.push((
@@ -131,7 +138,10 @@ pub(in crate::radiograph) fn deidentify(
     ));
     code(&mut elements, 0x0028_0303, b"CS", "REMOVED");
     elements.sort_by_key(|(tag, _)| *tag);
-    let class = view.some_text(0x0008_0016).or(file.meta_class).unwrap_or_default();
+    let class = view
+        .some_text(0x0008_0016)
+        .or(file.meta_class)
+        .unwrap_or_default();
     let instance = run.mapped(&view.text(0x0008_0018));
     // A deflated data set is written plain.
     let syntax = match file.syntax.as_str() {
@@ -293,7 +303,11 @@ fn header(tag: u32, vr: [u8; 2], length: u32, encoding: Encoding) -> Vec<u8> {
 fn written(tag: u32, vr: [u8; 2], value: Vec<u8>, encoding: Encoding) -> Vec<u8> {
     // A value too long for the short form is written as unknown, which has the long one.
     let long = dataset::is_long(vr, [0, 0]);
-    let vr = if value.len() > 0xFFFF && !long { *b"UN" } else { vr };
+    let vr = if value.len() > 0xFFFF && !long {
+        *b"UN"
+    } else {
+        vr
+    };
     let mut bytes = header(tag, vr, value.len() as u32, encoding);
     bytes.extend(value);
     bytes
@@ -313,8 +327,16 @@ fn head(class: &str, instance: &str, syntax: &str) -> Vec<u8> {
     meta.extend(uid(0x0002_0002, class));
     meta.extend(uid(0x0002_0003, instance));
     meta.extend(uid(0x0002_0010, syntax));
-    meta.extend(uid(0x0002_0012, "2.25.302478391206185719640953829518406713"));
-    meta.extend(written(0x0002_0013, *b"SH", b"RADCANVAS ".to_vec(), explicit));
+    meta.extend(uid(
+        0x0002_0012,
+        "2.25.302478391206185719640953829518406713",
+    ));
+    meta.extend(written(
+        0x0002_0013,
+        *b"SH",
+        b"RADCANVAS ".to_vec(),
+        explicit,
+    ));
     let mut out = vec![0; 128];
     out.extend(b"DICM");
     let length = (meta.len() as u32).to_le_bytes().to_vec();
@@ -357,13 +379,15 @@ fn left_over(view: View<'_>, depth: usize) -> Option<u32> {
         if action(element.tag) == Action::Remove && !(mark && depth == 0) {
             return Some(element.tag);
         }
-        let sequence = element.tag != PIXEL_DATA
-            && (element.undefined || representation(element) == *b"SQ");
+        let sequence =
+            element.tag != PIXEL_DATA && (element.undefined || representation(element) == *b"SQ");
         let items = if sequence && depth < 16 {
             dataset::items(view.bytes, element)
         } else {
             Vec::new()
         };
-        items.iter().find_map(|item| left_over(view.of(item), depth + 1))
+        items
+            .iter()
+            .find_map(|item| left_over(view.of(item), depth + 1))
     })
 }
