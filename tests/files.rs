@@ -426,3 +426,61 @@ fn exports_are_read_back_and_identities_are_gone() {
         assert!(!found, "{secret}");
     }
 }
+
+/// A progressive JPEG of a few bytes a scan and very many scans: two megabytes that take a minute.
+fn endless_jpeg() -> Vec<u8> {
+    let segment = |marker: u8, body: &[u8]| {
+        let mut bytes = vec![0xFF, marker];
+        bytes.extend((body.len() as u16 + 2).to_be_bytes());
+        bytes.extend(body);
+        bytes
+    };
+    let table = |class: u8, symbol: u8| {
+        let mut body = vec![class, 1];
+        body.extend([0; 15]);
+        body.push(symbol);
+        segment(0xC4, &body)
+    };
+    let mut bytes = vec![0xFF, 0xD8];
+    bytes.extend(segment(0xDB, &[&[0_u8][..], &[1; 64]].concat()));
+    bytes.extend(segment(0xC2, &[8, 0x1F, 0x40, 0x1F, 0x40, 1, 1, 0x11, 0]));
+    bytes.extend(table(0x00, 0x00));
+    // One code: a run of blocks without any coefficient, as long as they come.
+    bytes.extend(table(0x10, 0xE0));
+    bytes.extend(segment(0xDA, &[1, 1, 0, 0, 0, 0]));
+    bytes.extend(vec![0; 125_000]);
+    let mut scan = segment(0xDA, &[1, 1, 0, 1, 63, 0]);
+    let bits: String = "011111111111111".repeat(31) + "1111111";
+    for eight in bits.as_bytes().chunks_exact(8) {
+        let byte = eight.iter().fold(0, |byte, bit| byte << 1 | (bit - b'0'));
+        scan.push(byte);
+        if byte == 0xFF {
+            scan.push(0);
+        }
+    }
+    bytes.extend(scan.repeat(20_000));
+    bytes.extend([0xFF, 0xD9]);
+    bytes
+}
+
+#[test]
+fn a_file_that_takes_too_long_is_refused_and_the_next_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let slow = folder.path().join("slow.jpg");
+    std::fs::write(&slow, endless_jpeg()).unwrap();
+    let run = Command::new(env!("CARGO_BIN_EXE_radcanvas"))
+        .args(["inspect", "--json", "--threads", "1"])
+        .args([&slow, &self::folder().join("overlays.dcm")])
+        .env("RADCANVAS_DECODE_SECONDS", "1")
+        .output()
+        .unwrap();
+    let rows: Value = serde_json::from_slice(&run.stdout).unwrap();
+    assert!(
+        rows[0]["error"]
+            .as_str()
+            .unwrap()
+            .contains("longer than 1 s"),
+        "{rows}"
+    );
+    assert_eq!(rows[1]["width"], 4, "{rows}");
+}

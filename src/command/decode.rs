@@ -14,6 +14,14 @@ pub(super) fn run() -> Result<ExitCode, Error> {
         .map_err(|error| Error::new(ErrorKind::Failed, error.to_string()))
 }
 
+/// How long a file may take to decode: 15 s, or `RADCANVAS_DECODE_SECONDS` on a machine that is slower than most.
+pub(super) fn most_seconds() -> u64 {
+    let told = std::env::var("RADCANVAS_DECODE_SECONDS").ok();
+    told.and_then(|text| text.parse().ok())
+        .filter(|s| *s > 0)
+        .unwrap_or(15)
+}
+
 /// This program itself: on Linux even when its file was replaced since it started.
 pub(super) fn own_program() -> Option<std::path::PathBuf> {
     let own = std::path::Path::new("/proc/self/exe");

@@ -184,7 +184,10 @@ fn hips(options: &Export, image: &Radiograph) -> Result<Option<HipReport>, Error
         let interval = interval[0].as_f64().zip(interval[1].as_f64());
         Some(MeasuredAngle {
             degrees,
-            interval_degrees: interval.map(|(low, high)| [low, high]),
+            // Given points have no spread: their interval is the angle itself and says nothing.
+            interval_degrees: interval
+                .filter(|(low, high)| low < high)
+                .map(|(low, high)| [low, high]),
         })
     };
     Ok(Some(HipReport {

@@ -133,7 +133,7 @@ pub fn run(
     let arguments = Arguments::parse();
     let decodes = matches!(arguments.command, Some(Command::Decode));
     if !decodes && let Some(program) = decode::own_program() {
-        radiograph::decode_apart(program);
+        radiograph::decode_apart(program, decode::most_seconds());
     }
     // Every thread takes address space, which the decoding process has little of.
     let threads = if decodes {

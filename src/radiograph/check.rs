@@ -23,10 +23,8 @@ pub(super) fn image(bytes: &[u8], image: &Radiograph, pixels: &Pixels) -> Result
     // DICOM has no float of its own here: such values were put on a scale of 16 bits.
     let quantised = back.source.kind == FileKind::Dicom && matches!(pixels, Pixels::F32(_));
     if !quantised {
-        return match same_values(&back.pixels, pixels) {
-            true => Ok(()),
-            false => Err(differs("other values")),
-        };
+        let same = same_values(&back.pixels, pixels);
+        return same.then_some(()).ok_or_else(|| differs("other values"));
     }
     let (ModalityTransform::Linear { slope, .. }, transform) =
         (&back.modality_transform, &image.modality_transform)

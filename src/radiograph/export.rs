@@ -191,8 +191,8 @@ pub fn export(
 
 /// `NAME.nii.gz`, in any case.
 fn is_packed_nifti(path: &Path) -> bool {
-    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase());
-    name.is_some_and(|name| name.ends_with(".nii.gz"))
+    let packed = path.file_stem().map(Path::new).and_then(Path::extension);
+    packed.is_some_and(|ending| ending.eq_ignore_ascii_case("nii"))
 }
 
 /// `NumPy` files end with the values as they lie in memory.

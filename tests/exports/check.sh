@@ -37,10 +37,11 @@ for file in image secondary deidentified seg sr pr; do
   fi
   dcmdump -q "$file.dcm" >/dev/null
 done
+if dcentvfy image.dcm secondary.dcm seg.dcm sr.dcm pr.dcm 2>&1 | grep '^Error'; then wrong=1; fi
 dsrdump -q sr.dcm >report.txt
 grep -q 'Norberg angle' report.txt
 [ "$wrong" = 0 ]
-echo 'dciodvfy: no error in 6 objects; dcmtk reads them and the report'
+echo 'dciodvfy, dcentvfy: no error in 6 objects; dcmtk reads them and the report'
 if [ -n "$python" ]; then
   "$python" "$here/check.py" "$work"
 fi

@@ -24,17 +24,21 @@ use wire::{Ask, Attached, Reply, Request};
 
 pub use worker::serve;
 
-/// An answer that takes longer is not waited for.
-const MOST_SECONDS: u64 = 15;
+/// What decodes, and how long an answer is waited for.
+struct Program {
+    path: PathBuf,
+    most_seconds: u64,
+}
 
-static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+static PROGRAM: OnceLock<Program> = OnceLock::new();
 static IDLE: Mutex<Vec<Decoder>> = Mutex::new(Vec::new());
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 
-/// From now on files are decoded by `program decode`, each answer within 1 GiB and 15 s.
+/// From now on files are decoded by `path decode`, each answer within 1 GiB and `most_seconds`.
 ///
-/// The first call counts. `program` is this program itself.
-pub fn decode_apart(program: PathBuf) {
+/// The first call counts. `path` is this program itself.
+pub fn decode_apart(path: PathBuf, most_seconds: u64) {
+    let program = Program { path, most_seconds };
     // A second call would name the same program.
     PROGRAM.set(program).ok();
 }
@@ -56,7 +60,7 @@ enum Source {
 /// What a path leads to, with the process to ask already chosen.
 pub(super) enum Opened {
     Here(content::Content),
-    Apart(Handle),
+    Apart(Box<Handle>),
     Collection(Vec<PathBuf>),
 }
 
@@ -80,11 +84,14 @@ pub(super) fn open_bytes(bytes: Vec<u8>) -> Result<Opened, ReadProblem> {
     }
 }
 
-fn look(program: &Path, source: Source) -> Result<Opened, ReadProblem> {
+fn look(program: &Program, source: Source) -> Result<Opened, ReadProblem> {
     let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
     let (reply, bytes) = ask(program, key, &source, Ask::Look)?;
     match reply {
-        Reply::Image(facts) => Ok(Opened::Apart(Handle { key, source, facts })),
+        Reply::Image(facts) => {
+            let facts = *facts;
+            Ok(Opened::Apart(Box::new(Handle { key, source, facts })))
+        }
         Reply::Collection => {
             let names = bytes
                 .split(|byte| *byte == 0)
@@ -232,7 +239,7 @@ impl Decoder {
 
 /// Asks a decoding process, an idle one where there is one.
 fn ask(
-    program: &Path,
+    program: &Program,
     key: u64,
     source: &Source,
     what: Ask,
@@ -245,13 +252,13 @@ fn ask(
     let reused = idle.is_some();
     let mut decoder = match idle {
         Some(decoder) => decoder,
-        None => Decoder::start(program)?,
+        None => Decoder::start(&program.path)?,
     };
-    let mut outcome = one_exchange(&mut decoder, key, source, what);
+    let mut outcome = one_exchange(&mut decoder, key, source, what, program.most_seconds);
     // An idle process may have been ended from outside; that is not the fault of this file.
     if reused && matches!(outcome, Err(Ended::BeforeReading)) {
-        decoder = Decoder::start(program)?;
-        outcome = one_exchange(&mut decoder, key, source, what);
+        decoder = Decoder::start(&program.path)?;
+        outcome = one_exchange(&mut decoder, key, source, what, program.most_seconds);
     }
     match outcome {
         Ok(answer) => {
@@ -263,7 +270,8 @@ fn ask(
             Ok(answer)
         }
         Err(Ended::Late) => Err(ReadProblem::Stopped(format!(
-            "it took longer than {MOST_SECONDS} s"
+            "it took longer than {} s",
+            program.most_seconds
         ))),
         Err(Ended::BeforeReading | Ended::WhileReading) => {
             Err(ReadProblem::Stopped(ended(decoder.end())))
@@ -283,6 +291,7 @@ fn one_exchange(
     key: u64,
     source: &Source,
     what: Ask,
+    most_seconds: u64,
 ) -> Result<(Reply, Vec<u8>), Ended> {
     let path;
     let (attached, bytes): (Attached, &[u8]) = match source {
@@ -298,17 +307,20 @@ fn one_exchange(
         ask: what,
         attached,
     };
-    let (done, waiting) = mpsc::channel::<()>();
+    let (done, waiting) = mpsc::sync_channel::<()>(1);
     let child = Arc::clone(&decoder.child);
-    let watch = std::thread::spawn(move || {
-        let late = waiting.recv_timeout(Duration::from_secs(MOST_SECONDS))
-            == Err(mpsc::RecvTimeoutError::Timeout);
-        if late {
-            // Fails only where it has just ended by itself.
-            lock(&child).kill().ok();
-        }
-        late
-    });
+    let watch = std::thread::Builder::new()
+        .name("decoder watch".to_owned())
+        .spawn(move || {
+            let late = waiting.recv_timeout(Duration::from_secs(most_seconds))
+                == Err(mpsc::RecvTimeoutError::Timeout);
+            if late {
+                // Fails only where it has just ended by itself.
+                lock(&child).kill().ok();
+            }
+            late
+        })
+        .map_err(|_| Ended::WhileReading)?;
     let answer = decoder.exchange(request, bytes);
     drop(done);
     let late = watch.join().unwrap_or(false);
@@ -334,7 +346,6 @@ fn ended(status: Option<ExitStatus>) -> String {
         // An allocation that fails ends a Rust program by SIGABRT (6).
         return match signal {
             6 => memory,
-            24 => format!("it computed longer than {MOST_SECONDS} s"),
             other => format!("the decoding process broke off with signal {other}"),
         };
     }

@@ -53,7 +53,7 @@ pub(super) struct Request {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
     /// An image.
-    Image(Facts),
+    Image(Box<Facts>),
     /// Paths, in the bytes that follow, each ended by a zero.
     Collection,
     /// One frame; its pixels are in the bytes that follow.

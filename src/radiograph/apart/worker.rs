@@ -70,7 +70,7 @@ fn answer(request: Request, bytes: Vec<u8>, held: &mut Option<(u64, Content)>) -
         return Err(ReadProblem::Stopped("it holds another file".to_owned()));
     };
     match request.ask {
-        Ask::Look => Ok((Reply::Image(content.facts()), Vec::new())),
+        Ask::Look => Ok((Reply::Image(Box::new(content.facts())), Vec::new())),
         Ask::Inspect => {
             let inspection = Box::new(inspect::of_content(content));
             Ok((Reply::Inspection(inspection), Vec::new()))

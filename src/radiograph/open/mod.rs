@@ -24,7 +24,7 @@ pub struct ImageFile {
 
 enum Form {
     Here(Content),
-    Apart(Handle),
+    Apart(Box<Handle>),
     Stack(Vec<Member>),
 }
 

@@ -98,6 +98,37 @@ fn to_ras(space: &str) -> [f64; 3] {
     }
 }
 
+/// How the first two image axes lie: whether each is turned round, and its step in mm.
+struct Geometry {
+    flip: (bool, bool),
+    spacing: Option<(f64, f64)>,
+}
+
+/// From Space Directions, else from Spacings; `first` is the index of the first axis that is no color.
+fn geometry<'a>(field: &impl Fn(&str) -> Option<&'a str>, first: usize) -> Geometry {
+    let directions = vectors(field("space directions").unwrap_or_default());
+    let signs = to_ras(field("space").unwrap_or_default());
+    let axis = |index: usize| directions.get(first + index).copied().flatten();
+    let flipped = |index: usize| {
+        axis(index).is_some_and(|v| turned([v[0] * signs[0], v[1] * signs[1], v[2] * signs[2]]))
+    };
+    let flip = (flipped(0), flipped(1));
+    let spacings: Vec<Option<f64>> = field("spacings")
+        .unwrap_or_default()
+        .split_whitespace()
+        .map(|n| n.parse().ok())
+        .collect();
+    let step = |index: usize| {
+        let length = axis(index).map(|v| v.iter().map(|c| c * c).sum::<f64>().sqrt());
+        let written = spacings.get(first + index).copied().flatten();
+        length.or(written).and_then(distance)
+    };
+    Geometry {
+        flip,
+        spacing: step(0).zip(step(1)),
+    }
+}
+
 pub(super) fn read(bytes: Vec<u8>) -> Result<Volume, ReadProblem> {
     let damaged = |what: String| ReadProblem::Damaged(format!("NRRD: {what}"));
     let (text, start) =
@@ -146,24 +177,7 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Volume, ReadProblem> {
         .try_fold(1_usize, |product, n| product.checked_mul(*n))
         .filter(|slices| u32::try_from(*slices).is_ok())
         .ok_or_else(|| damaged("its axes overflow".to_owned()))?;
-    let directions = vectors(field("space directions").unwrap_or_default());
-    let signs = to_ras(field("space").unwrap_or_default());
-    let axis = |index: usize| directions.get(first + index).copied().flatten();
-    let flipped = |index: usize| {
-        axis(index).is_some_and(|v| turned([v[0] * signs[0], v[1] * signs[1], v[2] * signs[2]]))
-    };
-    let flip = (flipped(0), flipped(1));
-    let spacings: Vec<Option<f64>> = field("spacings")
-        .unwrap_or_default()
-        .split_whitespace()
-        .map(|n| n.parse().ok())
-        .collect();
-    let step = |index: usize| {
-        let length = axis(index).map(|v| v.iter().map(|c| c * c).sum::<f64>().sqrt());
-        let written = spacings.get(first + index).copied().flatten();
-        length.or(written).and_then(distance)
-    };
-    let spacing = step(0).zip(step(1));
+    let geometry = geometry(&field, first);
     let encoding = field("encoding").unwrap_or_default().to_lowercase();
     let big = field("endian").is_some_and(|e| e.eq_ignore_ascii_case("big"));
     let (bytes, start) = match encoding.as_str() {
@@ -183,10 +197,10 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Volume, ReadProblem> {
         height,
         slices,
         samples: if color { sizes[0] } else { 1 },
-        spacing,
+        spacing: geometry.spacing,
         scale: (1.0, 0.0),
-        flip,
+        flip: geometry.flip,
         synthetic: None,
-        notes: turned_note(flip).into_iter().collect(),
+        notes: turned_note(geometry.flip).into_iter().collect(),
     })
 }

@@ -5,13 +5,13 @@
 
 use std::time::SystemTime;
 
-use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 
 use super::dataset::{Code, DataSet, date_and_time, decimal, new_uid, uid};
 use super::modules::{Reference, SeriesFacts, put_patient_and_study, put_series_and_equipment};
 use crate::grid::Grid;
-use crate::radiograph::{Radiograph, SpacingSource};
+use crate::radiograph::{Radiograph, Spacing, SpacingSource};
 
 /// One mask and what it stands for.
 #[derive(Clone, Debug)]
@@ -93,7 +93,8 @@ pub fn segmentation_bytes(image: &Radiograph, segments: &[Segment]) -> Result<Ve
     series.text(tags::SERIES_INSTANCE_UID, VR::UI, reference.series);
     series.items(tags::REFERENCED_INSTANCE_SEQUENCE, vec![plain(&reference)]);
     set.items(tags::REFERENCED_SERIES_SEQUENCE, vec![series]);
-    put_frames(&mut set, image, &reference, segments.len(), &instance);
+    put_dimension(&mut set, &instance);
+    put_frames(&mut set, image, &reference, segments.len());
     set.0.put(DataElement::new(
         tags::PIXEL_DATA,
         VR::OB,
@@ -153,20 +154,11 @@ fn segment_item(number: u16, segment: &Segment) -> DataSet {
     item
 }
 
-/// Dimensions and functional groups (C.7.6.16, C.7.6.17): one frame a segment, in their order.
-fn put_frames(
-    set: &mut DataSet,
-    image: &Radiograph,
-    reference: &Reference<'_>,
-    count: usize,
-    instance: &str,
-) {
-    let tag_value = |set: &mut DataSet, tag, value| {
-        set.0.put(DataElement::new(
-            tag,
-            VR::AT,
-            PrimitiveValue::Tags([value].into_iter().collect()),
-        ));
+/// The dimension of the frames (C.7.6.17): the segment, in its order.
+fn put_dimension(set: &mut DataSet, instance: &str) {
+    let pointer = |set: &mut DataSet, tag, to| {
+        let value = PrimitiveValue::Tags([to].into_iter().collect());
+        set.0.put(DataElement::new(tag, VR::AT, value));
     };
     let organization = uid(&[instance.as_bytes(), b"dimensions"]);
     let mut one = DataSet::default();
@@ -178,93 +170,91 @@ fn put_frames(
     set.items(tags::DIMENSION_ORGANIZATION_SEQUENCE, vec![one]);
     let mut index = DataSet::default();
     index.text(tags::DIMENSION_ORGANIZATION_UID, VR::UI, organization);
-    tag_value(
+    pointer(
         &mut index,
         tags::DIMENSION_INDEX_POINTER,
         tags::REFERENCED_SEGMENT_NUMBER,
     );
-    tag_value(
+    pointer(
         &mut index,
         tags::FUNCTIONAL_GROUP_POINTER,
         tags::SEGMENT_IDENTIFICATION_SEQUENCE,
     );
     index.text(tags::DIMENSION_DESCRIPTION_LABEL, VR::LO, "Segment");
     set.items(tags::DIMENSION_INDEX_SEQUENCE, vec![index]);
+}
 
-    // Where the image lies in the patient, the mask lies too.
-    let space = image
-        .place
-        .frame_of_reference
-        .as_ref()
-        .zip(image.place.position_mm)
-        .zip(image.place.directions);
+fn decimals(set: &mut DataSet, tag: Tag, values: &[f64]) {
+    let texts: Vec<String> = values.iter().map(|v| decimal(*v)).collect();
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    set.texts(tag, VR::DS, &texts);
+}
+
+/// Functional groups (C.7.6.16): one frame a segment; where the image lies in the patient, the masks lie too.
+fn put_frames(set: &mut DataSet, image: &Radiograph, reference: &Reference<'_>, count: usize) {
+    let place = &image.place;
+    let space = place.frame_of_reference.as_ref().zip(place.directions);
+    let space = space.zip(place.position_mm);
     let mut shared = DataSet::default();
-    if let Some(spacing) = image
-        .spacing
-        .filter(|s| s.source == SpacingSource::Calibrated)
-    {
+    let calibrated = |spacing: &Spacing| spacing.source == SpacingSource::Calibrated;
+    if let Some(spacing) = image.spacing.filter(calibrated) {
         let mut measures = DataSet::default();
-        let text = [decimal(spacing.row_mm), decimal(spacing.column_mm)];
-        measures.texts(tags::PIXEL_SPACING, VR::DS, &[&text[0], &text[1]]);
+        let steps = [spacing.row_mm, spacing.column_mm];
+        decimals(&mut measures, tags::PIXEL_SPACING, &steps);
         measures.text(tags::SLICE_THICKNESS, VR::DS, "1");
         shared.items(tags::PIXEL_MEASURES_SEQUENCE, vec![measures]);
     }
-    let numbers = |set: &mut DataSet, tag, values: &[f64]| {
-        let texts: Vec<String> = values.iter().map(|v| decimal(*v)).collect();
-        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        set.texts(tag, VR::DS, &texts);
-    };
-    if let Some(((frame_of_reference, _), directions)) = &space {
+    if let Some(((frame_of_reference, directions), _)) = space {
         set.text(
             tags::FRAME_OF_REFERENCE_UID,
             VR::UI,
-            (*frame_of_reference).clone(),
+            frame_of_reference.clone(),
         );
         set.text(tags::POSITION_REFERENCE_INDICATOR, VR::LO, "");
         let mut orientation = DataSet::default();
-        numbers(
-            &mut orientation,
-            tags::IMAGE_ORIENTATION_PATIENT,
-            directions,
-        );
+        let tag = tags::IMAGE_ORIENTATION_PATIENT;
+        decimals(&mut orientation, tag, &directions);
         shared.items(tags::PLANE_ORIENTATION_SEQUENCE, vec![orientation]);
     }
     set.items(tags::SHARED_FUNCTIONAL_GROUPS_SEQUENCE, vec![shared]);
-    let frames = (1..=count as u16).map(|number| {
-        let mut frame = DataSet::default();
-        let mut content = DataSet::default();
-        let index = PrimitiveValue::from(u32::from(number));
-        content.0.put(DataElement::new(
-            tags::DIMENSION_INDEX_VALUES,
-            VR::UL,
-            index,
-        ));
-        frame.items(tags::FRAME_CONTENT_SEQUENCE, vec![content]);
-        let mut segment = DataSet::default();
-        segment.number(tags::REFERENCED_SEGMENT_NUMBER, number);
-        frame.items(tags::SEGMENT_IDENTIFICATION_SEQUENCE, vec![segment]);
-        if let Some(((_, position), _)) = &space {
-            let mut plane = DataSet::default();
-            numbers(&mut plane, tags::IMAGE_POSITION_PATIENT, position);
-            frame.items(tags::PLANE_POSITION_SEQUENCE, vec![plane]);
-        }
-        let mut source = reference.item();
-        source.code(
-            tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE,
-            Code(
-                "121322",
-                "DCM",
-                "Source image for image processing operation",
-            ),
-        );
-        let mut derivation = DataSet::default();
-        derivation.items(tags::SOURCE_IMAGE_SEQUENCE, vec![source]);
-        derivation.code(
-            tags::DERIVATION_CODE_SEQUENCE,
-            Code("113076", "DCM", "Segmentation"),
-        );
-        frame.items(tags::DERIVATION_IMAGE_SEQUENCE, vec![derivation]);
-        frame
-    });
+    let position = space.map(|(_, position)| position);
+    let frames = (1..=count as u16).map(|number| frame_item(number, position, reference));
     set.items(tags::PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, frames.collect());
+}
+
+fn frame_item(number: u16, position: Option<[f64; 3]>, reference: &Reference<'_>) -> DataSet {
+    let mut frame = DataSet::default();
+    let mut content = DataSet::default();
+    let index = PrimitiveValue::from(u32::from(number));
+    content.0.put(DataElement::new(
+        tags::DIMENSION_INDEX_VALUES,
+        VR::UL,
+        index,
+    ));
+    frame.items(tags::FRAME_CONTENT_SEQUENCE, vec![content]);
+    let mut segment = DataSet::default();
+    segment.number(tags::REFERENCED_SEGMENT_NUMBER, number);
+    frame.items(tags::SEGMENT_IDENTIFICATION_SEQUENCE, vec![segment]);
+    if let Some(position) = position {
+        let mut plane = DataSet::default();
+        decimals(&mut plane, tags::IMAGE_POSITION_PATIENT, &position);
+        frame.items(tags::PLANE_POSITION_SEQUENCE, vec![plane]);
+    }
+    let mut source = reference.item();
+    source.code(
+        tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE,
+        Code(
+            "121322",
+            "DCM",
+            "Source image for image processing operation",
+        ),
+    );
+    let mut derivation = DataSet::default();
+    derivation.items(tags::SOURCE_IMAGE_SEQUENCE, vec![source]);
+    derivation.code(
+        tags::DERIVATION_CODE_SEQUENCE,
+        Code("113076", "DCM", "Segmentation"),
+    );
+    frame.items(tags::DERIVATION_IMAGE_SEQUENCE, vec![derivation]);
+    frame
 }

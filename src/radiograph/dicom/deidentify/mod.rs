@@ -114,29 +114,7 @@ pub(in crate::radiograph) fn deidentify(
         marks,
     };
     let mut elements = run.elements(view, 0)?;
-    let method = format!("PS3.15 {} Basic Profile, Radcanvas", table::EDITION);
-    let code = |set: &mut Vec<(u32, Vec<u8>)>, tag, vr: &[u8; 2], text: &str| {
-        set.push((tag, written(tag, *vr, padded(text, *vr), encoding)));
-    };
-    let mut inner = Vec::new();
-    code(&mut inner, 0x0008_0100, b"SH", "113100");
-    code(&mut inner, 0x0008_0102, b"SH", "DCM");
-    code(
-        &mut inner,
-        0x0008_0104,
-        b"LO",
-        "Basic Application Confidentiality Profile",
-    );
-    let inner: Vec<u8> = inner.into_iter().flat_map(|(_, bytes)| bytes).collect();
-    elements
-        .retain(|(tag, _)| !matches!(tag, 0x0012_0062 | 0x0012_0063 | 0x0012_0064 | 0x0028_0303));
-    code(&mut elements, 0x0012_0062, b"CS", "YES");
-    code(&mut elements, 0x0012_0063, b"LO", &method);
-    elements.push((
-        0x0012_0064,
-        written(0x0012_0064, *b"SQ", item(&inner, encoding), encoding),
-    ));
-    code(&mut elements, 0x0028_0303, b"CS", "REMOVED");
+    say_so(&mut elements, encoding);
     elements.sort_by_key(|(tag, _)| *tag);
     let class = view
         .some_text(0x0008_0016)
@@ -166,6 +144,30 @@ pub(in crate::radiograph) fn deidentify(
         removed,
         warnings,
     })
+}
+
+/// Patient Identity Removed and by which method (C.12.1.1.9), and that times do not hold.
+fn say_so(elements: &mut Vec<(u32, Vec<u8>)>, encoding: Encoding) {
+    let method = format!("PS3.15 {} Basic Profile, Radcanvas", table::EDITION);
+    let text = |tag, vr: [u8; 2], text: &str| written(tag, vr, padded(text, vr), encoding);
+    let profile = "Basic Application Confidentiality Profile";
+    let code = [
+        text(0x0008_0100, *b"SH", "113100"),
+        text(0x0008_0102, *b"SH", "DCM"),
+        text(0x0008_0104, *b"LO", profile),
+    ]
+    .concat();
+    let said = [
+        (0x0012_0062, text(0x0012_0062, *b"CS", "YES")),
+        (0x0012_0063, text(0x0012_0063, *b"LO", &method)),
+        (
+            0x0012_0064,
+            written(0x0012_0064, *b"SQ", item(&code, encoding), encoding),
+        ),
+        (0x0028_0303, text(0x0028_0303, *b"CS", "REMOVED")),
+    ];
+    elements.retain(|(tag, _)| said.iter().all(|(own, _)| own != tag));
+    elements.extend(said);
 }
 
 impl Run<'_> {
