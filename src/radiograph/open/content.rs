@@ -66,7 +66,12 @@ fn found(path: &Path) -> Result<Found, ReadProblem> {
     let read = file.read(&mut start).map_err(failed)?;
     if archive::is_zip(start.get(..read).unwrap_or(&[])) {
         let entries = archive::entries(&mut file)?;
-        let paths = entries.iter().map(|entry| path.join(&entry.name));
+        // A name joined to the archive's path must stay behind it.
+        let inside = entries.iter().filter(|entry| {
+            let mut parts = entry.name.split('/');
+            parts.all(|part| !matches!(part, "" | "." | "..") && !part.contains([':', '\0']))
+        });
+        let paths = inside.map(|entry| path.join(&entry.name));
         return Ok(Found::Collection(paths.collect()));
     }
     file.rewind().map_err(failed)?;
