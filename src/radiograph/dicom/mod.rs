@@ -106,6 +106,7 @@ pub(super) fn read_frame(
             samples::coded(coded, layout, palette.as_ref())?
         }
     };
+    notes.extend(rounded(&pixels, layout));
     let mut radiograph = Radiograph::from_pixels(pixels);
     radiograph.frame = frame;
     radiograph.frames = layout.frames;
@@ -114,6 +115,21 @@ pub(super) fn read_frame(
     describe(&mut radiograph, view, file, layout, &mut notes);
     radiograph.notes = notes;
     Ok(radiograph)
+}
+
+/// What is said where values are kept as floats of 32 bits, which hold 24 bits, and need more.
+fn rounded(pixels: &super::Pixels, layout: &Layout) -> Option<String> {
+    let wide = match layout.carrier {
+        layout::Carrier::Float => false,
+        layout::Carrier::Double => true,
+        layout::Carrier::Integer => {
+            layout.stored > 24 && {
+                let (low, high) = pixels.range();
+                high.max(-low) > 16_777_216.0
+            }
+        }
+    };
+    wide.then(|| "values are kept as floats of 32 bits, rounded where they need more".to_owned())
 }
 
 /// Whether low is black, and a refusal of color spaces that are not read.
