@@ -80,18 +80,18 @@ pub(super) fn run(options: &Export, common: &Common) -> Result<ExitCode, Error> 
     let (force, path) = (options.force, &options.output);
     let text = |bytes: Result<Vec<u8>, String>| -> Result<(), Error> {
         let bytes = bytes.map_err(|what| Error::new(ErrorKind::Failed, what))?;
-        write_whole(path, &bytes, force).map_err(written)
+        write_whole(path, &bytes, force).map_err(|error| written(&error))
     };
     match options.form {
         Form::Segmentation => {
             need(!segments.is_empty(), "a mask", "--mask")?;
             let object = Object::Segmentation(&segments);
-            write_object(path, &image, &object, force).map_err(written)?;
+            write_object(path, &image, &object, force).map_err(|error| written(&error))?;
         }
         Form::Report => {
             let report = report.ok_or_else(|| missing("points", "--landmarks"))?;
             let object = Object::Report(&report);
-            write_object(path, &image, &object, force).map_err(written)?;
+            write_object(path, &image, &object, force).map_err(|error| written(&error))?;
         }
         Form::Presentation => {
             let window = window(options, &image)?;
@@ -100,24 +100,22 @@ pub(super) fn run(options: &Export, common: &Common) -> Result<ExitCode, Error> 
                 window: &window,
                 annotations: &annotations,
             };
-            write_object(path, &image, &object, force).map_err(written)?;
+            write_object(path, &image, &object, force).map_err(|error| written(&error))?;
         }
         Form::Coco => {
             need(!segments.is_empty(), "a mask", "--mask")?;
             let document = coco(&name, &image, &segments);
             text(serde_json::to_vec(&document).map_err(|error| error.to_string()))?;
         }
-        Form::Csv => match &report {
-            Some(report) => text(hips_csv(&name, &image, report))?,
-            None => {
-                need(
-                    !segments.is_empty(),
-                    "points or a mask",
-                    "--landmarks or --mask",
-                )?;
+        Form::Csv => {
+            if let Some(report) = &report {
+                text(hips_csv(&name, &image, report))?;
+            } else {
+                let options = "--landmarks or --mask";
+                need(!segments.is_empty(), "points or a mask", options)?;
                 text(masks_csv(&name, &image, &segments))?;
             }
-        },
+        }
     }
     if common.json {
         say_json(&json!({ "path": path, "masks": segments.len(), "read_back": true }));
@@ -143,7 +141,7 @@ fn need(there: bool, what: &str, option: &str) -> Result<(), Error> {
     }
 }
 
-fn written(error: WriteError) -> Error {
+fn written(error: &WriteError) -> Error {
     let kind = match error {
         WriteError::Exists { .. } | WriteError::Unsupported { .. } => ErrorKind::Usage,
         WriteError::Disk { .. } => ErrorKind::Failed,

@@ -191,20 +191,17 @@ fn ordered(members: Vec<Member>) -> Vec<Series> {
     let mut known = HashMap::new();
     for member in members {
         let own = member.place.series.clone();
-        match own.as_ref().and_then(|uid| known.get(uid)) {
-            Some(&index) => {
-                let found: &mut Series = &mut series[index];
-                found.members.push(member);
-            }
-            None => {
-                if let Some(uid) = own {
-                    known.insert(uid, series.len());
-                }
-                series.push(Series {
-                    members: vec![member],
-                });
-            }
+        let place = own.as_ref().and_then(|uid| known.get(uid)).copied();
+        if let Some(found) = place.and_then(|index: usize| series.get_mut(index)) {
+            found.members.push(member);
+            continue;
         }
+        if let Some(uid) = own {
+            known.insert(uid, series.len());
+        }
+        series.push(Series {
+            members: vec![member],
+        });
     }
     for one in &mut series {
         sort(&mut one.members);

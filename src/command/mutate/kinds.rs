@@ -148,9 +148,9 @@ fn with(bytes: &[u8], tag: u32, vr: [u8; 2], value: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The attribute changed, or a random place overwritten where the file has none.
-fn changed(bytes: &[u8], noise: &mut Noise, tags: &[u32], vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
+fn changed(bytes: &[u8], noise: &mut Noise, tags: &[u32], vr: [u8; 2], value: &[u8]) -> Vec<u8> {
     let tag = pick(noise, tags);
-    with(bytes, tag, *vr, value).unwrap_or_else(|| {
+    with(bytes, tag, vr, value).unwrap_or_else(|| {
         let mut worse = bytes.to_vec();
         let at = noise.index(worse.len().min(4096));
         for (place, new) in worse[at..].iter_mut().zip(value) {
@@ -168,11 +168,11 @@ fn size(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
     let tags = [0x0028_0010, 0x0028_0011];
     if noise.chance(0.3) {
         let value: u32 = pick(noise, &[0, 65_536, 0x7FFF_FFFF, 0xFFFF_FFFF, 1 << 20]);
-        return changed(bytes, noise, &tags, b"UL", &value.to_le_bytes());
+        return changed(bytes, noise, &tags, *b"UL", &value.to_le_bytes());
     }
     let value = pick(noise, &[0, 1, 2, 255, 4096, 32_768, 65_535]);
-    let once = changed(bytes, noise, &tags, b"US", &short(value));
-    changed(&once, noise, &tags, b"US", &short(value))
+    let once = changed(bytes, noise, &tags, *b"US", &short(value));
+    changed(&once, noise, &tags, *b"US", &short(value))
 }
 
 fn frames(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
@@ -189,7 +189,7 @@ fn frames(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
             "65536 ",
         ],
     );
-    changed(bytes, noise, &[0x0028_0008], b"IS", value.as_bytes())
+    changed(bytes, noise, &[0x0028_0008], *b"IS", value.as_bytes())
 }
 
 fn bits(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
@@ -205,7 +205,7 @@ fn bits(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
         noise,
         &[0, 1, 2, 3, 4, 7, 8, 12, 15, 16, 17, 31, 32, 64, 65_535],
     );
-    changed(bytes, noise, &tags, b"US", &short(value))
+    changed(bytes, noise, &tags, *b"US", &short(value))
 }
 
 const NUMBERS: [&str; 10] = [
@@ -230,7 +230,7 @@ fn window(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
         0x0028_0120,
     ];
     let value = pick(noise, &NUMBERS);
-    changed(bytes, noise, &tags, b"DS", value.as_bytes())
+    changed(bytes, noise, &tags, *b"DS", value.as_bytes())
 }
 
 fn spacing(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
@@ -253,7 +253,7 @@ fn spacing(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
             "1e-300\\1e300 ",
         ],
     );
-    changed(bytes, noise, &tags, b"DS", value.as_bytes())
+    changed(bytes, noise, &tags, *b"DS", value.as_bytes())
 }
 
 /// Sequences within sequences, before the pixels, by the hundred or by the hundred thousand.
@@ -286,7 +286,7 @@ fn palette(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
     } else {
         bytes.to_vec()
     };
-    changed(&base, noise, &tags, b"US", &value)
+    changed(&base, noise, &tags, *b"US", &value)
 }
 
 /// Little that claims to be much: the tail of the file repeated, zeroed or replaced by what expands.
@@ -325,9 +325,9 @@ fn charset(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
         1 => (0..64).map(|_| noise.index(256) as u8).collect(),
         _ => b"ISO_IR 192\\NO SUCH SET ".to_vec(),
     };
-    let once = changed(bytes, noise, &[0x0008_0005], b"CS", &value);
+    let once = changed(bytes, noise, &[0x0008_0005], *b"CS", &value);
     let name: Vec<u8> = (0..32)
         .map(|_| pick(noise, &[0x1B, b'$', b'B', b')', b'(', 0xFF, 0x80, b'^', 0]))
         .collect();
-    changed(&once, noise, &[0x0010_0010, 0x0008_103E], b"PN", &name)
+    changed(&once, noise, &[0x0010_0010, 0x0008_103E], *b"PN", &name)
 }

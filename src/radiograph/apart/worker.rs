@@ -42,16 +42,13 @@ fn answer(request: Request, bytes: Vec<u8>, held: &mut Option<(u64, Content)>) -
     if request.attached != Attached::Nothing {
         // What was held goes first: both together may be more than there is.
         *held = None;
-        let found = match request.attached {
-            Attached::Path => {
-                let path = wire::path_of(&bytes);
-                limits::set(std::fs::metadata(&path).map_or(0, |meta| meta.len()));
-                content::find(&path).map_err(|error| error.problem)?
-            }
-            _ => {
-                limits::set(bytes.len() as u64);
-                Found::Image(Content::of(bytes)?)
-            }
+        let found = if request.attached == Attached::Path {
+            let path = wire::path_of(&bytes);
+            limits::set(std::fs::metadata(&path).map_or(0, |meta| meta.len()));
+            content::find(&path).map_err(|error| error.problem)?
+        } else {
+            limits::set(bytes.len() as u64);
+            Found::Image(Content::of(bytes)?)
         };
         match found {
             Found::Image(content) => *held = Some((request.key, content)),

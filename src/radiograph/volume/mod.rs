@@ -121,7 +121,7 @@ impl Volume {
         });
         let (slope, intercept) = self.scale;
         made.modality_transform = ModalityTransform::Linear { slope, intercept };
-        made.synthetic = self.synthetic.clone();
+        made.synthetic.clone_from(&self.synthetic);
         made.notes = notes;
         Ok(made)
     }

@@ -180,7 +180,8 @@ impl Run<'_> {
         let mut kept = Vec::new();
         for element in &view.elements.list {
             let tag = element.tag;
-            if tag & 0xFFFF == 0 || tag == 0xFFFC_FFFC {
+            // Group lengths no longer hold, and padding behind the data set is nothing.
+            if tag.trailing_zeros() >= 16 || tag == 0xFFFC_FFFC {
                 continue;
             }
             let raw = view.bytes.get(element.start..element.end).unwrap_or(&[]);
