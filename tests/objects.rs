@@ -140,7 +140,7 @@ fn reports_and_views_are_written_and_read_back() {
         "hips model",
         "Reader^A",
         "101.25",
-        "99.33333333333",
+        "98.33333333333",
         "CIRCLE",
         "1500",
     ] {
