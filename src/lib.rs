@@ -12,7 +12,7 @@
 //! command ──► everything but app                                [clap, indicatif, anyhow: only here]
 //! engine ──► study ──► training, synthesis ──► network          [candle: only in these]
 //! synthesis, training ──► job, cohort, phantom, document, measure, radiograph
-//! job ──► document, measure                                     [threads, channels: only here]
+//! job ──► document, measure                                     [channels, and threads but the decoder's watch]
 //! cohort, document ──► radiograph                               pure data
 //! radiograph                                                    [dicom crates, image, png: only here]
 //! phantom, measure                                              pure functions

@@ -595,6 +595,9 @@ fn every_bundled_model_loads_whole_and_all_fit_in_sixty_megabytes() {
         }
     }
     tasks.sort_unstable();
-    assert_eq!(tasks, ["autoencoder", "control", "diffusion", "hips", "reader"]);
+    assert_eq!(
+        tasks,
+        ["autoencoder", "control", "diffusion", "hips", "reader"]
+    );
     assert!(bytes < 60_000_000, "{bytes} bytes");
 }

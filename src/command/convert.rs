@@ -14,9 +14,9 @@ use crate::radiograph::{self, ExportError, Values};
 /// Options of `convert`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Convert {
-    /// DICOM, PNG, TIFF or JPEG file.
+    /// DICOM, PNG, TIFF, JPEG, NIfTI or NRRD file; a folder or an archive stands for its largest series.
     input: PathBuf,
-    /// Output: .png, .tif, .npy, .safetensors or .dcm.
+    /// Output: .png, .tif, .nii, .nii.gz, .npy, .safetensors or .dcm.
     output: PathBuf,
     /// Frame, from 0.
     #[arg(long, default_value_t = 0)]

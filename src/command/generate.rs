@@ -278,7 +278,7 @@ fn given_noise(path: &Path) -> Result<GivenNoise, Error> {
 }
 
 /// A raster of lines or a mask: anything brighter than mid-grey is set.
-fn raster(path: &Path) -> Result<Grid<u8>, Error> {
+pub(super) fn raster(path: &Path) -> Result<Grid<u8>, Error> {
     let image = radiograph::read(path, 0)?;
     let grey = image.grey(&image.initial_window());
     Ok(grey.map(|v| if *v > 0.5 { 255 } else { 0 }))

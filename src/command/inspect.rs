@@ -5,6 +5,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use rayon::prelude::*;
+
 use super::{Common, exit_code, say, say_json};
 use crate::job::{Error, ErrorKind};
 use crate::radiograph::{self, Inspection};
@@ -12,14 +14,18 @@ use crate::radiograph::{self, Inspection};
 /// Options of `inspect`.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Inspect {
-    /// DICOM, PNG, TIFF or JPEG files.
+    /// Image files, folders, ZIP archives or DICOMDIR files.
     #[arg(required = true)]
     files: Vec<PathBuf>,
 }
 
 /// Inspects every file; exit code 1 when some were refused, 3 when all were.
 pub(super) fn run(options: &Inspect, common: &Common) -> Result<ExitCode, Error> {
-    let rows: Vec<Inspection> = options.files.iter().map(radiograph::inspect).collect();
+    let rows: Vec<Inspection> = options
+        .files
+        .par_iter()
+        .flat_map_iter(radiograph::inspect_all)
+        .collect();
     if common.json {
         let document = serde_json::to_value(&rows)
             .map_err(|error| Error::new(ErrorKind::Failed, error.to_string()))?;

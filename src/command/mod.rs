@@ -5,10 +5,14 @@
 
 pub mod bench;
 mod convert;
+mod decode;
+mod deidentify;
+mod export;
 mod generate;
 mod inspect;
 mod measure;
 pub mod models;
+mod mutate;
 mod norberg;
 mod phantom;
 pub mod progress;
@@ -23,6 +27,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::engine::LocalEngine;
 use crate::job::{Engine as _, Error, ErrorKind, Observe, Order, Product};
 use crate::network::device::Wanted;
+use crate::radiograph;
 
 /// Draw on medical images and get new ones; without a command, the window.
 #[derive(Debug, Parser)]
@@ -94,6 +99,10 @@ enum Command {
     Inspect(inspect::Inspect),
     /// One frame into another file format.
     Convert(convert::Convert),
+    /// Masks, hips or the view of an image as a file of their own.
+    Export(export::Export),
+    /// A DICOM file without what tells who it is.
+    Deidentify(deidentify::Deidentify),
     /// Both hips of ventrodorsal films.
     Norberg(norberg::Norberg),
     /// Images from sketches, masks and attributes.
@@ -110,6 +119,12 @@ enum Command {
     /// Models: what is there, and whether it loads.
     #[command(subcommand)]
     Models(models::Models),
+    /// Answers another instance of this program.
+    #[command(hide = true)]
+    Decode,
+    /// Damages image files and opens them.
+    #[command(hide = true)]
+    Mutate(mutate::Mutate),
 }
 
 /// What the window is opened with.
@@ -131,7 +146,17 @@ pub fn run(
     canvas: bench::CanvasFigures,
 ) -> ExitCode {
     let arguments = Arguments::parse();
-    if let Some(threads) = arguments.common.threads {
+    let decodes = matches!(arguments.command, Some(Command::Decode));
+    if !decodes && let Some(program) = decode::own_program() {
+        radiograph::decode_apart(program, decode::most_seconds());
+    }
+    // Every thread takes address space, which the decoding process has little of.
+    let threads = if decodes {
+        Some(1)
+    } else {
+        arguments.common.threads
+    };
+    if let Some(threads) = threads {
         // Fails only where a pool stands already, and none does yet.
         rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -161,6 +186,8 @@ fn dispatch(
     match command {
         Command::Inspect(options) => inspect::run(options, common),
         Command::Convert(options) => convert::run(options, common),
+        Command::Export(options) => export::run(options, common),
+        Command::Deidentify(options) => deidentify::run(options, common),
         Command::Norberg(options) => norberg::run(options, common),
         Command::Generate(options) => generate::run(options, common),
         Command::Reproduce(options) => reproduce::run(options, common),
@@ -169,6 +196,8 @@ fn dispatch(
         Command::Phantom(options) => phantom::run(options, common),
         Command::Train(options) => train::run(options, common),
         Command::Models(what) => models::run(what, common),
+        Command::Decode => decode::run(),
+        Command::Mutate(options) => mutate::run(options, common),
     }
 }
 

@@ -218,9 +218,11 @@ impl Request {
         one.count = 1;
         one.first_image = number;
         if let Some(noise) = &mut one.noise {
-            let numbers = noise.shape.iter().product::<usize>();
-            let first = (number.saturating_sub(self.first_image)) as usize * numbers;
-            let own = noise.values.get(first..first + numbers);
+            let before = number.saturating_sub(self.first_image) as usize;
+            let sizes = noise.shape.iter();
+            let numbers = sizes.fold(1_usize, |product, n| product.saturating_mul(*n));
+            let first = before.saturating_mul(numbers);
+            let own = noise.values.get(first..first.saturating_add(numbers));
             noise.values = own.map(<[f32]>::to_vec).unwrap_or_default();
         }
         one

@@ -4,8 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 /// The reason of a refusal, without the file it is about.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub enum ReadProblem {
     /// The operating system refused the file.
     #[error("cannot open the file ({0})")]
@@ -25,6 +27,9 @@ pub enum ReadProblem {
     /// Larger than this program is willing to allocate.
     #[error("too large: {0}")]
     TooLarge(String),
+    /// The process that decodes it was stopped, or ended by itself.
+    #[error("decoding was stopped: {0}")]
+    Stopped(String),
     /// A frame was asked for that the file does not have.
     #[error("no frame {frame}: the file has {frames}, counted from 0")]
     NoFrame {
@@ -40,10 +45,11 @@ impl ReadProblem {
     pub const fn remedy(&self) -> &'static str {
         match self {
             Self::Open(_) => "check the path and the permissions",
-            Self::UnknownFormat(_) => "open a DICOM, PNG, TIFF or JPEG file",
+            Self::UnknownFormat(_) => "open a DICOM, PNG, TIFF, JPEG, NIfTI or NRRD file",
             Self::NoImage(_) => "open the image that this object refers to",
             Self::Damaged(_) => "ask for the file again from where it came",
             Self::Unsupported(_) => "convert it to Explicit VR Little Endian or 16-bit PNG first",
+            Self::Stopped(_) => "ask for the file in a simpler form, or a smaller one",
             Self::TooLarge(_) => "crop or reduce it first",
             Self::NoFrame { .. } => "choose another frame",
         }

@@ -7,8 +7,8 @@ use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
 use super::raster::SYNTHETIC_KEYWORD;
-use super::write::{SecondaryCapture, WriteError, dicom_bytes, write_whole};
-use super::{ModalityTransform, Photometric, Pixels, Radiograph};
+use super::write::{SecondaryCapture, WriteError, dicom_bytes, nifti_bytes, packed, write_whole};
+use super::{ModalityTransform, Photometric, Pixels, Radiograph, check};
 use crate::grid::Grid;
 
 /// Which values of the grey-scale pipeline are written.
@@ -27,7 +27,7 @@ pub enum Values {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ExportError {
     /// The ending is none that can be written here.
-    #[error("unsupported output {}: choose .png, .tif, .npy, .safetensors or .dcm", .0.display())]
+    #[error("unsupported output {}: choose .png, .tif, .nii, .nii.gz, .npy, .safetensors or .dcm", .0.display())]
     Format(PathBuf),
     /// PNG holds whole numbers of 0 to 65535 only.
     #[error("{} cannot hold values from {low} to {high} exactly: choose .tif or .npy", path.display())]
@@ -39,9 +39,9 @@ pub enum ExportError {
         /// Largest value, rounded up.
         high: i64,
     },
-    /// DICOM cannot hold these values.
+    /// The format cannot hold it, or what was written was read back and differs.
     #[error("{}: {what}", path.display())]
-    Dicom {
+    Refused {
         /// The output.
         path: PathBuf,
         /// What does not fit.
@@ -128,7 +128,8 @@ pub fn export_step(
 /// Writes `pixels` to `path`, in the format of its ending; everything else comes from `image`.
 ///
 /// `.png`: 8 or 16 bits; `.tif`, `.tiff`: any depth; `.npy`: any depth, shape `[H, W]`;
-/// `.safetensors`: tensor `image`, f32, shape `[1, 1, H, W]`; `.dcm`: Secondary Capture of up to 16 bits.
+/// `.safetensors`: tensor `image`, f32, shape `[1, 1, H, W]`; `.dcm`: Secondary Capture of up to 16 bits;
+/// `.nii`, `.nii.gz`: any depth, one slice. It is read back by the readers of this program before it is saved.
 /// Mark and spacing go along; `.npy` has no place for them.
 ///
 /// # Errors
@@ -147,10 +148,15 @@ pub fn export(
         path: path.to_owned(),
         reason,
     };
+    let refused = |what: String| ExportError::Refused {
+        path: path.to_owned(),
+        what,
+    };
     if !matches!(
         ending.as_str(),
-        "png" | "tif" | "tiff" | "npy" | "safetensors" | "dcm"
-    ) {
+        "png" | "tif" | "tiff" | "npy" | "safetensors" | "dcm" | "nii" | "gz"
+    ) || (ending == "gz" && !is_packed_nifti(path))
+    {
         return Err(ExportError::Format(path.to_owned()));
     }
     if !overwrite && path.exists() {
@@ -165,17 +171,53 @@ pub fn export(
             let mut own = image.clone();
             own.pixels = pixels.clone();
             let bytes = dicom_bytes(&own, &SecondaryCapture::default());
-            *out.get_mut() = bytes.map_err(|what| ExportError::Dicom {
-                path: path.to_owned(),
-                what,
-            })?;
+            *out.get_mut() = bytes.map_err(refused)?;
         }
+        "nii" => *out.get_mut() = nifti_bytes(image, pixels).map_err(refused)?,
+        "gz" => *out.get_mut() = packed(&nifti_bytes(image, pixels).map_err(refused)?),
         _ => write_tiff(&mut out, image, pixels).map_err(disk)?,
     }
+    match ending.as_str() {
+        "npy" => same_tail(out.get_ref(), pixels),
+        "safetensors" => same_tensor(out.get_ref(), pixels),
+        _ => check::image(out.get_ref(), image, pixels),
+    }
+    .map_err(refused)?;
     write_whole(path, out.get_ref(), overwrite).map_err(|error| match error {
         WriteError::Exists { path } => ExportError::Exists(path),
         other => disk(other.to_string()),
     })
+}
+
+/// `NAME.nii.gz`, in any case.
+fn is_packed_nifti(path: &Path) -> bool {
+    let packed = path.file_stem().map(Path::new).and_then(Path::extension);
+    packed.is_some_and(|ending| ending.eq_ignore_ascii_case("nii"))
+}
+
+/// `NumPy` files end with the values as they lie in memory.
+fn same_tail(bytes: &[u8], pixels: &Pixels) -> Result<(), String> {
+    if bytes.ends_with(&pixels.to_le_bytes()) {
+        Ok(())
+    } else {
+        Err("the values differ after writing".to_owned())
+    }
+}
+
+fn same_tensor(bytes: &[u8], pixels: &Pixels) -> Result<(), String> {
+    let file = safetensors::SafeTensors::deserialize(bytes).map_err(said)?;
+    let tensor = file.tensor("image").map_err(said)?;
+    let values: Vec<u8> = pixels
+        .to_f32()
+        .cells()
+        .iter()
+        .flat_map(|v| v.to_le_bytes())
+        .collect();
+    if tensor.data() == values {
+        Ok(())
+    } else {
+        Err("the values differ after writing".to_owned())
+    }
 }
 
 /// The pixels as PNG can hold them.

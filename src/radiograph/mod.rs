@@ -3,6 +3,9 @@
 //! The grey-scale pipeline is stored value → Modality LUT → VOI window → presentation (DICOM PS3.3 C.11, PS3.4 N.2).
 //! Window and level are a view: nothing in here changes a pixel. A radiograph is shared by `Arc`.
 
+mod apart;
+mod archive;
+mod check;
 mod dicom;
 mod error;
 mod export;
@@ -10,6 +13,8 @@ mod luminance;
 mod open;
 mod pixels;
 mod raster;
+pub mod series;
+mod volume;
 mod window;
 pub mod write;
 
@@ -19,9 +24,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::grid::Grid;
 
+pub use apart::{decode_apart, serve};
 pub use error::{ReadError, ReadProblem};
 pub use export::{ExportError, Values, export, export_step, values};
-pub use open::{ImageFile, InspectedWindow, Inspection, inspect, open, open_bytes, read};
+pub use open::{
+    ImageFile, InspectedWindow, Inspection, inspect, inspect_all, open, open_bytes, read,
+};
 pub use pixels::Pixels;
 pub use raster::SYNTHETIC_KEYWORD;
 pub use window::{DisplayWindow, VoiTable, WindowFunction};
@@ -131,6 +139,10 @@ pub enum FileKind {
     Tiff,
     /// JPEG.
     Jpeg,
+    /// NIfTI-1 or NIfTI-2.
+    Nifti,
+    /// NRRD.
+    Nrrd,
     /// Made in the program: a phantom or a generated image that was never a file.
     Memory,
 }
@@ -146,6 +158,24 @@ pub struct Identity {
     pub birth_date: String,
     /// Responsible Person (0010,2297): an animal's owner.
     pub responsible_person: String,
+    /// Patient's Sex (0010,0040).
+    #[serde(default)]
+    pub sex: String,
+    /// Study Date (0008,0020), as written.
+    #[serde(default)]
+    pub study_date: String,
+    /// Study Time (0008,0030), as written.
+    #[serde(default)]
+    pub study_time: String,
+    /// Study ID (0020,0010).
+    #[serde(default)]
+    pub study_id: String,
+    /// Accession Number (0008,0050).
+    #[serde(default)]
+    pub accession: String,
+    /// Referring Physician's Name (0008,0090).
+    #[serde(default)]
+    pub physician: String,
 }
 
 impl std::fmt::Debug for Identity {
@@ -188,6 +218,19 @@ pub struct Source {
     pub lossy: bool,
 }
 
+/// An overlay plane of a DICOM file, brought to the image (PS3.3 C.9.2).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Overlay {
+    /// Its group, 0x6000 to 0x601E.
+    pub group: u16,
+    /// Overlay Label or Description; may be empty.
+    pub label: String,
+    /// A region of interest, and not graphics.
+    pub region: bool,
+    /// 1 where there is ink, else 0; of the size of the image.
+    pub ink: Pixels,
+}
+
 /// One frame of one image.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Radiograph {
@@ -221,6 +264,12 @@ pub struct Radiograph {
     pub identity: Identity,
     /// Set when any pixel is synthetic.
     pub synthetic: Option<SyntheticMark>,
+    /// Overlay planes; never part of the pixels.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overlays: Vec<Overlay>,
+    /// Where it belongs.
+    #[serde(default)]
+    pub place: series::Place,
     /// What the reader had to assume or repair, in words for a person.
     pub notes: Vec<String>,
 }
@@ -256,6 +305,8 @@ impl Radiograph {
             },
             identity: Identity::default(),
             synthetic: None,
+            overlays: Vec::new(),
+            place: series::Place::default(),
             notes: Vec::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! Edits, history, rasters, journal and project folders.
 
 mod history;
+mod hostile;
 mod kill;
 mod masks;
 mod project;

@@ -162,6 +162,16 @@ impl ModelFolder {
         let mut tensors = HashMap::new();
         for (name, expected) in &self.card.files {
             let path = self.path.join(name);
+            // A card is not trusted with a path: its files lie beside it.
+            let inside = Path::new(name)
+                .file_name()
+                .is_some_and(|own| own == name.as_str());
+            if !inside {
+                return Err(ModelError::Card {
+                    path: self.path.join(CARD),
+                    what: format!("'{name}' is no name of a file in this folder"),
+                });
+            }
             let content = read(&path)?;
             let found = hex(&Sha256::digest(&content));
             if !found.eq_ignore_ascii_case(expected) {

@@ -64,7 +64,14 @@ impl<S: Store> Watched<S> {
 
 impl<S: Store> SimpleBackend for Watched<S> {
     /// Zeros stand in for what is wrong, so that all of it is found; no network is handed out then.
-    fn get(&self, shape: Shape, name: &str, _: Init, dtype: DType, device: &Device) -> Tensors<Tensor> {
+    fn get(
+        &self,
+        shape: Shape,
+        name: &str,
+        _: Init,
+        dtype: DType,
+        device: &Device,
+    ) -> Tensors<Tensor> {
         let found = self.store.shape(name);
         let what = match found {
             Some(found) if found == shape => {

@@ -9,6 +9,9 @@ use crate::radiograph::error::ReadProblem;
 /// Deeper nesting than this is hostile.
 const MOST_NESTED: usize = 32;
 
+/// More elements than this in one data set are hostile: each costs more here than in the file.
+const MOST_ELEMENTS: usize = 1 << 20;
+
 const ITEM: u32 = 0xFFFE_E000;
 const ITEM_END: u32 = 0xFFFE_E00D;
 const SEQUENCE_END: u32 = 0xFFFE_E0DD;
@@ -97,7 +100,7 @@ pub(super) fn tag_name(tag: u32) -> String {
     format!("({:04X},{:04X})", tag >> 16, tag & 0xFFFF)
 }
 
-fn is_long(vr: [u8; 2], after: [u8; 2]) -> bool {
+pub(super) fn is_long(vr: [u8; 2], after: [u8; 2]) -> bool {
     match &vr {
         b"OB" | b"OD" | b"OF" | b"OL" | b"OV" | b"OW" | b"SQ" | b"SV" | b"UC" | b"UN" | b"UR"
         | b"UT" | b"UV" => true,
@@ -192,6 +195,11 @@ pub(super) fn elements(
                     element.end - element.start
                 ));
             }
+        }
+        if found.list.len() >= MOST_ELEMENTS {
+            return Err(ReadProblem::TooLarge(format!(
+                "a data set of more than {MOST_ELEMENTS} elements"
+            )));
         }
         found.list.push(element);
         if found.broken.is_some() {

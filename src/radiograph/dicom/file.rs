@@ -4,10 +4,13 @@
 
 use super::dataset::{self, Elements, Encoding};
 use super::values::View;
+use crate::radiograph::archive;
 use crate::radiograph::error::ReadProblem;
 
 /// More than this after inflating is refused: a deflate bomb, or a study in one file.
 const MOST_INFLATED: usize = 1 << 31;
+/// A zlib header before the deflate stream, which some writers put there, has two bytes.
+const ZLIB_HEADER: usize = 2;
 
 /// A parsed file.
 pub(in crate::radiograph) struct DicomFile {
@@ -92,14 +95,14 @@ fn read_meta(bytes: &[u8], start: usize) -> Result<Elements, ReadProblem> {
         ..Elements::default()
     };
     let big = bytes.get(start..start + 2) == Some(&[0, 2]);
-    let encoding = Encoding {
-        explicit: true,
-        big,
-    };
     loop {
-        let group = bytes.get(meta.end..meta.end + 2).unwrap_or(&[0, 0]);
-        let next = encoding.u16([group[0], group[1]]);
-        if next != 2 {
+        let head = bytes.get(meta.end..meta.end + 6).unwrap_or(&[0; 6]);
+        // Some writers leave the representation out here too, against PS3.10 7.1.
+        let encoding = Encoding {
+            explicit: head[4].is_ascii_uppercase() && head[5].is_ascii_uppercase(),
+            big,
+        };
+        if encoding.u16([head[0], head[1]]) != 2 {
             return Ok(meta);
         }
         // One element at a time: what follows the group may be written in another way.
@@ -133,17 +136,12 @@ fn one_element(
 }
 
 pub(super) fn inflate(deflated: &[u8]) -> Result<Vec<u8>, ReadProblem> {
-    use miniz_oxide::inflate::{
-        TINFLStatus, decompress_to_vec_with_limit, decompress_to_vec_zlib_with_limit,
-    };
-    match decompress_to_vec_with_limit(deflated, MOST_INFLATED) {
-        Ok(bytes) => Ok(bytes),
-        Err(error) if error.status == TINFLStatus::HasMoreOutput => Err(ReadProblem::TooLarge(
-            "the deflated data set grows beyond 2 GiB".to_owned(),
-        )),
-        Err(_) => decompress_to_vec_zlib_with_limit(deflated, MOST_INFLATED).map_err(|error| {
-            ReadProblem::Damaged(format!("the deflated data set does not inflate ({error})"))
-        }),
+    match archive::inflate(deflated, MOST_INFLATED) {
+        Err(ReadProblem::Damaged(why)) if deflated.first() == Some(&0x78) => {
+            let inner = deflated.get(ZLIB_HEADER..).unwrap_or(&[]);
+            archive::inflate(inner, MOST_INFLATED).map_err(|_| ReadProblem::Damaged(why))
+        }
+        other => other,
     }
 }
 

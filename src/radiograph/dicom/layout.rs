@@ -2,6 +2,7 @@
 //!
 //! Separate because every later step needs the same few numbers, checked once against each other.
 
+use super::dataset;
 use super::file::DicomFile;
 use super::values::{Kind, View};
 use crate::radiograph::error::{ReadProblem, checked_size};
@@ -41,6 +42,8 @@ pub(in crate::radiograph) struct Layout {
     /// Planar Configuration: each sample's plane apart.
     pub(super) planar: bool,
     pub(in crate::radiograph) frames: usize,
+    /// Said when the file declares more frames than it holds.
+    pub(super) fewer_frames: Option<String>,
     /// Photometric Interpretation, as written.
     pub(super) photometric: String,
 }
@@ -101,7 +104,7 @@ impl Layout {
             Carrier::Float => 32,
             Carrier::Double => 64,
         };
-        if !matches!(allocated, 1 | 8 | 16 | 32 | 64) {
+        if !matches!(allocated, 1..=32 | 64) {
             return Err(ReadProblem::Unsupported(format!(
                 "Bits Allocated (0028,0100) of {allocated}"
             )));
@@ -121,7 +124,7 @@ impl Layout {
         }
         checked_size(width, height, samples, usize::from(allocated).div_ceil(8))?;
         let frames = view.count(0x0028_0008, Kind::Text).unwrap_or(1).max(1);
-        Ok(Self {
+        let mut layout = Self {
             carrier,
             width,
             height,
@@ -132,8 +135,34 @@ impl Layout {
             signed: view.count(0x0028_0103, Kind::Short) == Some(1),
             planar: view.count(0x0028_0006, Kind::Short) == Some(1),
             frames,
+            fewer_frames: None,
             photometric: view.text(0x0028_0004),
-        })
+        };
+        let held = layout.frames_held(view);
+        if held < frames {
+            layout.fewer_frames = Some(format!(
+                "Number of Frames (0028,0008) says {frames}, the pixel data holds {held}"
+            ));
+            layout.frames = held;
+        }
+        Ok(layout)
+    }
+
+    /// How many frames there can be in the pixel data, at least 1: a declared number costs an attacker nothing.
+    fn frames_held(&self, view: View<'_>) -> usize {
+        let Some(element) = view.find(self.carrier.tag()) else {
+            return 1;
+        };
+        let held = if element.undefined {
+            // The first item is the offset table; a fragment holds one frame at most.
+            dataset::item_ranges(view.bytes, element)
+                .len()
+                .saturating_sub(1)
+        } else {
+            let bits = (self.native_samples() as u128) * u128::from(self.allocated);
+            ((element.end - element.start) as u128 * 8 / bits.max(1)) as usize
+        };
+        held.max(1)
     }
 
     /// Pixels a frame.

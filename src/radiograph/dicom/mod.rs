@@ -3,26 +3,39 @@
 //! Separate because a DICOM file is a small world of its own; nothing outside this folder knows a tag. The parser is
 //! our own (a file is untrusted, and real files break the rules); code streams go to decoders of other projects.
 
+mod attributes;
 mod codec;
 mod dataset;
+mod deidentify;
+mod directory;
 mod file;
 mod frames;
 mod layout;
-mod lut;
-mod palette;
+mod readback;
 mod samples;
-mod spacing;
 mod values;
 
 use super::error::ReadProblem;
 use super::{FileKind, Identity, Photometric, Radiograph, Source, SyntheticMark, luminance};
+use attributes::palette::Palette;
+use attributes::{lut, overlay, spacing};
 use frames::FrameBytes;
-use palette::Palette;
 use values::{Kind, View};
 
 pub(super) use codec::{Color, Words, decode_jpeg};
+pub(super) use deidentify::deidentify;
+pub(super) use directory::{is_directory, referenced};
 pub(super) use file::{DicomFile, looks_like_dicom, parse};
 pub(super) use layout::Layout;
+pub(super) use readback::{presented, report_numbers};
+
+/// Where a file belongs, without a look at its pixels.
+pub(super) fn place(file: &DicomFile) -> super::series::Place {
+    attributes::place::place(View {
+        bytes: &file.bytes,
+        elements: &file.elements,
+    })
+}
 
 /// Decodes one frame.
 pub(super) fn read_frame(
@@ -44,6 +57,7 @@ pub(super) fn read_frame(
     if let Some(broken) = &file.elements.broken {
         notes.push(format!("the file is cut short: {broken}"));
     }
+    notes.extend(layout.fewer_frames.clone());
     let photometric = polarity(layout, &mut notes)?;
     let palette = if layout.photometric == "PALETTE COLOR" {
         notes.push("palette color was reduced to luminance (Rec. 601)".to_owned());
@@ -51,7 +65,21 @@ pub(super) fn read_frame(
     } else {
         None
     };
-    let pixels = match frames::frame_bytes(file, layout, frame)? {
+    let mut overlays = Vec::new();
+    let has_overlays = file
+        .elements
+        .list
+        .iter()
+        .any(|e| e.tag >> 16 & 0xFFE0 == 0x6000);
+    let frame_bytes = frames::frame_bytes(file, layout, frame)?;
+    if has_overlays {
+        let native = match &frame_bytes {
+            FrameBytes::Native(bytes, 0) => Some(&**bytes),
+            _ => None,
+        };
+        overlays = overlay::overlays(view, frame, layout, native, &mut notes);
+    }
+    let pixels = match frame_bytes {
         FrameBytes::Native(bytes, skipped) => {
             let big = file.syntax == file::GE_PRIVATE
                 || file
@@ -78,13 +106,30 @@ pub(super) fn read_frame(
             samples::coded(coded, layout, palette.as_ref())?
         }
     };
+    notes.extend(rounded(&pixels, layout));
     let mut radiograph = Radiograph::from_pixels(pixels);
     radiograph.frame = frame;
     radiograph.frames = layout.frames;
     radiograph.photometric = photometric;
+    radiograph.overlays = overlays;
     describe(&mut radiograph, view, file, layout, &mut notes);
     radiograph.notes = notes;
     Ok(radiograph)
+}
+
+/// What is said where values are kept as floats of 32 bits, which hold 24 bits, and need more.
+fn rounded(pixels: &super::Pixels, layout: &Layout) -> Option<String> {
+    let wide = match layout.carrier {
+        layout::Carrier::Float => false,
+        layout::Carrier::Double => true,
+        layout::Carrier::Integer => {
+            layout.stored > 24 && {
+                let (low, high) = pixels.range();
+                high.max(-low) > 16_777_216.0
+            }
+        }
+    };
+    wide.then(|| "values are kept as floats of 32 bits, rounded where they need more".to_owned())
 }
 
 /// Whether low is black, and a refusal of color spaces that are not read.
@@ -157,8 +202,15 @@ fn describe(
         id: view.free_text(0x0010_0020, &charsets),
         birth_date: view.text(0x0010_0030),
         responsible_person: view.free_text(0x0010_2297, &charsets),
+        sex: view.text(0x0010_0040),
+        study_date: view.text(0x0008_0020),
+        study_time: view.text(0x0008_0030),
+        study_id: view.free_text(0x0020_0010, &charsets),
+        accession: view.free_text(0x0008_0050, &charsets),
+        physician: view.free_text(0x0008_0090, &charsets),
     };
     radiograph.synthetic = synthetic_mark(view, &charsets);
+    radiograph.place = attributes::place::place(view);
 }
 
 /// Transfer syntaxes that cannot be lossless: JPEG baseline and extended.

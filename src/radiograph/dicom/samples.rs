@@ -2,9 +2,9 @@
 //!
 //! Separate because it is the hot path of opening: one pass from the bytes of the file to the grid, by type, not by pixel.
 
+use super::attributes::palette::Palette;
 use super::codec::{Coded, Color, Words};
 use super::layout::{Carrier, Layout};
-use super::palette::Palette;
 use crate::grid::Grid;
 use crate::radiograph::error::ReadProblem;
 use crate::radiograph::luminance::{self, Sample};
@@ -68,6 +68,8 @@ pub(super) fn native(
                 .map(|b| from(b, big, u32::from_be_bytes, u32::from_le_bytes))
                 .collect(),
         ),
+        // 12 bits of old films and other odd widths, packed without gaps from the lowest bit on.
+        2..=31 => Words::Longs(packed(bytes, skipped_bits, layout).collect()),
         _ => {
             let longs = arrays(bytes).map(|b| from(b, big, u64::from_be_bytes, u64::from_le_bytes));
             return if layout.signed {
@@ -124,6 +126,23 @@ pub(super) fn coded(
         coded.color,
         palette,
     )
+}
+
+/// Words of any number of bits below 32, one after the other.
+fn packed<'a>(
+    bytes: &'a [u8],
+    skipped_bits: usize,
+    layout: &Layout,
+) -> impl Iterator<Item = u32> + 'a {
+    let width = usize::from(layout.allocated);
+    let mask = (1_u64 << width) - 1;
+    (0..layout.native_samples()).map(move |index| {
+        let bit = skipped_bits + index * width;
+        let near = (0..5).rev().fold(0_u64, |word, offset| {
+            word << 8 | u64::from(bytes.get(bit / 8 + offset).copied().unwrap_or(0))
+        });
+        (near >> (bit % 8) & mask) as u32
+    })
 }
 
 /// Halved chroma of uncompressed YBR: only the luma is kept, as one plane.
@@ -310,7 +329,6 @@ fn color_grey(
             Ok(Pixels::U16(grid(grey, layout)?))
         }
         Words::Longs(words) => {
-            let values: Vec<f32> = words.iter().map(|w| bits.unsigned(*w) as f32).collect();
             let area = layout.area();
             let at = |pixel: usize, sample: usize| {
                 let index = if planar {
@@ -318,14 +336,18 @@ fn color_grey(
                 } else {
                     pixel * 3 + sample
                 };
-                values.get(index).copied().unwrap_or(0.0)
+                words
+                    .get(index)
+                    .map_or(0, |word| u64::from(bits.unsigned(*word)))
             };
+            // In whole numbers and rounded once: a float of 32 bits holds 24 of them.
             let grey = (0..area).map(|pixel| {
-                if luma {
+                let luminance = if luma {
                     at(pixel, 0)
                 } else {
-                    0.299 * at(pixel, 0) + 0.587 * at(pixel, 1) + 0.114 * at(pixel, 2)
-                }
+                    (299 * at(pixel, 0) + 587 * at(pixel, 1) + 114 * at(pixel, 2) + 500) / 1000
+                };
+                luminance as f32
             });
             Ok(Pixels::F32(grid(grey.collect(), layout)?))
         }

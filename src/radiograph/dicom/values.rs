@@ -60,13 +60,11 @@ impl<'a> View<'a> {
             return String::new();
         };
         let code = charsets.iter().find(|code| !code.is_empty());
-        let codec = code
-            .and_then(|code| SpecificCharacterSet::from_code(code))
-            .unwrap_or_default();
+        let code = code.map_or("ISO_IR 6", String::as_str);
         let decoded = if raw.contains(&0x1B) {
-            decode_extended(raw, &codec)
+            decode_extended(raw, code)
         } else {
-            codec.decode(raw).ok()
+            decode(raw, code)
         };
         let text = decoded.unwrap_or_else(|| String::from_utf8_lossy(raw).into_owned());
         text.trim_matches(|c: char| c == '\0' || c.is_whitespace())
@@ -121,11 +119,45 @@ fn plain_text(raw: &[u8]) -> String {
         .to_owned()
 }
 
+/// Text in one character set; an unknown one is taken as the default repertoire.
+fn decode(raw: &[u8], code: &str) -> Option<String> {
+    // Latin alphabets 5 and 9 differ from the first in a few letters, and the decoders at hand do not know them.
+    let letters: &[(u8, char)] = match code {
+        "ISO_IR 148" | "ISO 2022 IR 148" => &[
+            (0xD0, 'Ğ'),
+            (0xDD, 'İ'),
+            (0xDE, 'Ş'),
+            (0xF0, 'ğ'),
+            (0xFD, 'ı'),
+            (0xFE, 'ş'),
+        ],
+        "ISO_IR 203" | "ISO 2022 IR 203" => &[
+            (0xA4, '€'),
+            (0xA6, 'Š'),
+            (0xA8, 'š'),
+            (0xB4, 'Ž'),
+            (0xB8, 'ž'),
+            (0xBC, 'Œ'),
+            (0xBD, 'œ'),
+            (0xBE, 'Ÿ'),
+        ],
+        _ => {
+            let codec = SpecificCharacterSet::from_code(code).unwrap_or_default();
+            return codec.decode(raw).ok();
+        }
+    };
+    let letter = |byte: &u8| {
+        let own = letters.iter().find(|(at, _)| at == byte);
+        own.map_or(char::from(*byte), |(_, letter)| *letter)
+    };
+    Some(raw.iter().map(letter).collect())
+}
+
 /// Text that switches character sets by escape sequences (PS3.5 6.1.2.5, PS3.3 Table C.12-3).
-fn decode_extended(raw: &[u8], first: &SpecificCharacterSet) -> Option<String> {
+fn decode_extended(raw: &[u8], first: &str) -> Option<String> {
     let mut text = String::new();
     let mut parts = raw.split(|byte| *byte == 0x1B);
-    text.push_str(&first.decode(parts.next()?).ok()?);
+    text.push_str(&decode(parts.next()?, first)?);
     for part in parts {
         let (length, code) = match part {
             [b'$', b'B', ..] => (2, "ISO 2022 IR 87"),
@@ -138,6 +170,9 @@ fn decode_extended(raw: &[u8], first: &SpecificCharacterSet) -> Option<String> {
             [b'-', b'G', ..] => (2, "ISO 2022 IR 127"),
             [b'-', b'H', ..] => (2, "ISO 2022 IR 138"),
             [b'-', b'L', ..] => (2, "ISO 2022 IR 144"),
+            [b'-', b'M', ..] => (2, "ISO 2022 IR 148"),
+            [b'-', b'T', ..] => (2, "ISO 2022 IR 166"),
+            [b'-', b'b', ..] => (2, "ISO 2022 IR 203"),
             _ => (2, "ISO_IR 6"),
         };
         let bytes = part.get(length..).unwrap_or(&[]);
@@ -149,7 +184,7 @@ fn decode_extended(raw: &[u8], first: &SpecificCharacterSet) -> Option<String> {
         } else {
             bytes
         };
-        text.push_str(&SpecificCharacterSet::from_code(code)?.decode(bytes).ok()?);
+        text.push_str(&decode(bytes, code)?);
     }
     Some(text)
 }

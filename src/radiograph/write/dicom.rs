@@ -5,19 +5,19 @@
 //! (Synthetic Data), C.7.5.2 (Contributing Equipment).
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use dicom_core::smallvec::SmallVec;
-use dicom_core::value::DataSetSequence;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
-use dicom_object::{FileMetaTableBuilder, InMemDicomObject};
-use sha2::{Digest as _, Sha256};
 
+use super::dataset::{DataSet, date_and_time, decimal, new_uid, uid};
 use super::glyphs::{MARK, mark_bitmap};
+use super::modules::put_patient_and_study;
 use super::{WriteError, write_whole};
 use crate::radiograph::{
     FileKind, ModalityTransform, Photometric, Pixels, Radiograph, SpacingSource, WindowFunction,
+    check,
 };
 
 /// What a Secondary Capture says beside its pixels.
@@ -29,154 +29,18 @@ pub struct SecondaryCapture {
     pub from_nothing: bool,
 }
 
-struct DataSet(InMemDicomObject);
-
-impl DataSet {
-    fn text(&mut self, tag: Tag, vr: VR, value: impl Into<String>) {
-        self.0.put(DataElement::new(
-            tag,
-            vr,
-            PrimitiveValue::from(value.into()),
-        ));
-    }
-
-    fn number(&mut self, tag: Tag, value: u16) {
-        self.0
-            .put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
-    }
-
-    fn items(&mut self, tag: Tag, items: Vec<InMemDicomObject>) {
-        let sequence = DataSetSequence::from(items);
-        self.0.put(DataElement::new(tag, VR::SQ, sequence));
-    }
-}
-
-/// `2.25.` and 128 bits of the hash of `parts` in decimal (PS3.5 B.2).
-fn uid(parts: &[&[u8]]) -> String {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part);
-    }
-    let digest = hash.finalize();
-    let mut bits = [0_u8; 16];
-    bits.copy_from_slice(&digest[..16]);
-    format!("2.25.{}", u128::from_be_bytes(bits))
-}
-
-/// `(YYYYMMDD, HHMMSS)` of a time in UTC (days to civil date after Hinnant).
-fn date_and_time(time: SystemTime) -> (String, String) {
-    let seconds = time
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
-    let days = (seconds / 86_400) as i64 + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 {
-        month_index + 3
-    } else {
-        month_index - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let clock = seconds % 86_400;
-    (
-        format!("{year:04}{month:02}{day:02}"),
-        format!("{:02}{:02}{:02}", clock / 3600, clock / 60 % 60, clock % 60),
-    )
-}
-
-/// A Decimal String of at most 16 characters (PS3.5 6.2).
-fn decimal(value: f64) -> String {
-    (0..=12)
-        .rev()
-        .map(|digits| {
-            let text = format!("{value:.digits$}");
-            let trimmed = text.trim_end_matches('0').trim_end_matches('.').to_owned();
-            if text.contains('.') { trimmed } else { text }
-        })
-        .find(|text| text.len() <= 16)
-        .unwrap_or_else(|| format!("{value:.7e}"))
-}
-
 /// The file's bytes: Explicit VR Little Endian, with preamble and file meta.
 pub fn dicom_bytes(radiograph: &Radiograph, facts: &SecondaryCapture) -> Result<Vec<u8>, String> {
     let now = SystemTime::now();
-    let pixels = radiograph.pixels.to_le_bytes();
-    let stamp = now
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_nanos())
-        .to_le_bytes();
-    let process = std::process::id().to_le_bytes();
-    let instance = uid(&[&pixels, &stamp, &process, b"instance"]);
-    let mut set = DataSet(InMemDicomObject::new_empty());
+    let instance = new_uid(&radiograph.pixels.to_le_bytes(), now);
+    let mut set = DataSet::default();
     set.text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
-    put_patient_and_study(&mut set, radiograph, facts, &instance);
+    let keep = !facts.from_nothing && radiograph.source.kind == FileKind::Dicom;
+    put_patient_and_study(&mut set, radiograph, keep, &instance);
     put_series(&mut set, radiograph, facts, now, &instance);
     put_provenance(&mut set, radiograph, facts, now);
     put_pixels(&mut set, radiograph, facts)?;
-    let object = set
-        .0
-        .with_meta(
-            FileMetaTableBuilder::new()
-                .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
-                .media_storage_sop_class_uid(uids::SECONDARY_CAPTURE_IMAGE_STORAGE)
-                .media_storage_sop_instance_uid(instance),
-        )
-        .map_err(|error| error.to_string())?;
-    let mut bytes = Vec::new();
-    object
-        .write_all(&mut bytes)
-        .map_err(|error| error.to_string())?;
-    Ok(bytes)
-}
-
-fn put_patient_and_study(
-    set: &mut DataSet,
-    radiograph: &Radiograph,
-    facts: &SecondaryCapture,
-    instance: &str,
-) {
-    let identity = &radiograph.identity;
-    let keep = !facts.from_nothing && radiograph.source.kind == FileKind::Dicom;
-    let short = &instance[instance.len().saturating_sub(8)..];
-    let (name, id, birth) = if keep {
-        (
-            identity.name.clone(),
-            identity.id.clone(),
-            identity.birth_date.clone(),
-        )
-    } else if radiograph.synthetic.is_some() {
-        (
-            "SYNTHETIC^RADCANVAS".to_owned(),
-            format!("SYNTHETIC-{short}"),
-            String::new(),
-        )
-    } else {
-        // A PNG or JPEG tells nobody's name.
-        (String::new(), String::new(), String::new())
-    };
-    set.text(tags::PATIENT_NAME, VR::PN, name);
-    set.text(tags::PATIENT_ID, VR::LO, id);
-    set.text(tags::PATIENT_BIRTH_DATE, VR::DA, birth);
-    set.text(tags::PATIENT_SEX, VR::CS, "");
-    if keep && !identity.responsible_person.is_empty() {
-        let person = identity.responsible_person.clone();
-        set.text(tags::RESPONSIBLE_PERSON, VR::PN, person);
-        set.text(tags::RESPONSIBLE_PERSON_ROLE, VR::CS, "OWNER");
-    }
-    let study = radiograph.source.study.clone().filter(|_| keep);
-    let study = study.unwrap_or_else(|| uid(&[instance.as_bytes(), b"study"]));
-    set.text(tags::STUDY_INSTANCE_UID, VR::UI, study);
-    set.text(tags::STUDY_DATE, VR::DA, "");
-    set.text(tags::STUDY_TIME, VR::TM, "");
-    set.text(tags::STUDY_ID, VR::SH, "");
-    set.text(tags::ACCESSION_NUMBER, VR::SH, "");
-    set.text(tags::REFERRING_PHYSICIAN_NAME, VR::PN, "");
+    set.into_file(uids::SECONDARY_CAPTURE_IMAGE_STORAGE, &instance)
 }
 
 fn put_series(
@@ -261,10 +125,10 @@ fn put_provenance(
     if let (Some(class), Some(instance), false) =
         (&source.sop_class, &source.sop_instance, facts.from_nothing)
     {
-        let mut item = DataSet(InMemDicomObject::new_empty());
+        let mut item = DataSet::default();
         item.text(tags::REFERENCED_SOP_CLASS_UID, VR::UI, class.clone());
         item.text(tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, instance.clone());
-        set.items(tags::SOURCE_IMAGE_SEQUENCE, vec![item.0]);
+        set.items(tags::SOURCE_IMAGE_SEQUENCE, vec![item]);
     }
     let Some(mark) = &radiograph.synthetic else {
         return;
@@ -277,13 +141,13 @@ fn put_provenance(
         mark.contribution.chars().take(1024).collect()
     };
     set.text(tags::DERIVATION_DESCRIPTION, VR::ST, contribution.clone());
-    let mut purpose = DataSet(InMemDicomObject::new_empty());
+    let mut purpose = DataSet::default();
     purpose.text(tags::CODE_VALUE, VR::SH, "109100");
     purpose.text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, "DCM");
     purpose.text(tags::CODE_MEANING, VR::LO, "Synthesizing Equipment");
     let (date, time) = date_and_time(now);
-    let mut item = DataSet(InMemDicomObject::new_empty());
-    item.items(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, vec![purpose.0]);
+    let mut item = DataSet::default();
+    item.items(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, vec![purpose]);
     item.text(tags::MANUFACTURER, VR::LO, "Radcanvas");
     item.text(tags::MANUFACTURER_MODEL_NAME, VR::LO, "Radcanvas");
     item.text(tags::SOFTWARE_VERSIONS, VR::LO, env!("CARGO_PKG_VERSION"));
@@ -293,7 +157,7 @@ fn put_provenance(
         format!("{date}{time}"),
     );
     item.text(tags::CONTRIBUTION_DESCRIPTION, VR::ST, contribution);
-    set.items(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE, vec![item.0]);
+    set.items(tags::CONTRIBUTING_EQUIPMENT_SEQUENCE, vec![item]);
     put_visible_mark(set, radiograph.width(), radiograph.height());
 }
 
@@ -491,6 +355,12 @@ pub fn write_dicom(
     let bytes = dicom_bytes(radiograph, facts).map_err(|what| WriteError::Unsupported {
         what,
         path: path.to_owned(),
+    })?;
+    check::image(&bytes, radiograph, &radiograph.pixels).map_err(|what| {
+        WriteError::Unsupported {
+            what,
+            path: path.to_owned(),
+        }
     })?;
     write_whole(path, &bytes, replace)
 }

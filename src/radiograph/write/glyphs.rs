@@ -23,7 +23,7 @@ fn rows(letter: char) -> [u8; 7] {
 }
 
 /// The visible mark.
-pub(super) const MARK: &str = "SYNTHETIC - NOT FOR DIAGNOSIS";
+pub(in crate::radiograph) const MARK: &str = "SYNTHETIC - NOT FOR DIAGNOSIS";
 
 /// The mark's pixels in the lower left corner of a `width × height` image: `true` = ink.
 ///

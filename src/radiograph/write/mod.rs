@@ -3,13 +3,113 @@
 //! Every writer writes beside the target, syncs and renames: a file is there whole or not at all, and one that exists
 //! is replaced only when asked.
 
+mod dataset;
 mod dicom;
 mod glyphs;
+mod modules;
+mod presentation;
+mod report;
+mod segmentation;
+mod tables;
+mod volume;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::{DisplayWindow, Radiograph, ReadError, ReadProblem, check};
+
+pub(super) use glyphs::MARK;
+pub(super) use volume::{nifti_bytes, packed};
+
 pub use dicom::{SecondaryCapture, dicom_bytes, write_dicom};
+pub use presentation::{Annotation, presentation_bytes};
+pub use report::{HipReport, MeasuredAngle, report_bytes};
+pub use segmentation::{Segment, segmentation_bytes};
+pub use tables::{coco, hips_csv, mask_of_counts, masks_csv};
+
+/// A DICOM object about an image.
+#[derive(Clone, Copy, Debug)]
+pub enum Object<'a> {
+    /// Masks.
+    Segmentation(&'a [Segment]),
+    /// Norberg angles.
+    Report(&'a HipReport),
+    /// How the image was looked at.
+    Presentation {
+        /// The window.
+        window: &'a DisplayWindow,
+        /// What is drawn over it.
+        annotations: &'a [Annotation],
+    },
+}
+
+/// Writes an object about `image`; it is read back by our own parser first, and saved only when it says the same.
+pub fn write_object(
+    path: &Path,
+    image: &Radiograph,
+    object: &Object<'_>,
+    replace: bool,
+) -> Result<(), WriteError> {
+    let unsupported = |what| WriteError::Unsupported {
+        what,
+        path: path.to_owned(),
+    };
+    let bytes = match object {
+        Object::Segmentation(segments) => segmentation_bytes(image, segments),
+        Object::Report(report) => report_bytes(image, report),
+        Object::Presentation {
+            window,
+            annotations,
+        } => presentation_bytes(image, window, annotations),
+    }
+    .map_err(unsupported)?;
+    check::object(&bytes, image, object).map_err(unsupported)?;
+    write_whole(path, &bytes, replace)
+}
+
+/// What de-identifying did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deidentification {
+    /// Tags that were removed, emptied or replaced, `(gggg,eeee)`.
+    pub removed: Vec<String>,
+    /// What a person must still look at.
+    pub warnings: Vec<String>,
+}
+
+/// Why a file was not de-identified.
+#[derive(Debug, thiserror::Error)]
+pub enum DeidentifyError {
+    /// It was not read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It was not written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}
+
+/// Writes a DICOM file without what tells who it is: PS3.15's basic profile, an animal's owner included.
+///
+/// What was written is read back and looked through before it is saved. `salt` is secret: UIDs are replaced by it, and
+/// references between files hold among those with the same one.
+pub fn deidentify(
+    from: &Path,
+    to: &Path,
+    salt: &[u8],
+    replace: bool,
+) -> Result<Deidentification, DeidentifyError> {
+    let refused = |problem| ReadError::new(from, problem);
+    let bytes = std::fs::read(from).map_err(|e| refused(ReadProblem::Open(e.to_string())))?;
+    if !super::dicom::looks_like_dicom(&bytes) {
+        let what = "only DICOM files are de-identified".to_owned();
+        return Err(refused(ReadProblem::UnknownFormat(what)).into());
+    }
+    let done = super::dicom::deidentify(bytes, salt).map_err(refused)?;
+    write_whole(to, &done.bytes, replace)?;
+    Ok(Deidentification {
+        removed: done.removed,
+        warnings: done.warnings,
+    })
+}
 
 /// Why a file was not written; nothing half-written is left.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +165,13 @@ pub fn write_whole(path: &Path, bytes: &[u8], replace: bool) -> Result<(), Write
     let mut file = builder.tempfile_in(folder).map_err(disk)?;
     file.write_all(bytes).map_err(disk)?;
     file.as_file().sync_all().map_err(disk)?;
+    // A disk that takes what it does not keep is found out while the old file is still there.
+    if std::fs::read(file.path()).map_err(disk)? != bytes {
+        return Err(WriteError::Disk {
+            path: path.to_owned(),
+            reason: "what was written is not what is read back".to_owned(),
+        });
+    }
     let saved = if replace {
         file.persist(path).map_err(|e| e.error)
     } else {

@@ -2,21 +2,24 @@
 //!
 //! Separate because an index is not a grey: every index is looked up, and an index outside takes the nearest entry.
 
-use super::values::{Kind, View};
+use crate::radiograph::dicom::values::{Kind, View};
 use crate::radiograph::error::ReadProblem;
 use crate::radiograph::luminance::luminance;
 
 /// The grey of every palette entry.
-pub(super) struct Palette {
+pub(in crate::radiograph::dicom) struct Palette {
     first: i64,
     greys: Vec<u16>,
     /// Greys have 16 bits, else 8.
-    pub(super) deep: bool,
+    pub(in crate::radiograph::dicom) deep: bool,
 }
 
 impl Palette {
     /// The table of the image, by Palette Color Lookup Table Descriptor and Data.
-    pub(super) fn of(view: View<'_>, signed: bool) -> Result<Self, ReadProblem> {
+    pub(in crate::radiograph::dicom) fn of(
+        view: View<'_>,
+        signed: bool,
+    ) -> Result<Self, ReadProblem> {
         let kind = if signed {
             Kind::SignedShort
         } else {
@@ -65,7 +68,7 @@ impl Palette {
     }
 
     /// The grey of a stored value.
-    pub(super) fn grey(&self, index: i64) -> u16 {
+    pub(in crate::radiograph::dicom) fn grey(&self, index: i64) -> u16 {
         let last = self.greys.len() as i64 - 1;
         let at = index.saturating_sub(self.first).clamp(0, last.max(0));
         self.greys.get(at as usize).copied().unwrap_or(0)

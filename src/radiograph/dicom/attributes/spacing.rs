@@ -3,7 +3,7 @@
 //! Separate because it is the most repeated clinical complaint about viewers: detector spacing is not body spacing.
 
 use super::lut::first_in_groups;
-use super::values::{Kind, View};
+use crate::radiograph::dicom::values::{Kind, View};
 use crate::radiograph::{Spacing, SpacingSource};
 
 /// Modalities whose rays spread from a point, so that the detector sees things larger.
@@ -29,7 +29,11 @@ fn magnification(view: View<'_>) -> Option<f64> {
 }
 
 /// The spacing of a frame.
-pub(super) fn spacing(view: View<'_>, frame: usize, notes: &mut Vec<String>) -> Option<Spacing> {
+pub(in crate::radiograph::dicom) fn spacing(
+    view: View<'_>,
+    frame: usize,
+    notes: &mut Vec<String>,
+) -> Option<Spacing> {
     let body = first_in_groups(view, frame, 0x0028_9110, |group| pair(group, 0x0028_0030));
     let detector = pair(view, 0x0018_1164);
     let made = |(row_mm, column_mm), source| {

@@ -2,7 +2,7 @@
 //!
 //! Separate because enhanced images keep them in functional groups, a frame at a time, and others at the top.
 
-use super::values::{Kind, View};
+use crate::radiograph::dicom::values::{Kind, View};
 use crate::radiograph::{DisplayWindow, ModalityTransform, VoiTable, WindowFunction};
 
 /// Shared and Per-Frame Functional Groups Sequence.
@@ -12,7 +12,7 @@ const PER_FRAME: u32 = 0x5200_9230;
 /// Calls `read` with the data sets that may describe frame `frame`, most specific first, until it answers.
 ///
 /// `group` is the macro's sequence, for instance Frame VOI LUT Sequence; the top level comes last.
-pub(super) fn first_in_groups<T>(
+pub(in crate::radiograph::dicom) fn first_in_groups<T>(
     view: View<'_>,
     frame: usize,
     group: u32,
@@ -61,7 +61,7 @@ fn table(item: View<'_>, signed: bool) -> Option<(i64, u32, Vec<u16>)> {
 }
 
 /// The Modality LUT of a frame, and its unit.
-pub(super) fn modality(
+pub(in crate::radiograph::dicom) fn modality(
     view: View<'_>,
     frame: usize,
     signed: bool,
@@ -111,7 +111,7 @@ fn unit_of(written: &str) -> String {
 }
 
 /// The windows of a frame.
-pub(super) fn windows(view: View<'_>, frame: usize) -> Vec<DisplayWindow> {
+pub(in crate::radiograph::dicom) fn windows(view: View<'_>, frame: usize) -> Vec<DisplayWindow> {
     first_in_groups(view, frame, 0x0028_9132, |group| {
         let found = windows_in(group);
         (!found.is_empty()).then_some(found)
@@ -144,7 +144,11 @@ fn windows_in(group: View<'_>) -> Vec<DisplayWindow> {
 }
 
 /// The VOI LUT Sequence of a frame.
-pub(super) fn voi_tables(view: View<'_>, frame: usize, signed: bool) -> Vec<VoiTable> {
+pub(in crate::radiograph::dicom) fn voi_tables(
+    view: View<'_>,
+    frame: usize,
+    signed: bool,
+) -> Vec<VoiTable> {
     first_in_groups(view, frame, 0x0028_9132, |group| {
         let items = group.items(0x0028_3010);
         let tables: Vec<VoiTable> = items

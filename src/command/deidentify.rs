@@ -1,0 +1,122 @@
+//! `deidentify IN OUT`: DICOM files without what tells who they are, an animal's owner included.
+//!
+//! Separate as every subcommand is; what is removed is decided by [`crate::radiograph::write::deidentify`].
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+
+use super::{Common, report, say, say_json};
+use crate::job::{Error, ErrorKind};
+use crate::radiograph::write::{Deidentification, DeidentifyError, WriteError, deidentify};
+
+/// Options of `deidentify`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Deidentify {
+    /// A DICOM file, or a folder of them.
+    input: PathBuf,
+    /// The new file, or the folder for files named 0001.dcm and so on.
+    output: PathBuf,
+    /// Replace existing files.
+    #[arg(long)]
+    force: bool,
+}
+
+/// De-identifies a file or every file of a folder; references between the files of one run hold.
+pub(super) fn run(options: &Deidentify, common: &Common) -> Result<ExitCode, Error> {
+    let salt = salt(&options.output);
+    let mut removed = BTreeSet::new();
+    let mut warnings = BTreeSet::new();
+    let mut files = Vec::new();
+    let mut failed = 0;
+    for (from, to) in pairs(options)? {
+        match one(&from, &to, &salt, options.force) {
+            Ok(done) => {
+                removed.extend(done.removed);
+                warnings.extend(done.warnings);
+                files.push(to);
+            }
+            Err(error) if options.input.is_dir() => {
+                report(&error);
+                failed += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let method = "PS3.15 2024b Basic Profile";
+    if common.json {
+        say_json(&json!({
+            "removed": removed, "method": method, "warnings": warnings, "files": files,
+            "failed": failed,
+        }));
+    } else {
+        say(&format!(
+            "{} files, {} attributes removed, emptied or replaced ({method})",
+            files.len(),
+            removed.len()
+        ));
+        for warning in &warnings {
+            say(warning);
+        }
+    }
+    Ok(ExitCode::from(u8::from(failed > 0)))
+}
+
+/// Input and output of each file. New names are numbers: a name of a file may be a name of a person.
+fn pairs(options: &Deidentify) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
+    if !options.input.is_dir() {
+        return Ok(vec![(options.input.clone(), options.output.clone())]);
+    }
+    let mut found = Vec::new();
+    let mut folders = vec![options.input.clone()];
+    while let Some(folder) = folders.pop() {
+        let entries = std::fs::read_dir(&folder).map_err(|error| {
+            let what = format!("the folder cannot be read ({error})");
+            Error::new(ErrorKind::Input, what).at(&folder)
+        })?;
+        for entry in entries.flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(kind) if kind.is_file() => found.push(entry.path()),
+                _ => {}
+            }
+        }
+    }
+    found.sort();
+    let named = found.into_iter().enumerate();
+    Ok(named
+        .map(|(n, from)| (from, options.output.join(format!("{:04}.dcm", n + 1))))
+        .collect())
+}
+
+fn one(from: &Path, to: &Path, salt: &[u8], force: bool) -> Result<Deidentification, Error> {
+    deidentify(from, to, salt, force).map_err(|error| match error {
+        DeidentifyError::Read(error) => error.into(),
+        DeidentifyError::Write(error) => {
+            let kind = match error {
+                WriteError::Exists { .. } => ErrorKind::Usage,
+                _ => ErrorKind::Failed,
+            };
+            Error::new(kind, error.to_string())
+        }
+    })
+}
+
+/// Bytes that nobody can guess later: of the clock, of the process, and of where its memory lies.
+fn salt(output: &Path) -> Vec<u8> {
+    use std::hash::{BuildHasher as _, RandomState};
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos());
+    // The keys of a hasher come from the system's source of random numbers.
+    let random = [0; 4].map(|_: u8| RandomState::new().hash_one(output));
+    let mut salt: Vec<u8> = random
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect();
+    salt.extend(now.to_le_bytes());
+    salt
+}

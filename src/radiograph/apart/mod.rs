@@ -1,0 +1,356 @@
+//! Decoding in a process of its own: a file that breaks a decoder breaks a process that is nobody's loss.
+//!
+//! Separate because a file is hostile until it is pixels. The program starts itself once more with the hidden command
+//! `decode` and asks it over pipes; that process has 1 GiB of memory beyond the file, 15 s for each answer, and is
+//! replaced when it ends. It is used for many files, so that a folder of hundreds is not hundreds of processes.
+//! Where [`decode_apart`] was not called, as in tests of the readers, the same work is done in this process.
+
+mod limits;
+mod wire;
+mod worker;
+
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::time::Duration;
+
+use super::error::{ReadError, ReadProblem};
+use super::open::content::{self, Facts, Found};
+use super::open::inspect::of_content;
+use super::{Inspection, Pixels, Radiograph};
+use wire::{Ask, Attached, Reply, Request};
+
+pub use worker::serve;
+
+/// What decodes, and how long an answer is waited for.
+struct Program {
+    path: PathBuf,
+    most_seconds: u64,
+}
+
+static PROGRAM: OnceLock<Program> = OnceLock::new();
+static IDLE: Mutex<Vec<Decoder>> = Mutex::new(Vec::new());
+static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
+
+/// From now on files are decoded by `path decode`, each answer within 1 GiB and `most_seconds`.
+///
+/// The first call counts. `path` is this program itself.
+pub fn decode_apart(path: PathBuf, most_seconds: u64) {
+    let program = Program { path, most_seconds };
+    // A second call would name the same program.
+    PROGRAM.set(program).ok();
+}
+
+/// A source that the decoding process can be asked about.
+pub(super) struct Handle {
+    key: u64,
+    source: Source,
+    /// What it is.
+    pub(super) facts: Facts,
+}
+
+#[derive(Clone)]
+enum Source {
+    Path(PathBuf),
+    File(Arc<Vec<u8>>),
+}
+
+/// What a path leads to, with the process to ask already chosen.
+pub(super) enum Opened {
+    Here(content::Content),
+    Apart(Box<Handle>),
+    Collection(Vec<PathBuf>),
+}
+
+/// Looks at the file at `path`.
+pub(super) fn open(path: &Path) -> Result<Opened, ReadError> {
+    let Some(program) = PROGRAM.get() else {
+        return Ok(match content::find(path)? {
+            Found::Image(content) => Opened::Here(content),
+            Found::Collection(paths) => Opened::Collection(paths),
+        });
+    };
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    look(program, Source::Path(absolute)).map_err(|problem| ReadError::new(path, problem))
+}
+
+/// Looks at a file in memory.
+pub(super) fn open_bytes(bytes: Vec<u8>) -> Result<Opened, ReadProblem> {
+    match PROGRAM.get() {
+        Some(program) => look(program, Source::File(Arc::new(bytes))),
+        None => content::Content::of(bytes).map(Opened::Here),
+    }
+}
+
+fn look(program: &Program, source: Source) -> Result<Opened, ReadProblem> {
+    let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
+    let (reply, bytes) = ask(program, key, &source, Ask::Look)?;
+    match reply {
+        Reply::Image(facts) => {
+            let facts = *facts;
+            Ok(Opened::Apart(Box::new(Handle { key, source, facts })))
+        }
+        Reply::Collection => {
+            let names = bytes
+                .split(|byte| *byte == 0)
+                .filter(|name| !name.is_empty());
+            Ok(Opened::Collection(names.map(wire::path_of).collect()))
+        }
+        other => Err(unexpected(other)),
+    }
+}
+
+/// The files that a DICOMDIR or a ZIP archive names; `None` for an image.
+pub(super) fn members(path: &Path) -> Result<Option<Vec<PathBuf>>, ReadError> {
+    Ok(match open(path)? {
+        Opened::Collection(paths) => Some(paths),
+        Opened::Here(_) | Opened::Apart(_) => None,
+    })
+}
+
+/// What a list shows of the file at `path`.
+pub(super) fn facts(path: &Path) -> Result<Facts, ReadError> {
+    match open(path)? {
+        Opened::Here(content) => Ok(content.facts()),
+        Opened::Apart(handle) => Ok(handle.facts),
+        Opened::Collection(_) => Err(ReadError::new(
+            path,
+            ReadProblem::Unsupported("an archive inside a folder or an archive".to_owned()),
+        )),
+    }
+}
+
+/// What the reader understood of the file at `path`; `None` for a collection.
+pub(super) fn inspect(path: &Path) -> Result<Option<Inspection>, ReadProblem> {
+    let Some(program) = PROGRAM.get() else {
+        return match content::find(path).map_err(|error| error.problem)? {
+            Found::Image(content) => Ok(Some(of_content(&content))),
+            Found::Collection(_) => Ok(None),
+        };
+    };
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
+    let (reply, _) = ask(program, key, &Source::Path(absolute), Ask::Inspect)?;
+    match reply {
+        Reply::Inspection(inspection) => Ok(Some(*inspection)),
+        Reply::Collection => Ok(None),
+        other => Err(unexpected(other)),
+    }
+}
+
+impl Handle {
+    /// One frame, decoded by the other process.
+    pub(super) fn frame(&self, frame: usize) -> Result<Radiograph, ReadProblem> {
+        let program = PROGRAM.get().ok_or_else(|| stopped("it is not set up"))?;
+        let (reply, bytes) = ask(program, self.key, &self.source, Ask::Frame(frame))?;
+        let Reply::Frame {
+            facts,
+            depth,
+            width,
+            height,
+        } = reply
+        else {
+            return Err(unexpected(reply));
+        };
+        let mut radiograph = *facts;
+        radiograph.pixels = Pixels::from_le_bytes(&depth, width, height, &bytes)
+            .ok_or_else(|| stopped("its pixels do not fit their size"))?;
+        Ok(radiograph)
+    }
+}
+
+fn stopped(why: &str) -> ReadProblem {
+    ReadProblem::Stopped(why.to_owned())
+}
+
+fn unexpected(reply: Reply) -> ReadProblem {
+    match reply {
+        Reply::Refused(problem) => problem,
+        _ => stopped("it answered something else"),
+    }
+}
+
+/// A running decoding process.
+struct Decoder {
+    child: Arc<Mutex<Child>>,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+    /// The source that it holds.
+    held: Option<u64>,
+}
+
+impl Drop for Decoder {
+    fn drop(&mut self) {
+        let mut child = lock(&self.child);
+        // Both fail only where it has ended already.
+        child.kill().ok();
+        child.wait().ok();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Decoder {
+    fn start(program: &Path) -> Result<Self, ReadProblem> {
+        let failed = |why: String| stopped(&format!("it could not be started ({why})"));
+        let mut command = Command::new(program);
+        command
+            .arg("decode")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        #[cfg(windows)]
+        {
+            use std::os::windows::process::CommandExt as _;
+            // CREATE_NO_WINDOW: no console flashes up.
+            command.creation_flags(0x0800_0000);
+        }
+        let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        let (to, from) = pipes.ok_or_else(|| failed("no pipes".to_owned()))?;
+        Ok(Self {
+            child: Arc::new(Mutex::new(child)),
+            to,
+            from: BufReader::new(from),
+            held: None,
+        })
+    }
+
+    fn exchange(&mut self, request: Request, bytes: &[u8]) -> std::io::Result<(Reply, Vec<u8>)> {
+        wire::send(&mut self.to, &request, bytes)?;
+        wire::receive(&mut self.from)?.ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// Ends it and says how it had ended.
+    fn end(self) -> Option<ExitStatus> {
+        let mut child = lock(&self.child);
+        // One that ended by itself keeps its own status.
+        std::thread::sleep(Duration::from_millis(1));
+        if !matches!(child.try_wait(), Ok(Some(_))) {
+            child.kill().ok();
+        }
+        child.wait().ok()
+    }
+}
+
+/// Asks a decoding process, an idle one where there is one.
+fn ask(
+    program: &Program,
+    key: u64,
+    source: &Source,
+    what: Ask,
+) -> Result<(Reply, Vec<u8>), ReadProblem> {
+    let idle = {
+        let mut idle = lock(&IDLE);
+        let holder = idle.iter().position(|decoder| decoder.held == Some(key));
+        holder.map(|at| idle.swap_remove(at)).or_else(|| idle.pop())
+    };
+    let reused = idle.is_some();
+    let mut decoder = match idle {
+        Some(decoder) => decoder,
+        None => Decoder::start(&program.path)?,
+    };
+    let mut outcome = one_exchange(&mut decoder, key, source, what, program.most_seconds);
+    // An idle process may have been ended from outside; that is not the fault of this file.
+    if reused && matches!(outcome, Err(Ended::BeforeReading)) {
+        decoder = Decoder::start(&program.path)?;
+        outcome = one_exchange(&mut decoder, key, source, what, program.most_seconds);
+    }
+    match outcome {
+        Ok(answer) => {
+            let most = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            let mut idle = lock(&IDLE);
+            if idle.len() < most {
+                idle.push(decoder);
+            }
+            Ok(answer)
+        }
+        Err(Ended::Late) => Err(ReadProblem::Stopped(format!(
+            "it took longer than {} s",
+            program.most_seconds
+        ))),
+        Err(Ended::BeforeReading | Ended::WhileReading) => {
+            Err(ReadProblem::Stopped(ended(decoder.end())))
+        }
+    }
+}
+
+/// Why there is no answer.
+enum Ended {
+    BeforeReading,
+    WhileReading,
+    Late,
+}
+
+fn one_exchange(
+    decoder: &mut Decoder,
+    key: u64,
+    source: &Source,
+    what: Ask,
+    most_seconds: u64,
+) -> Result<(Reply, Vec<u8>), Ended> {
+    let path;
+    let (attached, bytes): (Attached, &[u8]) = match source {
+        _ if decoder.held == Some(key) => (Attached::Nothing, &[]),
+        Source::Path(at) => {
+            path = wire::path_bytes(at);
+            (Attached::Path, &path)
+        }
+        Source::File(bytes) => (Attached::File, bytes),
+    };
+    let request = Request {
+        key,
+        ask: what,
+        attached,
+    };
+    let (done, waiting) = mpsc::sync_channel::<()>(1);
+    let child = Arc::clone(&decoder.child);
+    let watch = std::thread::Builder::new()
+        .name("decoder watch".to_owned())
+        .spawn(move || {
+            let late = waiting.recv_timeout(Duration::from_secs(most_seconds))
+                == Err(mpsc::RecvTimeoutError::Timeout);
+            if late {
+                // Fails only where it has just ended by itself.
+                lock(&child).kill().ok();
+            }
+            late
+        })
+        .map_err(|_| Ended::WhileReading)?;
+    let answer = decoder.exchange(request, bytes);
+    drop(done);
+    let late = watch.join().unwrap_or(false);
+    match answer {
+        Ok(answer) => {
+            decoder.held = Some(key);
+            Ok(answer)
+        }
+        Err(_) if late => Err(Ended::Late),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Ended::BeforeReading),
+        Err(_) => Err(Ended::WhileReading),
+    }
+}
+
+/// How the process ended, for a person.
+fn ended(status: Option<ExitStatus>) -> String {
+    let memory = format!(
+        "it needed more than {} MiB of memory",
+        limits::MOST_MEMORY >> 20
+    );
+    #[cfg(unix)]
+    if let Some(signal) = status.and_then(|s| std::os::unix::process::ExitStatusExt::signal(&s)) {
+        // An allocation that fails ends a Rust program by SIGABRT (6).
+        return match signal {
+            6 => memory,
+            other => format!("the decoding process broke off with signal {other}"),
+        };
+    }
+    match status {
+        Some(status) => format!("{memory}, or broke off ({status})"),
+        None => memory,
+    }
+}

@@ -1,0 +1,143 @@
+//! What the program and its decoding process say to each other: length, JSON header, length, bytes.
+//!
+//! Separate because both sides must agree on it and neither trusts it: every length has a limit, and every count of
+//! pixels is checked again by who receives them.
+
+use std::io::{Error, Read, Result, Write};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::radiograph::error::ReadProblem;
+use crate::radiograph::open::content::Facts;
+use crate::radiograph::{Inspection, Radiograph};
+
+/// A header longer than this is an error of the other side.
+const MOST_HEADER: u64 = 1 << 28;
+/// A frame has at most 2 GiB, and a file given as bytes at most 8 GiB.
+const MOST_BYTES: u64 = 1 << 33;
+
+/// What is asked about a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Ask {
+    /// What it is: an image or a collection.
+    Look,
+    /// One frame.
+    Frame(usize),
+    /// What the reader understood.
+    Inspect,
+}
+
+/// What comes with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Attached {
+    /// Nothing: the other side holds the source.
+    Nothing,
+    /// The path of a file.
+    Path,
+    /// The file itself.
+    File,
+}
+
+/// A request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Request {
+    /// Number of the source, by which the other side knows it again.
+    pub(super) key: u64,
+    pub(super) ask: Ask,
+    pub(super) attached: Attached,
+}
+
+/// An answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Reply {
+    /// An image.
+    Image(Box<Facts>),
+    /// Paths, in the bytes that follow, each ended by a zero.
+    Collection,
+    /// One frame; its pixels are in the bytes that follow.
+    Frame {
+        /// Everything but the pixels.
+        facts: Box<Radiograph>,
+        /// Their depth, width and height.
+        depth: String,
+        width: usize,
+        height: usize,
+    },
+    /// What the reader understood.
+    Inspection(Box<Inspection>),
+    /// It was refused.
+    Refused(ReadProblem),
+}
+
+/// Sends one message.
+pub(super) fn send(to: &mut impl Write, header: &impl Serialize, bytes: &[u8]) -> Result<()> {
+    let header = serde_json::to_vec(header)?;
+    to.write_all(&(header.len() as u64).to_le_bytes())?;
+    to.write_all(&header)?;
+    to.write_all(&(bytes.len() as u64).to_le_bytes())?;
+    to.write_all(bytes)?;
+    to.flush()
+}
+
+/// Receives one message; `None` where the other side has closed the pipe between two messages.
+pub(super) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> Result<Option<(T, Vec<u8>)>> {
+    let mut length = [0; 8];
+    let mut got = 0;
+    while got < length.len() {
+        match from.read(&mut length[got..]) {
+            Ok(0) if got == 0 => return Ok(None),
+            Ok(0) => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+            Ok(read) => got += read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let header = exactly(from, u64::from_le_bytes(length), MOST_HEADER)?;
+    from.read_exact(&mut length)?;
+    let bytes = exactly(from, u64::from_le_bytes(length), MOST_BYTES)?;
+    Ok(Some((serde_json::from_slice(&header)?, bytes)))
+}
+
+fn exactly(from: &mut impl Read, length: u64, most: u64) -> Result<Vec<u8>> {
+    if length > most {
+        return Err(Error::other("a message longer than any that is sent"));
+    }
+    let mut bytes = Vec::new();
+    bytes
+        .try_reserve_exact(length as usize)
+        .map_err(Error::other)?;
+    from.by_ref().take(length).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 == length {
+        Ok(bytes)
+    } else {
+        Err(std::io::ErrorKind::UnexpectedEof.into())
+    }
+}
+
+/// A path as bytes, whatever its characters.
+#[cfg(unix)]
+pub(super) fn path_bytes(path: &Path) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt as _;
+    path.as_os_str().as_bytes().to_vec()
+}
+
+/// The path of such bytes.
+#[cfg(unix)]
+pub(super) fn path_of(bytes: &[u8]) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt as _;
+    PathBuf::from(std::ffi::OsStr::from_bytes(bytes))
+}
+
+/// A path as bytes; lone surrogates are lost, and such a file is then not found.
+#[cfg(not(unix))]
+pub(super) fn path_bytes(path: &Path) -> Vec<u8> {
+    path.to_string_lossy().into_owned().into_bytes()
+}
+
+/// The path of such bytes.
+#[cfg(not(unix))]
+pub(super) fn path_of(bytes: &[u8]) -> PathBuf {
+    PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
+}

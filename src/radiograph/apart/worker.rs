@@ -1,0 +1,89 @@
+//! The decoding process: one request after the other until the pipe closes.
+//!
+//! Separate because it runs in another process than everything else, with nothing to lose.
+
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::limits;
+use super::wire::{self, Ask, Attached, Reply, Request};
+use crate::grid::Grid;
+use crate::radiograph::Pixels;
+use crate::radiograph::error::ReadProblem;
+use crate::radiograph::open::content::{self, Content, Found};
+use crate::radiograph::open::inspect;
+
+/// Answers requests from `input` on `output` until it closes.
+///
+/// # Errors
+/// The pipe broke: the program that asked is gone.
+pub fn serve(input: impl Read, output: impl Write) -> std::io::Result<()> {
+    let (mut input, mut output) = (BufReader::new(input), BufWriter::new(output));
+    limits::set(0);
+    let mut held: Option<(u64, Content)> = None;
+    while let Some((request, bytes)) = wire::receive::<Request>(&mut input)? {
+        let answer = catch_unwind(AssertUnwindSafe(|| answer(request, bytes, &mut held)));
+        let (reply, bytes) = match answer {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(problem)) => (Reply::Refused(problem), Vec::new()),
+            Err(_) => {
+                let why = "the reader broke off on this data".to_owned();
+                (Reply::Refused(ReadProblem::Damaged(why)), Vec::new())
+            }
+        };
+        wire::send(&mut output, &reply, &bytes)?;
+    }
+    Ok(())
+}
+
+type Answer = Result<(Reply, Vec<u8>), ReadProblem>;
+
+fn answer(request: Request, bytes: Vec<u8>, held: &mut Option<(u64, Content)>) -> Answer {
+    if request.attached != Attached::Nothing {
+        // What was held goes first: both together may be more than there is.
+        *held = None;
+        let found = if request.attached == Attached::Path {
+            let path = wire::path_of(&bytes);
+            limits::set(std::fs::metadata(&path).map_or(0, |meta| meta.len()));
+            content::find(&path).map_err(|error| error.problem)?
+        } else {
+            limits::set(bytes.len() as u64);
+            Found::Image(Content::of(bytes)?)
+        };
+        match found {
+            Found::Image(content) => *held = Some((request.key, content)),
+            Found::Collection(paths) => {
+                let names = paths.iter().flat_map(|path| {
+                    let mut name = wire::path_bytes(path);
+                    name.retain(|byte| *byte != 0);
+                    name.push(0);
+                    name
+                });
+                return Ok((Reply::Collection, names.collect()));
+            }
+        }
+    }
+    let Some((_, content)) = held.as_ref().filter(|(key, _)| *key == request.key) else {
+        return Err(ReadProblem::Stopped("it holds another file".to_owned()));
+    };
+    match request.ask {
+        Ask::Look => Ok((Reply::Image(Box::new(content.facts())), Vec::new())),
+        Ask::Inspect => {
+            let inspection = Box::new(inspect::of_content(content));
+            Ok((Reply::Inspection(inspection), Vec::new()))
+        }
+        Ask::Frame(frame) => {
+            let mut facts = content.frame(frame)?;
+            let nothing = Pixels::U8(Grid::filled(1, 1, 0));
+            let pixels = std::mem::replace(&mut facts.pixels, nothing);
+            let (depth, bytes) = (pixels.depth_name().to_owned(), pixels.to_le_bytes());
+            let reply = Reply::Frame {
+                facts: Box::new(facts),
+                depth,
+                width: pixels.width(),
+                height: pixels.height(),
+            };
+            Ok((reply, bytes))
+        }
+    }
+}

@@ -1,0 +1,396 @@
+//! De-identification by the Basic Application Level Confidentiality Profile (PS3.15 Annex E), an animal's owner included.
+//!
+//! Separate, and on our own parser, because a file must be rewritten element by element as it is written: what is not
+//! known to be harmless is not copied, and every sequence is entered. Pixels are not changed: what is burned into them
+//! stays, and is said.
+
+mod table;
+
+use std::collections::BTreeSet;
+
+use dicom_core::dictionary::{DataDictionary as _, DataDictionaryEntry as _};
+use dicom_core::{Tag, VR};
+use dicom_dictionary_std::StandardDataDictionary;
+use sha2::{Digest as _, Sha256};
+
+use super::dataset::{self, Element, Elements, Encoding, tag_name};
+use super::file;
+use super::values::View;
+use crate::radiograph::error::ReadProblem;
+use crate::radiograph::write::MARK;
+
+const PIXEL_DATA: u32 = 0x7FE0_0010;
+
+/// A file without identity.
+pub(in crate::radiograph) struct Deidentified {
+    pub(in crate::radiograph) bytes: Vec<u8>,
+    /// Tags that were removed, emptied or replaced, `(gggg,eeee)`, each once, in order.
+    pub(in crate::radiograph) removed: Vec<String>,
+    /// What a person must still look at.
+    pub(in crate::radiograph) warnings: Vec<String>,
+}
+
+/// What is done with an attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Keep,
+    Remove,
+    Empty,
+    Replace,
+    Map,
+}
+
+fn action(tag: u32) -> Action {
+    let group = tag >> 16;
+    let listed = |table: &[u32]| table.binary_search(&tag).is_ok();
+    if group % 2 == 1
+        || matches!(group, 0x5000..=0x50FF | 0x6000..=0x60FF)
+        || listed(&table::REMOVED)
+    {
+        Action::Remove
+    } else if listed(&table::EMPTIED) {
+        Action::Empty
+    } else if listed(&table::REPLACED) {
+        Action::Replace
+    } else if listed(&table::MAPPED) {
+        Action::Map
+    } else {
+        Action::Keep
+    }
+}
+
+/// The representation of an element: as written, else as the standard has it, else unknown.
+fn representation(element: &Element) -> [u8; 2] {
+    if element.vr != [0; 2] && element.vr != *b"UN" {
+        return element.vr;
+    }
+    let tag = Tag((element.tag >> 16) as u16, (element.tag & 0xFFFF) as u16);
+    let known = StandardDataDictionary
+        .by_tag(tag)
+        .map(|entry| entry.vr().relaxed());
+    let name = known.unwrap_or(VR::UN).to_string();
+    name.as_bytes()
+        .first_chunk::<2>()
+        .copied()
+        .unwrap_or(*b"UN")
+}
+
+/// One run: UIDs are mapped by a secret of its own, so that nobody can try out what they were.
+struct Run<'a> {
+    salt: &'a [u8],
+    removed: BTreeSet<u32>,
+    /// Overlay groups that carry the mark of a synthetic image: they must stay.
+    marks: Vec<u32>,
+}
+
+/// Rewrites a file; `salt` is secret and the same for files whose references to each other must hold.
+pub(in crate::radiograph) fn deidentify(
+    bytes: Vec<u8>,
+    salt: &[u8],
+) -> Result<Deidentified, ReadProblem> {
+    let file = file::parse(bytes)?;
+    if let Some(broken) = &file.elements.broken {
+        return Err(ReadProblem::Damaged(format!(
+            "what lies behind the damage might tell who it is: {broken}"
+        )));
+    }
+    let view = View {
+        bytes: &file.bytes,
+        elements: &file.elements,
+    };
+    let encoding = file
+        .elements
+        .list
+        .first()
+        .map(|first| first.encoding)
+        .ok_or_else(|| ReadProblem::NoImage("it has no element".to_owned()))?;
+    let marks = (0..16_u32)
+        .map(|n| 0x6000 + 2 * n)
+        .filter(|group| view.text(group << 16 | 0x0022) == MARK)
+        .collect();
+    let mut run = Run {
+        salt,
+        removed: BTreeSet::new(),
+        marks,
+    };
+    let mut elements = run.elements(view, 0)?;
+    say_so(&mut elements, encoding);
+    elements.sort_by_key(|(tag, _)| *tag);
+    let class = view
+        .some_text(0x0008_0016)
+        .or(file.meta_class)
+        .unwrap_or_default();
+    let instance = run.mapped(&view.text(0x0008_0018));
+    // A deflated data set is written plain.
+    let syntax = match file.syntax.as_str() {
+        "1.2.840.10008.1.2.1.99" => "1.2.840.10008.1.2.1",
+        other => other,
+    };
+    let mut out = head(&class, &instance, syntax);
+    for (_, bytes) in &elements {
+        out.extend_from_slice(bytes);
+    }
+    let mut warnings = Vec::new();
+    if view.text(0x0028_0301) != "NO" {
+        warnings.push(
+            "Burned In Annotation (0028,0301) is not NO: look whether the pixels show a name"
+                .to_owned(),
+        );
+    }
+    let removed = run.removed.iter().map(|tag| tag_name(*tag)).collect();
+    checked(&file.bytes, &file.elements, &out)?;
+    Ok(Deidentified {
+        bytes: out,
+        removed,
+        warnings,
+    })
+}
+
+/// Patient Identity Removed and by which method (C.12.1.1.9), and that times do not hold.
+fn say_so(elements: &mut Vec<(u32, Vec<u8>)>, encoding: Encoding) {
+    let method = format!("PS3.15 {} Basic Profile, Radcanvas", table::EDITION);
+    let text = |tag, vr: [u8; 2], text: &str| written(tag, vr, padded(text, vr), encoding);
+    let profile = "Basic Application Confidentiality Profile";
+    let code = [
+        text(0x0008_0100, *b"SH", "113100"),
+        text(0x0008_0102, *b"SH", "DCM"),
+        text(0x0008_0104, *b"LO", profile),
+    ]
+    .concat();
+    let said = [
+        (0x0012_0062, text(0x0012_0062, *b"CS", "YES")),
+        (0x0012_0063, text(0x0012_0063, *b"LO", &method)),
+        (
+            0x0012_0064,
+            written(0x0012_0064, *b"SQ", item(&code, encoding), encoding),
+        ),
+        (0x0028_0303, text(0x0028_0303, *b"CS", "REMOVED")),
+    ];
+    elements.retain(|(tag, _)| said.iter().all(|(own, _)| own != tag));
+    elements.extend(said);
+}
+
+impl Run<'_> {
+    /// The elements of a data set that stay, each as its tag and its bytes.
+    fn elements(
+        &mut self,
+        view: View<'_>,
+        depth: usize,
+    ) -> Result<Vec<(u32, Vec<u8>)>, ReadProblem> {
+        let mut kept = Vec::new();
+        for element in &view.elements.list {
+            let tag = element.tag;
+            // Group lengths no longer hold, and padding behind the data set is nothing.
+            if tag.trailing_zeros() >= 16 || tag == 0xFFFC_FFFC {
+                continue;
+            }
+            let raw = view.bytes.get(element.start..element.end).unwrap_or(&[]);
+            let vr = representation(element);
+            let mut action = action(tag);
+            if depth == 0 && self.marks.contains(&(tag >> 16)) {
+                action = Action::Keep;
+            }
+            // A name that the table does not know is a name all the same.
+            if action == Action::Keep && vr == *b"PN" {
+                action = Action::Empty;
+            }
+            if matches!(action, Action::Remove | Action::Empty | Action::Replace) {
+                self.removed.insert(tag);
+            }
+            let value = match action {
+                Action::Remove => continue,
+                Action::Empty => Vec::new(),
+                Action::Replace => nothing_said(vr, raw.len()),
+                Action::Map => {
+                    self.removed.insert(tag);
+                    let text: String = raw.iter().map(|byte| char::from(*byte)).collect();
+                    let uids = text.split('\\').map(|uid| self.mapped(uid));
+                    padded(&uids.collect::<Vec<_>>().join("\\"), *b"UI")
+                }
+                Action::Keep if tag == PIXEL_DATA && element.undefined => {
+                    let mut bytes = header(tag, *b"OB", u32::MAX, element.encoding);
+                    bytes.extend_from_slice(raw);
+                    kept.push((tag, bytes));
+                    continue;
+                }
+                Action::Keep if vr == *b"SQ" || element.undefined => {
+                    let mut items = Vec::new();
+                    for inner in dataset::items(view.bytes, element) {
+                        if inner.broken.is_some() {
+                            return Err(ReadProblem::Damaged(format!(
+                                "an item of {} is cut short",
+                                tag_name(tag)
+                            )));
+                        }
+                        let inner = self.elements(view.of(&inner), depth + 1)?;
+                        let bytes: Vec<u8> = inner.into_iter().flat_map(|(_, b)| b).collect();
+                        items.extend(item(&bytes, element.encoding));
+                    }
+                    kept.push((tag, written(tag, *b"SQ", items, element.encoding)));
+                    continue;
+                }
+                Action::Keep => raw.to_vec(),
+            };
+            let vr = if element.vr == [0; 2] { vr } else { element.vr };
+            kept.push((tag, written(tag, vr, value, element.encoding)));
+        }
+        Ok(kept)
+    }
+
+    /// Another UID for a UID; those of the standard itself stay.
+    fn mapped(&self, uid: &str) -> String {
+        let uid = uid.trim_matches(|c: char| c == '\0' || c.is_whitespace());
+        if uid.is_empty() || uid.starts_with("1.2.840.10008.") {
+            return uid.to_owned();
+        }
+        let mut hash = Sha256::new();
+        hash.update(self.salt);
+        hash.update(uid.as_bytes());
+        let mut bits = [0_u8; 16];
+        bits.copy_from_slice(&hash.finalize()[..16]);
+        format!("2.25.{}", u128::from_be_bytes(bits))
+    }
+}
+
+/// A valid value of a representation that says nothing.
+fn nothing_said(vr: [u8; 2], length: usize) -> Vec<u8> {
+    match &vr {
+        b"SQ" => Vec::new(),
+        b"DA" => b"19000101".to_vec(),
+        b"TM" => b"000000".to_vec(),
+        b"DT" => b"19000101000000".to_vec(),
+        b"IS" | b"DS" => b"0 ".to_vec(),
+        b"AS" => b"000Y".to_vec(),
+        b"UI" => b"2.25.0".to_vec(),
+        b"AE" | b"CS" | b"LO" | b"LT" | b"PN" | b"SH" | b"ST" | b"UC" | b"UT" => {
+            b"REMOVED ".to_vec()
+        }
+        _ => vec![0; length],
+    }
+}
+
+/// Text of an even length: UIDs are padded by a zero.
+fn padded(text: &str, vr: [u8; 2]) -> Vec<u8> {
+    let mut bytes = text.as_bytes().to_vec();
+    if bytes.len() % 2 == 1 {
+        bytes.push(if vr == *b"UI" { 0 } else { b' ' });
+    }
+    bytes
+}
+
+fn number<const N: usize>(mut little: [u8; N], big: bool) -> [u8; N] {
+    if big {
+        little.reverse();
+    }
+    little
+}
+
+fn header(tag: u32, vr: [u8; 2], length: u32, encoding: Encoding) -> Vec<u8> {
+    let big = encoding.big;
+    let mut bytes = number(((tag >> 16) as u16).to_le_bytes(), big).to_vec();
+    bytes.extend(number((tag as u16).to_le_bytes(), big));
+    if !encoding.explicit || tag >> 16 == 0xFFFE {
+        bytes.extend(number(length.to_le_bytes(), big));
+        return bytes;
+    }
+    bytes.extend(vr);
+    if dataset::is_long(vr, [0, 0]) {
+        bytes.extend([0, 0]);
+        bytes.extend(number(length.to_le_bytes(), big));
+    } else {
+        bytes.extend(number((length as u16).to_le_bytes(), big));
+    }
+    bytes
+}
+
+fn written(tag: u32, vr: [u8; 2], value: Vec<u8>, encoding: Encoding) -> Vec<u8> {
+    // A value too long for the short form is written as unknown, which has the long one.
+    let long = dataset::is_long(vr, [0, 0]);
+    let vr = if value.len() > 0xFFFF && !long {
+        *b"UN"
+    } else {
+        vr
+    };
+    let mut bytes = header(tag, vr, value.len() as u32, encoding);
+    bytes.extend(value);
+    bytes
+}
+
+fn item(inner: &[u8], encoding: Encoding) -> Vec<u8> {
+    let mut bytes = header(0xFFFE_E000, [0; 2], inner.len() as u32, encoding);
+    bytes.extend_from_slice(inner);
+    bytes
+}
+
+/// Preamble of zeros, since anything may hide in one, and file meta information (PS3.10 section 7.1).
+fn head(class: &str, instance: &str, syntax: &str) -> Vec<u8> {
+    let explicit = Encoding::EXPLICIT;
+    let uid = |tag, text: &str| written(tag, *b"UI", padded(text, *b"UI"), explicit);
+    let mut meta = written(0x0002_0001, *b"OB", vec![0, 1], explicit);
+    meta.extend(uid(0x0002_0002, class));
+    meta.extend(uid(0x0002_0003, instance));
+    meta.extend(uid(0x0002_0010, syntax));
+    meta.extend(uid(
+        0x0002_0012,
+        "2.25.302478391206185719640953829518406713",
+    ));
+    meta.extend(written(
+        0x0002_0013,
+        *b"SH",
+        b"RADCANVAS ".to_vec(),
+        explicit,
+    ));
+    let mut out = vec![0; 128];
+    out.extend(b"DICM");
+    let length = (meta.len() as u32).to_le_bytes().to_vec();
+    out.extend(written(0x0002_0000, *b"UL", length, explicit));
+    out.extend(meta);
+    out
+}
+
+/// Reads what was written and looks for what must not be there, and for the pixels.
+fn checked(bytes: &[u8], elements: &Elements, out: &[u8]) -> Result<(), ReadProblem> {
+    let wrong = |what: String| ReadProblem::Damaged(format!("after rewriting, {what}"));
+    let again = file::parse(out.to_vec())?;
+    if let Some(broken) = &again.elements.broken {
+        return Err(wrong(broken.clone()));
+    }
+    let view = View {
+        bytes: &again.bytes,
+        elements: &again.elements,
+    };
+    if let Some(tag) = left_over(view, 0) {
+        return Err(wrong(format!("{} was still there", tag_name(tag))));
+    }
+    for tag in [PIXEL_DATA, 0x7FE0_0008, 0x7FE0_0009] {
+        let value = |bytes: &[u8], elements: &Elements| {
+            let element = elements.find(tag)?;
+            bytes.get(element.start..element.end).map(<[u8]>::to_vec)
+        };
+        if value(bytes, elements) != value(&again.bytes, &again.elements) {
+            return Err(wrong("the pixels were not those of before".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// A tag that should have been removed; overlays that stay are those of the synthetic mark.
+fn left_over(view: View<'_>, depth: usize) -> Option<u32> {
+    view.elements.list.iter().find_map(|element| {
+        let group = element.tag >> 16;
+        let mark = matches!(group, 0x6000..=0x60FF) && view.text(group << 16 | 0x0022) == MARK;
+        if action(element.tag) == Action::Remove && !(mark && depth == 0) {
+            return Some(element.tag);
+        }
+        let sequence =
+            element.tag != PIXEL_DATA && (element.undefined || representation(element) == *b"SQ");
+        let items = if sequence && depth < 16 {
+            dataset::items(view.bytes, element)
+        } else {
+            Vec::new()
+        };
+        items
+            .iter()
+            .find_map(|item| left_over(view.of(item), depth + 1))
+    })
+}

@@ -1,0 +1,173 @@
+//! Opening a path: a file, a member of an archive, or the largest series of a folder, a ZIP archive or a DICOMDIR.
+//!
+//! Separate because callers name a path and get pixels or a refusal; which reader did it, and in which process, is no
+//! concern of theirs.
+
+pub(super) mod content;
+pub(super) mod inspect;
+
+use std::path::{Path, PathBuf};
+
+use super::apart::{self, Handle, Opened};
+use super::error::{ReadError, ReadProblem};
+use super::series::{self, Member};
+use super::{FileKind, Radiograph};
+use content::Content;
+
+pub use inspect::{InspectedWindow, Inspection, inspect, inspect_all};
+
+/// A file that was opened, or the files of a series one after the other.
+pub struct ImageFile {
+    path: PathBuf,
+    form: Form,
+}
+
+impl std::fmt::Debug for ImageFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Neither pixels nor identity belong into a log.
+        write!(f, "ImageFile({:?}, {} frames)", self.kind(), self.frames())
+    }
+}
+
+enum Form {
+    Here(Content),
+    Apart(Box<Handle>),
+    Stack(Vec<Member>),
+}
+
+/// Opens what lies at `path`; its kind is found by content, not by name.
+///
+/// A folder, a ZIP archive or a DICOMDIR opens as the stack of its largest series; [`series::list`] tells of the others.
+///
+/// # Errors
+/// [`ReadError`] names the path, what was found and what to do; nothing is decoded yet.
+pub fn open(path: impl AsRef<Path>) -> Result<ImageFile, ReadError> {
+    let path = path.as_ref();
+    let form = if path.is_dir() {
+        stack(path)?
+    } else {
+        match apart::open(path)? {
+            Opened::Here(content) => Form::Here(content),
+            Opened::Apart(handle) => Form::Apart(handle),
+            Opened::Collection(_) => stack(path)?,
+        }
+    };
+    Ok(ImageFile {
+        path: path.to_owned(),
+        form,
+    })
+}
+
+fn stack(path: &Path) -> Result<Form, ReadError> {
+    let listing = series::list(path)?;
+    // Scouts come before the images themselves, so the first series is not the one that is meant.
+    let most = listing.series.iter().map(series::Series::frames).max();
+    let largest = listing
+        .series
+        .into_iter()
+        .find(|s| Some(s.frames()) == most);
+    match largest {
+        Some(series) => Ok(Form::Stack(series.members)),
+        None => Err(ReadError::new(
+            path,
+            ReadProblem::NoImage(match listing.refused.first() {
+                Some(first) => format!(
+                    "none of its {} files could be read, the first because: {}",
+                    listing.refused.len(),
+                    first.problem
+                ),
+                None => "it holds no file".to_owned(),
+            }),
+        )),
+    }
+}
+
+/// Opens the file at `path` and decodes frame `frame`, from 0.
+///
+/// # Errors
+/// See [`open`] and [`ImageFile::frame`].
+pub fn read(path: impl AsRef<Path>, frame: usize) -> Result<Radiograph, ReadError> {
+    open(path)?.frame(frame)
+}
+
+/// Reads an image that is already in memory, as if it were the file at `path`.
+///
+/// # Errors
+/// See [`open`].
+pub fn open_bytes(path: impl AsRef<Path>, bytes: Vec<u8>) -> Result<ImageFile, ReadError> {
+    let path = path.as_ref();
+    let refused = |problem| ReadError::new(path, problem);
+    let form = match apart::open_bytes(bytes).map_err(refused)? {
+        Opened::Here(content) => Form::Here(content),
+        Opened::Apart(handle) => Form::Apart(handle),
+        Opened::Collection(_) => {
+            return Err(refused(ReadProblem::Unsupported(
+                "an archive that is not a file".to_owned(),
+            )));
+        }
+    };
+    Ok(ImageFile {
+        path: path.to_owned(),
+        form,
+    })
+}
+
+impl ImageFile {
+    /// Where it was opened.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What it is; of a stack, what its first file is.
+    pub fn kind(&self) -> FileKind {
+        match &self.form {
+            Form::Here(content) => content.kind(),
+            Form::Apart(handle) => handle.facts.kind,
+            Form::Stack(members) => members.first().map_or(FileKind::Memory, |first| first.kind),
+        }
+    }
+
+    /// Frames, pages of a TIFF file, slices of a volume, or images of a stack, ≥ 1.
+    pub fn frames(&self) -> usize {
+        match &self.form {
+            Form::Here(content) => content.frames(),
+            Form::Apart(handle) => handle.facts.frames,
+            Form::Stack(members) => members.iter().map(|member| member.frames).sum(),
+        }
+    }
+
+    /// Decodes frame `frame`, from 0.
+    ///
+    /// # Errors
+    /// [`ReadProblem::NoFrame`] for a frame that is not there; damaged, unsupported or too large data by name.
+    pub fn frame(&self, frame: usize) -> Result<Radiograph, ReadError> {
+        let refused = |problem| ReadError::new(&self.path, problem);
+        let frames = self.frames();
+        if frame >= frames {
+            return Err(refused(ReadProblem::NoFrame { frame, frames }));
+        }
+        let mut radiograph = match &self.form {
+            Form::Here(content) => content.frame(frame).map_err(refused)?,
+            Form::Apart(handle) => handle.frame(frame).map_err(refused)?,
+            Form::Stack(members) => {
+                let mut left = frame;
+                let member = members.iter().find(|member| {
+                    let inside = left < member.frames;
+                    if !inside {
+                        left -= member.frames;
+                    }
+                    inside
+                });
+                let member =
+                    member.ok_or_else(|| refused(ReadProblem::NoFrame { frame, frames }))?;
+                read(&member.path, left)?
+            }
+        };
+        if !matches!(self.form, Form::Stack(_)) {
+            radiograph.source.path = Some(self.path.clone());
+        }
+        radiograph.frame = frame;
+        radiograph.frames = frames;
+        Ok(radiograph)
+    }
+}
