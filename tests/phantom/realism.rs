@@ -28,7 +28,11 @@ fn slope_of_a_power_law_is_its_exponent() {
 fn noise_and_edges_are_measured_as_they_are() {
     let mut noise = Noise::new(4, 2);
     let sigma = 2.0 / 255.0;
-    let grain = Grid::from_fn(128, 128, |_, _| 0.5 + (sigma * noise.normal()) as f32);
+    // A dark border, or all of it would be the film's own black.
+    let grain = Grid::from_fn(128, 128, |x, _| {
+        let level = if x < 24 { 0.0 } else { 0.5 };
+        (level + sigma * noise.normal()) as f32
+    });
     let look = realism::look(&grain);
     let measured = look.values[place::SIGMA].unwrap();
     assert!((measured - 2.0).abs() < 0.15, "{measured}");

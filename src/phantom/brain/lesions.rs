@@ -284,8 +284,7 @@ impl Lesions {
         let wave = f64::from(texture.at(p.0 * 0.7, p.1 * 0.7));
         for focus in &self.foci {
             let width = match focus.kind {
-                Kind::Tumor { edema, .. } => edema,
-                Kind::Bleeding { edema } => edema,
+                Kind::Tumor { edema, .. } | Kind::Bleeding { edema } => edema,
                 _ => continue,
             };
             if focus.relative(p) < 1.0 + width * (0.8 + 0.35 * wave) {

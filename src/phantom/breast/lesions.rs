@@ -230,7 +230,9 @@ fn mass(
             }
         }
     }
-    let mark = own.map(|v| u8::from(*v > 0.01 * mass.radius as f32));
+    // The mask ends where a quarter of the mass is left; of spicules, thin as they are, less.
+    let limit = if spiculated { 0.015 } else { 0.05 } * mass.radius as f32;
+    let mark = own.map(|v| u8::from(*v > limit));
     for (to, from) in lesions.lump.cells_mut().iter_mut().zip(own.cells()) {
         *to = to.max(*from);
     }

@@ -5,6 +5,7 @@
 use super::bones::Bones;
 use super::person::Person;
 use super::{FILM_MM, Frame, stream};
+use crate::geometry::PixelRect;
 use crate::grid::Grid;
 use crate::noise::Noise;
 use crate::phantom::xray::shape::{self, Node};
@@ -78,7 +79,7 @@ fn air(person: &Person, frame: &Frame, chance: &mut Noise, paths: &mut Paths) {
     let patch = band(person, frame, &roof);
     paths.add(
         Material::Soft,
-        &blurred(patch, 1.2, frame),
+        &blurred(&patch, 1.2, frame),
         -(1.9 * gap) as f32,
     );
     // Behind the tongue, down both sides.
@@ -93,7 +94,7 @@ fn air(person: &Person, frame: &Frame, chance: &mut Noise, paths: &mut Paths) {
         ];
         let patch = band(person, frame, &throat);
         let depth = chance.range(0.5, 1.0) as f32;
-        paths.add(Material::Soft, &blurred(patch, 3.5, frame), -depth);
+        paths.add(Material::Soft, &blurred(&patch, 3.5, frame), -depth);
         let lobe = [(side * 116.0, 34.0, 6.0), (side * 118.0, 48.0, 7.0)];
         paths.add(Material::Soft, &band(person, frame, &lobe), 0.5);
     }
@@ -102,7 +103,7 @@ fn air(person: &Person, frame: &Frame, chance: &mut Noise, paths: &mut Paths) {
     let open = chance.range(0.2, 1.2) as f32;
     paths.add(
         Material::Soft,
-        &blurred(band(person, frame, &lips), 2.0, frame),
+        &blurred(&band(person, frame, &lips), 2.0, frame),
         -open,
     );
     // The bite block keeps the arches apart: air between them, less of it toward the cheeks.
@@ -111,15 +112,15 @@ fn air(person: &Person, frame: &Frame, chance: &mut Noise, paths: &mut Paths) {
         .map(|x| (x, person.bite(x), 1.5 - 1.1 * (x / 57.0).powi(2)))
         .collect();
     let gap = chance.range(1.2, 2.6) as f32;
-    let patch = blurred(band(person, frame, &bite), 0.5, frame);
+    let patch = blurred(&band(person, frame, &bite), 0.5, frame);
     paths.add(Material::Soft, &patch, -gap);
 }
 
 /// A patch through a blur, on its own box with room around.
-fn blurred(patch: Patch, sigma_mm: f64, frame: &Frame) -> Patch {
+fn blurred(patch: &Patch, sigma_mm: f64, frame: &Frame) -> Patch {
     let size = frame.view.size();
     let pad = (3.0 * sigma_mm * frame.px_per_mm()).ceil() as i64 + 1;
-    let rect = crate::geometry::PixelRect::new(
+    let rect = PixelRect::new(
         patch.rect.x - pad,
         patch.rect.y - pad,
         patch.rect.width + 2 * pad as usize,

@@ -82,13 +82,11 @@ fn drawn(
 }
 
 fn one(kind: &str, seed: u64, size: usize) -> Example {
-    match phantom::draw(kind, seed, size) {
-        Some(phantom) => example_of(&phantom, size),
-        None => {
-            let (image, facts) = shapes::draw(seed, size);
-            Example { image, facts }
-        }
+    if let Some(phantom) = phantom::draw(kind, seed, size) {
+        return example_of(&phantom, size);
     }
+    let (image, facts) = shapes::draw(seed, size);
+    Example { image, facts }
 }
 
 /// A phantom's pixels and truth as a training example of `size`²: a film that is not square stands amid black.
