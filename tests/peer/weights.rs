@@ -165,7 +165,7 @@ pub(super) fn input(spec: &Value) -> Result<Tensor> {
             let below = spec["below"].as_f64().unwrap();
             let tokens: Vec<i64> = v
                 .iter()
-                .map(|&v| ((f64::from(v) + 1.0) / 2.0 * below) as i64)
+                .map(|&v| (f64::midpoint(f64::from(v), 1.0) * below) as i64)
                 .collect();
             return Tensor::from_vec(tokens, shape, &Device::Cpu);
         }

@@ -6,12 +6,12 @@ use radcanvas::phantom::breast::{self, BreastOptions, BreastStyle, BreastView};
 use radcanvas::phantom::jaw::{self, JawOptions};
 use radcanvas::phantom::{self, FindingRequest, Phantom};
 
-fn asked(name: &str, size_mm: Option<f64>) -> Option<Vec<FindingRequest>> {
-    Some(vec![FindingRequest {
+fn asked(name: &str, size_mm: Option<f64>) -> Vec<FindingRequest> {
+    vec![FindingRequest {
         name: name.to_owned(),
         place: None,
         size_mm,
-    }])
+    }]
 }
 
 fn area(mask: &Grid<u8>) -> usize {
@@ -116,8 +116,8 @@ fn breast(findings: Option<Vec<FindingRequest>>) -> BreastOptions {
 #[test]
 fn a_mass_changes_its_own_place_only() {
     let healthy = breast::primary(3, &breast(Some(Vec::new())));
-    let ill = breast::primary(3, &breast(asked("mass", Some(24.0))));
-    let film = breast::draw(3, &breast(asked("mass", Some(24.0))));
+    let ill = breast::primary(3, &breast(Some(asked("mass", Some(24.0)))));
+    let film = breast::draw(3, &breast(Some(asked("mass", Some(24.0)))));
     let mask = &film.masks["mass"];
     let bounds = film
         .findings
@@ -250,7 +250,7 @@ fn jaws_follow_age_and_findings() {
     assert!(mean(20.0, "teeth") > mean(85.0, "teeth") + 2.0);
     assert!(mean(85.0, "crest_below_enamel_mm") > mean(20.0, "crest_below_enamel_mm") + 1.0);
     for name in phantom::findings_of("jaw").unwrap() {
-        let film = draw(45.0, asked(name, None), 3);
+        let film = draw(45.0, Some(asked(name, None)), 3);
         let present: Vec<&str> = film
             .labels
             .iter()
@@ -274,7 +274,7 @@ fn brain(contrast: Contrast, findings: Option<Vec<FindingRequest>>) -> BrainOpti
 
 #[test]
 fn mr_and_ct_of_one_seed_are_one_head() {
-    let [mr, ct] = brain::pair(8, &brain(Contrast::Mr, asked("tumor", None)));
+    let [mr, ct] = brain::pair(8, &brain(Contrast::Mr, Some(asked("tumor", None))));
     assert_eq!(
         (&mr.masks, &mr.numbers, &mr.findings),
         (&ct.masks, &ct.numbers, &ct.findings)
@@ -285,7 +285,7 @@ fn mr_and_ct_of_one_seed_are_one_head() {
     );
     assert_eq!(
         ct.image,
-        brain::draw(8, &brain(Contrast::Ct, asked("tumor", None))).image
+        brain::draw(8, &brain(Contrast::Ct, Some(asked("tumor", None)))).image
     );
     // Bone is bright on CT and dark on MR; white matter is the brighter one on T1, the darker one on CT.
     assert!(grey_in(&ct, "skull") > 3600.0);
@@ -314,18 +314,21 @@ fn ventricles_grow_with_age_and_disease() {
         ventricles(85.0, Some(Vec::new())),
     );
     assert!(old > 1.15 * young, "{young} {old}");
-    assert!(ventricles(25.0, asked("hydrocephalus", None)) > 1.8 * young);
+    assert!(ventricles(25.0, Some(asked("hydrocephalus", None))) > 1.8 * young);
 }
 
 #[test]
 fn every_focal_lesion_of_the_brain_is_there() {
     for name in ["tumor", "stroke", "hemorrhage", "sclerosis"] {
         let shown = (0..5).filter(|seed| {
-            let film = brain::draw(*seed, &brain(Contrast::Mr, asked(name, None)));
+            let film = brain::draw(*seed, &brain(Contrast::Mr, Some(asked(name, None))));
             film.labels[name] && film.masks.get(name).is_some_and(|m| area(m) > 3)
         });
         assert!(shown.count() >= 4, "{name}");
     }
-    let bleeding = brain::draw(2, &brain(Contrast::Ct, asked("hemorrhage", Some(40.0))));
+    let bleeding = brain::draw(
+        2,
+        &brain(Contrast::Ct, Some(asked("hemorrhage", Some(40.0)))),
+    );
     assert!(grey_in(&bleeding, "hemorrhage") > grey_in(&bleeding, "white matter") + 400.0);
 }

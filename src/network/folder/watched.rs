@@ -157,9 +157,9 @@ pub fn build_over<S: Store + 'static, N>(
 }
 
 fn listed(names: &[&str]) -> String {
-    let mut text = names[..names.len().min(LISTED)].join(", ");
+    let text = names[..names.len().min(LISTED)].join(", ");
     if names.len() > LISTED {
-        text.push_str(&format!(" and {} more", names.len() - LISTED));
+        return format!("{text} and {} more", names.len() - LISTED);
     }
     text
 }

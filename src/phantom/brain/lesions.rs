@@ -283,11 +283,10 @@ impl Lesions {
     ) -> Option<u8> {
         let wave = f64::from(texture.at(p.0 * 0.7, p.1 * 0.7));
         for focus in &self.foci {
-            let width = match focus.kind {
-                Kind::Tumor { edema, .. } | Kind::Bleeding { edema } => edema,
-                _ => continue,
+            let (Kind::Tumor { edema, .. } | Kind::Bleeding { edema }) = focus.kind else {
+                continue;
             };
-            if focus.relative(p) < 1.0 + width * (0.8 + 0.35 * wave) {
+            if focus.relative(p) < 1.0 + edema * (0.8 + 0.35 * wave) {
                 return Some(t::EDEMA);
             }
         }
