@@ -151,7 +151,7 @@ pub fn build_over<S: Store + 'static, N>(
 fn listed(names: &[&str]) -> String {
     let mut text = names[..names.len().min(LISTED)].join(", ");
     if names.len() > LISTED {
-        text.push_str(&format!(" and {} more", names.len() - LISTED));
+        text = format!("{text} and {} more", names.len() - LISTED);
     }
     text
 }

@@ -67,7 +67,7 @@ impl PixelAttention {
         (groups, epsilon): (usize, f64),
         divisor: f64,
     ) -> Result<Self> {
-        if head_width == 0 || channels % head_width != 0 {
+        if head_width == 0 || !channels.is_multiple_of(head_width) {
             bail!("attention: {channels} channels in heads of {head_width}")
         }
         let heads = channels / head_width;
@@ -198,7 +198,7 @@ impl Transformer {
             heads,
             ..
         } = size;
-        if heads == 0 || width % heads != 0 {
+        if heads == 0 || !width.is_multiple_of(heads) {
             bail!("attention: {width} channels in {heads} heads")
         }
         Ok(Self {

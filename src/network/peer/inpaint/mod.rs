@@ -63,7 +63,7 @@ impl Config {
         if side < 128 || !side.is_power_of_two() || side > 4096 {
             bail!("img_resolution = {side} must be a power of two from 128 to 4096")
         }
-        if self.num_heads == 0 || self.dim % self.num_heads != 0 {
+        if self.num_heads == 0 || !self.dim.is_multiple_of(self.num_heads) {
             bail!(
                 "dim = {} cannot be split into {} heads",
                 self.dim,

@@ -112,7 +112,7 @@ impl ClipText {
         let Some(activation) = Activation::named(&config.hidden_act) else {
             bail!("hidden_act = {} is not supported", config.hidden_act)
         };
-        if config.num_attention_heads == 0 || width % config.num_attention_heads != 0 {
+        if config.num_attention_heads == 0 || !width.is_multiple_of(config.num_attention_heads) {
             bail!(
                 "hidden_size = {width} cannot be split into {} heads",
                 config.num_attention_heads

@@ -29,15 +29,12 @@ struct Unit {
 
 impl Layer for Unit {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let (left, right) = match &self.first {
-            Some(first) => (first.forward(x)?, self.second.forward(x)?),
-            None => {
-                let halves = x.chunk(2, 1)?;
-                (
-                    halves[0].contiguous()?,
-                    self.second.forward(&halves[1].contiguous()?)?,
-                )
-            }
+        let (left, right) = if let Some(first) = &self.first {
+            (first.forward(x)?, self.second.forward(x)?)
+        } else {
+            let halves = x.chunk(2, 1)?;
+            let right = self.second.forward(&halves[1].contiguous()?)?;
+            (halves[0].contiguous()?, right)
         };
         // The channels of both, alternating.
         Tensor::stack(&[left, right], 2)?.flatten(1, 2)

@@ -121,7 +121,7 @@ pub(super) fn build(scope: &Scope<'_>, config: &Config, name: &str) -> Result<Op
         return Ok(None);
     }
     let side = config.image_size;
-    if side == 0 || side % PATCH != 0 {
+    if side == 0 || !side.is_multiple_of(PATCH) {
         bail!("image_size = {side} is no multiple of the patch of {PATCH}")
     }
     let positions = scope.at("shared_rel_pos.mlp");
