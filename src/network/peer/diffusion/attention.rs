@@ -198,7 +198,7 @@ impl Transformer {
             heads,
             ..
         } = size;
-        if heads == 0 || width % heads != 0 {
+        if heads == 0 || !width.is_multiple_of(heads) {
             bail!("attention: {width} channels in {heads} heads")
         }
         Ok(Self {

@@ -310,7 +310,7 @@ impl Config {
             || self
                 .block_out_channels
                 .iter()
-                .any(|c| *c == 0 || c % groups != 0)
+                .any(|c| *c == 0 || !c.is_multiple_of(groups))
         {
             return Err(format!(
                 "block_out_channels {:?} cannot be split into norm_num_groups = {groups}",

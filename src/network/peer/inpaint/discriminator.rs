@@ -85,7 +85,7 @@ impl Tower {
 fn with_spread(x: &Tensor, group: usize) -> Result<Tensor> {
     let (batch, channels, height, width) = x.dims4()?;
     let group = group.min(batch);
-    if batch % group != 0 {
+    if !batch.is_multiple_of(group) {
         bail!("a batch of {batch} in groups of {group}")
     }
     let sets = batch / group;

@@ -54,7 +54,7 @@ impl Block {
         groups: usize,
         time: Option<usize>,
     ) -> Result<Self> {
-        if groups == 0 || output % groups != 0 {
+        if groups == 0 || !output.is_multiple_of(groups) {
             bail!("{output} channels in {groups} groups")
         }
         Ok(Self {

@@ -86,7 +86,11 @@ impl Config {
         }
         for i in 0..levels {
             let (width, heads) = (self.hidden_sizes[i], self.num_attention_heads[i]);
-            if heads == 0 || width % heads != 0 || self.strides[i] == 0 || self.sr_ratios[i] == 0 {
+            if heads == 0
+                || !width.is_multiple_of(heads)
+                || self.strides[i] == 0
+                || self.sr_ratios[i] == 0
+            {
                 bail!(
                     "level {i}: {width} channels, {heads} heads, stride {}",
                     self.strides[i]

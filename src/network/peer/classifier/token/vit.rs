@@ -180,7 +180,7 @@ pub(super) fn build(scope: &Scope<'_>, config: &Config, name: &str) -> Result<Op
     let clip = names == Names::TimmClip;
     let epsilon = if clip { 1e-5 } else { 1e-6 };
     let (width, side) = (size.width, config.image_size);
-    if side == 0 || side % size.patch != 0 {
+    if side == 0 || !side.is_multiple_of(size.patch) {
         bail!(
             "image_size = {side} is no multiple of the patch of {}",
             size.patch
