@@ -95,7 +95,7 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         table[usize::from(t::BLOOD)] = 1.38;
     }
     // Fat is suppressed on some scans, and its brightness varies most with the coil.
-    let fat = chance.range(0.45, 0.95) as f32;
+    let fat = chance.range(0.42, 0.90) as f32;
     table[usize::from(t::FAT)] *= fat;
     table[usize::from(t::DIPLOE)] *= fat;
     let signal = blur::gaussian(&averaged(&scene.labels, &table), chance.range(0.35, 0.60));
@@ -160,12 +160,12 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     let glow = blur::gaussian(&bone, 5.0 / (scene.pitch * 4.0));
     let glow = blur::enlarged(&glow, 4, w, h);
     let cup = chance.range(4.0, 14.0) as f32;
-    let sigma = chance.range(6.0, 9.0) as f32;
+    let sigma = chance.range(7.0, 11.0) as f32;
     let white = Grid::from_fn(w, h, |_, _| chance.normal() as f32);
     // A reconstruction filter: ramp, then roll-off; its noise is a band.
     let (a, b) = (blur::gaussian(&white, 1.0), blur::gaussian(&white, 2.6));
     let gain = sigma / deviation(&a, &b).max(1e-6);
-    let width = chance.gauss(80.0, 6.0).clamp(64.0, 100.0) as f32;
+    let width = chance.gauss(88.0, 6.0).clamp(72.0, 104.0) as f32;
     let level = chance.gauss(38.0, 2.5).clamp(31.0, 44.0) as f32;
     // Through the window at the scanner's matrix, then shrunk: saturated bone has soft borders that way.
     let shown = Grid::from_fn(w, h, |x, y| {
@@ -173,7 +173,7 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         let value = units[at] + cup * glow[at] + gain * (a[at] - b[at]);
         ((value - level) / width + 0.5).clamp(0.0, 1.0)
     });
-    let soft = chance.range(0.78, 0.90);
+    let soft = chance.range(0.70, 0.82);
     blur::gaussian(&blur::area_average(&shown, FINER), soft)
 }
 
