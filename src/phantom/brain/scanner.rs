@@ -95,7 +95,7 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         table[usize::from(t::BLOOD)] = 1.38;
     }
     // Fat is suppressed on some scans, and its brightness varies most with the coil.
-    let fat = chance.range(0.42, 0.90) as f32;
+    let fat = chance.range(0.40, 0.86) as f32;
     table[usize::from(t::FAT)] *= fat;
     table[usize::from(t::DIPLOE)] *= fat;
     let signal = blur::gaussian(&averaged(&scene.labels, &table), chance.range(0.35, 0.60));
@@ -117,7 +117,7 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         }
     }
     // Scanners interpolate their matrix to the image.
-    let smooth = blur::gaussian(&noisy, chance.range(0.48, 0.66));
+    let smooth = blur::gaussian(&noisy, chance.range(0.50, 0.68));
     let white = chance.range(0.32, 0.70) as f32;
     let gamma = chance.range(0.9, 1.15) as f32;
     let floor = if chance.chance(0.6) { 0.05 } else { 0.0 };
@@ -160,7 +160,7 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     let glow = blur::gaussian(&bone, 5.0 / (scene.pitch * 4.0));
     let glow = blur::enlarged(&glow, 4, w, h);
     let cup = chance.range(4.0, 14.0) as f32;
-    let sigma = chance.range(7.0, 11.0) as f32;
+    let sigma = chance.range(4.5, 7.5) as f32;
     let white = Grid::from_fn(w, h, |_, _| chance.normal() as f32);
     // A reconstruction filter: ramp, then roll-off; its noise is a band.
     let (a, b) = (blur::gaussian(&white, 1.0), blur::gaussian(&white, 2.6));
@@ -173,7 +173,7 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         let value = units[at] + cup * glow[at] + gain * (a[at] - b[at]);
         ((value - level) / width + 0.5).clamp(0.0, 1.0)
     });
-    let soft = chance.range(0.70, 0.82);
+    let soft = chance.range(0.76, 0.86);
     blur::gaussian(&blur::area_average(&shown, FINER), soft)
 }
 
