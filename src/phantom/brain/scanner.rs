@@ -165,7 +165,7 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     // A reconstruction filter: ramp, then roll-off; its noise is a band.
     let (a, b) = (blur::gaussian(&white, 1.0), blur::gaussian(&white, 2.6));
     let gain = sigma / deviation(&a, &b).max(1e-6);
-    let width = chance.gauss(88.0, 6.0).clamp(72.0, 104.0) as f32;
+    let width = chance.gauss(94.0, 6.0).clamp(76.0, 110.0) as f32;
     let level = chance.gauss(38.0, 2.5).clamp(31.0, 44.0) as f32;
     // Through the window at the scanner's matrix, then shrunk: saturated bone has soft borders that way.
     let shown = Grid::from_fn(w, h, |x, y| {
@@ -173,7 +173,7 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         let value = units[at] + cup * glow[at] + gain * (a[at] - b[at]);
         ((value - level) / width + 0.5).clamp(0.0, 1.0)
     });
-    let soft = chance.range(0.76, 0.86);
+    let soft = chance.range(0.74, 0.84);
     blur::gaussian(&blur::area_average(&shown, FINER), soft)
 }
 
