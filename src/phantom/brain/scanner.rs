@@ -165,7 +165,7 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     // A reconstruction filter: ramp, then roll-off; its noise is a band.
     let (a, b) = (blur::gaussian(&white, 1.0), blur::gaussian(&white, 2.6));
     let gain = sigma / deviation(&a, &b).max(1e-6);
-    let width = chance.gauss(94.0, 6.0).clamp(76.0, 110.0) as f32;
+    let width = chance.gauss(98.0, 6.0).clamp(80.0, 114.0) as f32;
     let level = chance.gauss(38.0, 2.5).clamp(31.0, 44.0) as f32;
     // Through the window at the scanner's matrix, then shrunk: saturated bone has soft borders that way.
     let shown = Grid::from_fn(w, h, |x, y| {
