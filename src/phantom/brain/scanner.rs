@@ -95,7 +95,7 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         table[usize::from(t::BLOOD)] = 1.38;
     }
     // Fat is suppressed on some scans, and its brightness varies most with the coil.
-    let fat = chance.range(0.40, 0.85) as f32;
+    let fat = chance.range(0.40, 0.86) as f32;
     table[usize::from(t::FAT)] *= fat;
     table[usize::from(t::DIPLOE)] *= fat;
     let signal = blur::gaussian(&averaged(&scene.labels, &table), chance.range(0.35, 0.60));
@@ -117,7 +117,7 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         }
     }
     // Scanners interpolate their matrix to the image.
-    let smooth = blur::gaussian(&noisy, chance.range(0.40, 0.58));
+    let smooth = blur::gaussian(&noisy, chance.range(0.50, 0.68));
     let white = chance.range(0.32, 0.70) as f32;
     let gamma = chance.range(0.9, 1.15) as f32;
     let floor = if chance.chance(0.6) { 0.05 } else { 0.0 };
@@ -165,7 +165,7 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     // A reconstruction filter: ramp, then roll-off; its noise is a band.
     let (a, b) = (blur::gaussian(&white, 1.0), blur::gaussian(&white, 2.6));
     let gain = sigma / deviation(&a, &b).max(1e-6);
-    let width = chance.gauss(80.0, 6.0).clamp(64.0, 100.0) as f32;
+    let width = chance.gauss(98.0, 6.0).clamp(80.0, 114.0) as f32;
     let level = chance.gauss(38.0, 2.5).clamp(31.0, 44.0) as f32;
     // Through the window at the scanner's matrix, then shrunk: saturated bone has soft borders that way.
     let shown = Grid::from_fn(w, h, |x, y| {
@@ -173,7 +173,7 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
         let value = units[at] + cup * glow[at] + gain * (a[at] - b[at]);
         ((value - level) / width + 0.5).clamp(0.0, 1.0)
     });
-    let soft = chance.range(0.64, 0.82);
+    let soft = chance.range(0.74, 0.84);
     blur::gaussian(&blur::area_average(&shown, FINER), soft)
 }
 

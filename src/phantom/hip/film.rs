@@ -177,7 +177,7 @@ fn exposed(scene: &Scene, p: &Grid<f32>, noise: &mut Noise, seed: u64) -> Grid<f
     };
     let intensity = detector::with_scatter(p, scatter, 0.5);
     let mut intensity = blur::area_average(&intensity, FINER);
-    let kerma = noise.range(6.5, 30.0);
+    let kerma = noise.range(8.0, 38.0);
     let pixel = scene.film.mm_per_px;
     let grain = Grain {
         quanta: 22_800.0 * kerma * pixel * pixel * noise.range(0.3, 0.65),
