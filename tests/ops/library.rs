@@ -3,7 +3,7 @@
 use candle_core::{DType, Result, Tensor, Var};
 use radcanvas::network::ops::{self, Convolution, Window, with_library_kernels};
 
-use super::{check_close, gradients, var};
+use super::{bits, check_close, gradients, tensor, var, with_threads};
 
 fn check(what: &str, shapes: &[&[usize]], op: impl Fn(&[Var]) -> Result<Tensor>) {
     let inputs: Vec<Var> = shapes
@@ -65,6 +65,28 @@ fn library_kernels_give_the_same_convolutions() {
         &[&[3, 6, 5, 4], &[10, 6, 1, 1]],
         |t| ops::convolution(&t[0], &t[1], None, Convolution::default()),
     );
+}
+
+/// Wide layers are computed by tiles: the same answer, the same bits for any threads and neighbors.
+#[test]
+fn wide_convolutions_are_right_and_do_not_depend_on_threads() {
+    let how = Convolution {
+        padding: 1,
+        ..Convolution::default()
+    };
+    for [c, o, height, width] in [[64, 70, 62, 64], [300, 256, 20, 50]] {
+        let x = tensor(&[2, c, height, width], 1);
+        let (weight, bias) = (tensor(&[o, c, 3, 3], 2), tensor(&[o], 3));
+        let run = |x: &Tensor| ops::convolution(x, &weight, Some(&bias), how).unwrap();
+        let ours = run(&x);
+        let theirs = with_library_kernels(|| run(&x));
+        check_close("tiles", &ours, &theirs, 1e-5);
+        for threads in [1, 3] {
+            assert!(bits(&ours) == with_threads(threads, || bits(&run(&x))));
+        }
+        let alone = run(&x.narrow(0, 1, 1).unwrap());
+        assert!(bits(&alone) == bits(&ours.narrow(0, 1, 1).unwrap()));
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Separate from its gradients: inference needs only this file.
 
 use super::geometry::{Geometry, Phases, SLACK};
+use super::winograd;
 use crate::network::ops::product::memory::{MOST_KEPT, Output, with_scratch};
 use crate::network::ops::product::{Begin, DEPTH_BLOCK, Lines, MATRIX_BLOCK, Product, multiply};
 
@@ -37,6 +38,10 @@ pub(super) fn convolve(
     bias: Option<&[f32]>,
     y: &mut [f32],
 ) {
+    if winograd::pays(g) {
+        winograd::convolve(g, x, weight, bias, y);
+        return;
+    }
     let phases = Phases::new(g);
     let block = phases.block();
     let mut offsets = Vec::with_capacity(g.inner() * g.taps());

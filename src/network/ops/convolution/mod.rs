@@ -6,6 +6,7 @@
 mod forward;
 mod geometry;
 mod gradient;
+mod winograd;
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 pub use geometry::Convolution;
