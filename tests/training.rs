@@ -25,7 +25,13 @@ fn plan(task: TrainingTask, out: &Path, steps: usize) -> TrainingPlan {
         }),
         TrainingTask::Reader => json!({"widths": [8, 8, 8, 8, 8]}),
         TrainingTask::Hips => json!({"widths": [8, 8, 8, 8]}),
-        TrainingTask::Control => json!({}),
+        TrainingTask::HipDetail => json!({"widths": [8, 8, 8, 8]}),
+        TrainingTask::Control | TrainingTask::Student => json!({}),
+    };
+    let crop = if task == TrainingTask::HipDetail {
+        32
+    } else {
+        0
     };
     TrainingPlan {
         task,
@@ -36,7 +42,7 @@ fn plan(task: TrainingTask, out: &Path, steps: usize) -> TrainingPlan {
         },
         recipe: json!({
             "size": 64, "steps": steps, "batch": 2, "rate": 2e-3, "warm_up": 2, "held_out": 2,
-            "log_every": 1, "network": network
+            "log_every": 1, "crop": crop, "network": network
         }),
         out: out.to_owned(),
         resume: false,
@@ -64,6 +70,8 @@ fn every_network_trains_and_loads() {
         (TrainingTask::Control, "control"),
         (TrainingTask::Reader, "reader"),
         (TrainingTask::Hips, "hips"),
+        (TrainingTask::HipDetail, "hip-detail"),
+        (TrainingTask::Student, "student"),
     ] {
         let out = place.path().join(name);
         let trained = run(&plan(task, &out, 2));
@@ -74,9 +82,53 @@ fn every_network_trains_and_loads() {
         );
         let model = folder::check(&out).unwrap();
         assert_eq!(model.card.name, name);
-        assert_eq!(model.card.task.name(), name);
+        let made = if name == "student" { "diffusion" } else { name };
+        assert_eq!(model.card.task.name(), made);
         assert_eq!(lines(&out).len(), 2, "{name}");
     }
+}
+
+#[test]
+fn a_run_starts_from_a_finished_model_and_keeps_its_places() {
+    let place = tempfile::tempdir().unwrap();
+    let first = plan(TrainingTask::Reader, &place.path().join("first"), 2);
+    run(&first);
+    let names = |plan: &TrainingPlan| {
+        let model = folder::ModelFolder::open(&plan.out).unwrap();
+        model.card.names.unwrap()
+    };
+    let mut next = plan(TrainingTask::Reader, &place.path().join("next"), 1);
+    next.data = DataSource::Phantoms {
+        kinds: vec!["hip".to_owned()],
+        seed: 1,
+        count: 4,
+    };
+    next.recipe["start"] = json!(first.out);
+    next.recipe["rate"] = json!(1e-9);
+    run(&next);
+    let (old, new) = (names(&first), names(&next));
+    assert_eq!(new.kinds[..old.kinds.len()], old.kinds);
+    assert_eq!(new.kinds.last().unwrap(), "hip");
+    let weights = |plan: &TrainingPlan| {
+        folder::ModelFolder::open(&plan.out)
+            .unwrap()
+            .tensors()
+            .unwrap()
+    };
+    let fresh = plan(TrainingTask::Reader, &place.path().join("fresh"), 1);
+    run(&fresh);
+    let distance = |a: &TrainingPlan| {
+        let (a, b) = (weights(a), weights(&first));
+        let of = |name: &String| {
+            let difference = (&a[name] - &b[name]).unwrap().abs().unwrap();
+            difference.sum_all().unwrap().to_scalar::<f32>().unwrap()
+        };
+        a.keys().map(of).sum::<f32>()
+    };
+    assert!(distance(&next) < 0.01 * distance(&fresh));
+    next.recipe["start"] = json!(place.path().join("nowhere"));
+    let error = carry_out(&next, &Place::default(), &mut |_| ControlFlow::Continue(()));
+    assert_eq!(error.unwrap_err().kind, ErrorKind::Model);
 }
 
 #[test]
@@ -85,6 +137,7 @@ fn losses_fall() {
         (TrainingTask::Autoencoder, 60, 0.6),
         (TrainingTask::Reader, 40, 0.9),
         (TrainingTask::Hips, 40, 0.9),
+        (TrainingTask::HipDetail, 40, 0.9),
     ] {
         let place = tempfile::tempdir().unwrap();
         let mut plan = plan(task, &place.path().join("out"), steps);

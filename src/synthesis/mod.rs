@@ -12,4 +12,6 @@ pub mod sampler;
 pub mod schedule;
 
 pub use generate::{ControlModel, Generator, generate};
-pub use readings::{HipModel, ReaderModel, Readers, read_findings, read_hips, read_saliency};
+pub use readings::{
+    HipDetailModel, HipModel, ReaderModel, Readers, read_findings, read_hips, read_saliency,
+};
