@@ -85,7 +85,7 @@ fn layers(woman: &Woman, chance: &mut Noise) -> Vec<Layer> {
         BreastView::Mlo => 22.5,
         BreastView::Cc => 5.0,
     };
-    let rough = chance.range(0.2, 0.45) as f32;
+    let rough = chance.range(0.08, 0.38) as f32;
     (0..LAYERS)
         .map(|i| {
             let (sin, cos) = (lean + chance.gauss(0.0, 14.0)).to_radians().sin_cos();
@@ -107,7 +107,7 @@ fn textures(seed: u64) -> (Texture, Texture) {
         high,
         anisotropy: 1.0,
     };
-    let [broad, _] = power_law(&mut stream(seed, 6), 7, law(3.0, 0.02, 0.5));
+    let [broad, _] = power_law(&mut stream(seed, 6), 7, law(3.3, 0.05, 0.5));
     let [close, _] = power_law(&mut stream(seed, 7), 8, law(2.4, 0.03, 0.5));
     let texture = |tile, mm_per_texel| Texture { tile, mm_per_texel };
     (texture(broad, 1.3), texture(close, 0.6))
