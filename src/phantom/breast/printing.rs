@@ -31,7 +31,7 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
         quanta,
         electronic: 30.0,
         fixed_pattern: if screen {
-            chance.range(0.044, 0.092)
+            chance.range(0.044, 0.090)
         } else {
             chance.range(0.008, 0.017)
         },
@@ -89,7 +89,7 @@ fn film_look(chance: &mut Noise) -> Look {
             chance.range(-0.25, -0.05) as f32,
             chance.range(-0.02, 0.15) as f32,
         ],
-        blur_px: chance.range(0.50, 0.72),
+        blur_px: chance.range(0.53, 0.75),
     }
 }
 

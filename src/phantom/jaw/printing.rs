@@ -81,9 +81,9 @@ fn frame(image: &mut Grid<f32>, chance: &mut Noise) {
             let edge = x.min(w - 1 - x).min(y.min(h - 1 - y)) as f64 + 0.5;
             let along = (x + y) as f64 / w as f64;
             let ragged = reach * (1.0 + 0.2 * (31.0 * along + phase).sin());
-            let cover = (1.0 - (edge - ragged) / (0.79 * reach).max(0.7)).clamp(0.0, 1.0) as f32;
+            let cover = (1.0 - (edge - ragged) / (0.76 * reach).max(0.7)).clamp(0.0, 1.0) as f32;
             let v = &mut image[(x, y)];
-            *v += (0.91 - *v) * cover;
+            *v += (0.93 - *v) * cover;
         }
     }
 }
