@@ -115,7 +115,7 @@ fn label(head: &Head, plan: &Plan, lesions: &Lesions, p: (f64, f64)) -> u8 {
         return t::AIR;
     }
     let wave = 0.6 * f64::from(plan.fine.at(p.0 + 200.0, p.1));
-    if depth < 1.6 {
+    if depth < 2.1 {
         return t::SKIN;
     }
     if depth < head.scalp + wave {
@@ -124,9 +124,9 @@ fn label(head: &Head, plan: &Plan, lesions: &Lesions, p: (f64, f64)) -> u8 {
         let muscle = if side > 0.75 && p.1 < 0.3 * head.half.1 {
             0.75
         } else {
-            0.22
+            0.45
         };
-        let inward = (depth - 1.6) / (head.scalp - 1.6).max(0.5);
+        let inward = (depth - 2.1) / (head.scalp - 2.1).max(0.5);
         return if inward > 1.0 - muscle {
             t::MUSCLE
         } else {
@@ -189,7 +189,7 @@ fn brain(head: &Head, plan: &Plan, lesions: &Lesions, p: (f64, f64), depth: f64,
     if nuclei(head, plan, folded) < 0.0 {
         return t::NUCLEUS;
     }
-    let ribbon = 3.3 + 0.7 * f64::from(plan.fine.at(q.0, q.1));
+    let ribbon = 4.0 + 0.8 * f64::from(plan.fine.at(q.0, q.1));
     if fluid.min(depth) < ribbon {
         return t::CORTEX;
     }

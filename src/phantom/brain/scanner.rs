@@ -18,7 +18,7 @@ const SIGNALS: [(u8, f64, f64); t::COUNT] = [
     (t::MUSCLE, 0.78, 0.75),
     (t::COMPACT, 0.16, 0.12),
     (t::DIPLOE, 0.70, 0.80),
-    (t::FLUID, 0.44, 0.31),
+    (t::FLUID, 0.54, 0.44),
     (t::CORTEX, 0.84, 0.74),
     (t::WHITE, 1.0, 1.0),
     (t::NUCLEUS, 0.88, 0.81),
@@ -39,11 +39,11 @@ const SIGNALS: [(u8, f64, f64); t::COUNT] = [
 const UNITS: [(u8, f64); t::COUNT] = [
     (t::AIR, -1000.0),
     (t::SKIN, 30.0),
-    (t::FAT, -85.0),
+    (t::FAT, -68.0),
     (t::MUSCLE, 50.0),
     (t::COMPACT, 1300.0),
     (t::DIPLOE, 620.0),
-    (t::FLUID, 8.0),
+    (t::FLUID, 17.0),
     (t::CORTEX, 40.0),
     (t::WHITE, 30.0),
     (t::NUCLEUS, 38.0),
@@ -98,13 +98,18 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     let fat = chance.range(0.40, 0.86) as f32;
     table[usize::from(t::FAT)] *= fat;
     table[usize::from(t::DIPLOE)] *= fat;
-    let signal = blur::gaussian(&averaged(&scene.labels, &table), chance.range(0.35, 0.60));
+    // Thick slices mix furrows with the cortex beside them.
+    table[usize::from(t::FLUID)] *= chance.range(0.70, 1.15) as f32;
+    let signal = blur::gaussian(&averaged(&scene.labels, &table), chance.range(0.12, 0.58));
     let (w, h) = signal.size();
     let strength = if chance.chance(0.4) { 0.36 } else { 0.18 };
     let mut bias = || strength * chance.range(-1.0, 1.0);
     let (bx, by, bxx, byy, bxy) = (bias(), bias(), bias(), bias(), bias());
     let mottle = mottle(scene.pitch * FINER as f64, (w, h), chance);
-    let sigma = 0.021 * (0.7 * chance.normal()).clamp(-1.3, 1.5).exp();
+    let sigma = 0.041 * (1.4 * chance.normal()).clamp(-2.6, 1.0).exp();
+    // The matrix is smaller than the image and filled with zeros: noise ends where the signal does.
+    let matrix = chance.range(0.5, 1.1);
+    let [real, imaginary] = [(), ()].map(|()| grain((w, h), matrix, None, chance));
     let mut noisy = Grid::filled(w, h, 0.0_f32);
     for y in 0..h {
         for x in 0..w {
@@ -112,24 +117,23 @@ fn magnetic(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
             let v = 2.0 * y as f64 / h as f64 - 1.0;
             let field = (bx * u + by * v + bxx * u * u + byy * v * v + bxy * u * v).exp();
             let value = f64::from(signal[(x, y)]) * field * f64::from(mottle[(x, y)]);
-            let real = value + sigma * chance.normal();
-            noisy[(x, y)] = real.hypot(sigma * chance.normal()) as f32;
+            let in_phase = value + sigma * f64::from(real[(x, y)]);
+            noisy[(x, y)] = in_phase.hypot(sigma * f64::from(imaginary[(x, y)])) as f32;
         }
     }
-    // Scanners interpolate their matrix to the image.
-    let smooth = blur::gaussian(&noisy, chance.range(0.50, 0.68));
-    let white = chance.range(0.32, 0.70) as f32;
+    let smooth = blur::gaussian(&noisy, chance.range(0.30, 0.45));
+    let white = chance.range(0.31, 0.73) as f32;
     let gamma = chance.range(0.9, 1.15) as f32;
-    let floor = if chance.chance(0.6) { 0.05 } else { 0.0 };
-    smooth.map(|s| {
-        let v = white * s.max(0.0).powf(gamma);
-        // Air is masked to nothing on most scans.
-        if v < floor {
-            v * (v / floor).powi(3)
-        } else {
-            v
+    let mut image = smooth.map(|s| white * s.max(0.0).powf(gamma));
+    // Air is masked to nothing on most scans.
+    if chance.chance(0.8) {
+        let head = scene.labels.map(|l| f32::from(u8::from(*l != t::AIR)));
+        let head = blur::area_average(&head, FINER);
+        for (v, inside) in image.cells_mut().iter_mut().zip(head.cells()) {
+            *v *= inside;
         }
-    })
+    }
+    image
 }
 
 /// Slow change of signal within a tissue, about 1 ± .02.
@@ -139,7 +143,7 @@ fn mottle(mm_per_px: f64, size: (usize, usize), chance: &mut Noise) -> Grid<f32>
     let white = Grid::from_fn(w, h, |_, _| chance.normal() as f32);
     let smooth = blur::gaussian(&white, (2.2 / mm_per_px / coarse as f64).max(0.6));
     let fine = blur::enlarged(&smooth, coarse, size.0, size.1);
-    fine.map(|v| 1.0 + 0.07 * v)
+    fine.map(|v| 1.0 + 0.04 * v)
 }
 
 fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
@@ -153,38 +157,56 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     }
     let mut units = scene.labels.map(|l| table[usize::from(*l)]);
     rest(scene, &mut units, chance);
-    let units = blur::gaussian(&units, chance.range(0.8, 1.15));
+    // A slice is some millimetres thick: furrows and skin run through it obliquely and blur; bone saturates the window
+    // long before its border does.
+    let near = |u: f32| u.clamp(-120.0, 110.0);
+    let soft = blur::gaussian(&units.map(|u| near(*u)), chance.range(1.6, 2.4));
+    let mut far = blur::gaussian(&units.map(|u| u - near(*u)), chance.range(0.8, 1.15));
+    for (u, soft) in far.cells_mut().iter_mut().zip(soft.cells()) {
+        *u += soft;
+    }
+    let units = far;
     let (w, h) = units.size();
     // Bone hardens the beam: the brain beside it reads a few units higher.
     let bone = blur::area_average(&units.map(|u| (u / 1000.0).clamp(0.0, 1.2)), 4);
     let glow = blur::gaussian(&bone, 5.0 / (scene.pitch * 4.0));
     let glow = blur::enlarged(&glow, 4, w, h);
-    let cup = chance.range(4.0, 14.0) as f32;
-    let sigma = chance.range(4.5, 7.5) as f32;
-    let white = Grid::from_fn(w, h, |_, _| chance.normal() as f32);
-    // A reconstruction filter: ramp, then roll-off; its noise is a band.
-    let (a, b) = (blur::gaussian(&white, 1.0), blur::gaussian(&white, 2.6));
-    let gain = sigma / deviation(&a, &b).max(1e-6);
-    let width = chance.gauss(98.0, 6.0).clamp(80.0, 114.0) as f32;
+    let cup = chance.range(2.0, 8.0) as f32;
+    let sigma = chance.range(1.3, 4.3) as f32;
+    let width = chance.gauss(106.0, 8.0).clamp(82.0, 124.0) as f32;
     let level = chance.gauss(38.0, 2.5).clamp(31.0, 44.0) as f32;
     // Through the window at the scanner's matrix, then shrunk: saturated bone has soft borders that way.
     let shown = Grid::from_fn(w, h, |x, y| {
         let at = (x, y);
-        let value = units[at] + cup * glow[at] + gain * (a[at] - b[at]);
+        let value = units[at] + cup * glow[at];
         ((value - level) / width + 0.5).clamp(0.0, 1.0)
     });
-    let soft = chance.range(0.74, 0.84);
-    blur::gaussian(&blur::area_average(&shown, FINER), soft)
+    let soft = chance.range(0.63, 0.71);
+    let mut image = blur::gaussian(&blur::area_average(&shown, FINER), soft);
+    // Noise that the window does not cut off, as it is left at this matrix.
+    let (w, h) = image.size();
+    // A reconstruction filter: ramp, then roll-off; its noise is a band.
+    let noise = grain((w, h), 0.6, Some(2.2), chance);
+    for (v, noise) in image.cells_mut().iter_mut().zip(noise.cells()) {
+        let open = (12.0 * v.min(1.0 - *v)).clamp(0.0, 1.0);
+        *v = (*v + open * sigma / width * noise).clamp(0.0, 1.0);
+    }
+    image
 }
 
-fn deviation(a: &Grid<f32>, b: &Grid<f32>) -> f32 {
-    let sum: f64 = a
-        .cells()
-        .iter()
-        .zip(b.cells())
-        .map(|(a, b)| f64::from(a - b).powi(2))
-        .sum();
-    (sum / a.len().max(1) as f64).sqrt() as f32
+/// Noise of mean 0 and deviation 1 below the frequency of a blur (pixels), and above that of a wider one.
+fn grain(size: (usize, usize), fine: f64, coarse: Option<f64>, chance: &mut Noise) -> Grid<f32> {
+    let white = Grid::from_fn(size.0, size.1, |_, _| chance.normal() as f32);
+    let mut field = blur::gaussian(&white, fine);
+    if let Some(coarse) = coarse {
+        let slow = blur::gaussian(&white, coarse);
+        for (v, slow) in field.cells_mut().iter_mut().zip(slow.cells()) {
+            *v -= slow;
+        }
+    }
+    let power: f64 = field.cells().iter().map(|v| f64::from(*v).powi(2)).sum();
+    let scale = 1.0 / (power / field.len().max(1) as f64).sqrt().max(1e-6) as f32;
+    field.map(|v| v * scale)
 }
 
 /// The head rest: a thin bright shell under the head, on most scans.
@@ -193,7 +215,7 @@ fn rest(scene: &Scene, units: &mut Grid<f32>, chance: &mut Noise) {
     let gap = chance.range(4.0, 12.0);
     let radius = chance.range(104.0, 125.0);
     let open = chance.range(1.2, 1.6);
-    let dense = chance.range(10.0, 200.0) as f32;
+    let dense = chance.range(60.0, 150.0) as f32;
     if !present {
         return;
     }

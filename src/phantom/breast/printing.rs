@@ -31,7 +31,7 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
         quanta,
         electronic: 30.0,
         fixed_pattern: if screen {
-            chance.range(0.034, 0.060)
+            chance.range(0.044, 0.090)
         } else {
             chance.range(0.008, 0.017)
         },
@@ -89,7 +89,7 @@ fn film_look(chance: &mut Noise) -> Look {
             chance.range(-0.25, -0.05) as f32,
             chance.range(-0.02, 0.15) as f32,
         ],
-        blur_px: chance.range(0.48, 0.70),
+        blur_px: chance.range(0.53, 0.75),
     }
 }
 
@@ -148,7 +148,7 @@ fn label(scene: &Scene, image: &mut Grid<f32>, screen: bool, chance: &mut Noise)
         },
         size * chance.range(0.06, 0.12),
     );
-    let share = if screen { 0.45 } else { 0.85 };
+    let share = if screen { 0.35 } else { 0.85 };
     if !chance.chance(share) {
         return;
     }
@@ -160,7 +160,7 @@ fn label(scene: &Scene, image: &mut Grid<f32>, screen: bool, chance: &mut Noise)
     let pitch = 0.95 * height;
     let wide = pitch * text.len() as f64;
     let tag = screen && chance.chance(0.5);
-    let bright = chance.range(0.4, 0.7) as f32;
+    let bright = chance.range(0.3, 0.5) as f32;
     if tag {
         let (w, h) = image.size();
         let (rx, ry) = (0.5 * wide + 0.5 * height, 0.95 * height);

@@ -52,11 +52,11 @@ pub(super) fn grown(seed: u64, woman: &Woman, frame: &Frame, shape: &Shape) -> T
                 let (a, b) = (u * layer.cos + v * layer.sin, v * layer.cos - u * layer.sin);
                 let broad = coarse.at(a * layer.stretch + layer.shift, b + 1.7 * layer.shift);
                 let close = fine.at(a * layer.stretch - layer.shift, b + 0.6 * layer.shift);
-                field[(x, y)] = 1.05 * broad + layer.rough * close + prior[(x, y)];
+                field[(x, y)] = 1.5 * broad + layer.rough * close + prior[(x, y)];
             }
         }
     }
-    let width = chance.range(0.3, 0.5) as f32;
+    let width = chance.range(0.42, 0.66) as f32;
     let mut gland = solved(woman, shape, &fields, width);
     septa(frame, shape, &fine, &coarse, &mut chance, &mut gland);
     let mut tissue = Tissue {
@@ -85,7 +85,7 @@ fn layers(woman: &Woman, chance: &mut Noise) -> Vec<Layer> {
         BreastView::Mlo => 22.5,
         BreastView::Cc => 5.0,
     };
-    let rough = chance.range(0.2, 0.45) as f32;
+    let rough = chance.range(0.08, 0.38) as f32;
     (0..LAYERS)
         .map(|i| {
             let (sin, cos) = (lean + chance.gauss(0.0, 14.0)).to_radians().sin_cos();
@@ -107,7 +107,7 @@ fn textures(seed: u64) -> (Texture, Texture) {
         high,
         anisotropy: 1.0,
     };
-    let [broad, _] = power_law(&mut stream(seed, 6), 7, law(3.0, 0.02, 0.5));
+    let [broad, _] = power_law(&mut stream(seed, 6), 7, law(3.3, 0.03, 0.5));
     let [close, _] = power_law(&mut stream(seed, 7), 8, law(2.4, 0.03, 0.5));
     let texture = |tile, mm_per_texel| Texture { tile, mm_per_texel };
     (texture(broad, 1.3), texture(close, 0.6))

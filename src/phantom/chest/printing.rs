@@ -93,7 +93,7 @@ pub(super) fn surface(seed: u64, person: &Person, frame: &Frame, trunk: &Trunk, 
 }
 
 fn look(chance: &mut Noise, bedside: bool) -> Look {
-    let boost = chance.range(0.3, 1.75) * if bedside { 1.08 } else { 1.0 };
+    let boost = chance.range(0.75, 1.75) * if bedside { 1.08 } else { 1.0 };
     let g = |base: f64, chance: &mut Noise| {
         (1.0 + (base - 1.0) * boost * chance.range(0.85, 1.15)) as f32
     };
@@ -132,7 +132,7 @@ fn blades(chance: &mut Noise, size: f64) -> Vec<Blade> {
         blades.push(Blade {
             at: middle - inward * away,
             normal: inward,
-            penumbra_px: chance.range(1.0, 3.0),
+            penumbra_px: chance.range(1.0, 1.6),
         });
     }
     blades
@@ -171,7 +171,7 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
             quanta: 30_000.0 * chance.range(2.5, 14.0) * pixel * pixel * 0.3 * finer.powi(4),
             electronic: 30.0,
             fixed_pattern: chance.range(0.002, 0.005),
-            correlation_px: 0.4,
+            correlation_px: 0.55,
         },
     );
     let p = film::negative_log(&intensity);

@@ -151,9 +151,9 @@ pub fn primary(seed: u64, options: &JawOptions) -> Grid<f32> {
 /// A field for spongy bone, mm of the film.
 fn trabeculae(seed: u64) -> Texture {
     let law = PowerLaw {
-        beta: 2.4,
+        beta: 2.8,
         low: 0.03,
-        high: 0.45,
+        high: 0.3,
         anisotropy: 1.4,
     };
     let [tile, _] = power_law(&mut stream(seed, 1), 7, law);

@@ -27,7 +27,7 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
         quanta: 26_000.0 * chance.range(15.0, 50.0) * pixel * pixel * 0.5,
         electronic: 30.0,
         // Grain, compression and fine clutter as they are left at this sampling.
-        fixed_pattern: chance.range(0.028, 0.040) * (pixel / 1.1).min(1.0).powf(0.7),
+        fixed_pattern: chance.range(0.034, 0.048) * (pixel / 1.1).min(1.0).powf(0.7),
         correlation_px: 0.0,
     };
     detector::add_noise(&mut intensity, &mut stream(seed, 41), grain);
@@ -47,22 +47,22 @@ fn look(chance: &mut Noise) -> Look {
     };
     Look {
         gains: [
-            g(1.3, chance),
-            g(1.3, chance),
-            g(1.3, chance),
-            g(1.1, chance),
+            g(0.8, chance),
+            g(0.95, chance),
+            g(1.25, chance),
+            g(1.15, chance),
             g(1.2, chance),
         ],
         coarse: chance.range(0.46, 0.62) as f32,
         saturation: 0.3,
         gate: 0.004,
-        steepness: chance.range(3.7, 4.7) as f32,
+        steepness: chance.range(3.5, 4.4) as f32,
         middle: chance.range(0.56, 0.66) as f32,
         jitter: [
             chance.range(-0.02, 0.04) as f32,
             chance.range(-0.18, -0.06) as f32,
         ],
-        blur_px: chance.range(0.48, 0.60),
+        blur_px: chance.range(0.46, 0.56),
     }
 }
 
@@ -81,9 +81,9 @@ fn frame(image: &mut Grid<f32>, chance: &mut Noise) {
             let edge = x.min(w - 1 - x).min(y.min(h - 1 - y)) as f64 + 0.5;
             let along = (x + y) as f64 / w as f64;
             let ragged = reach * (1.0 + 0.2 * (31.0 * along + phase).sin());
-            let cover = (1.0 - (edge - ragged) / (0.85 * reach).max(0.7)).clamp(0.0, 1.0) as f32;
+            let cover = (1.0 - (edge - ragged) / (0.76 * reach).max(0.7)).clamp(0.0, 1.0) as f32;
             let v = &mut image[(x, y)];
-            *v += (0.98 - *v) * cover;
+            *v += (0.93 - *v) * cover;
         }
     }
 }
