@@ -132,6 +132,46 @@ fn a_run_starts_from_a_finished_model_and_keeps_its_places() {
 }
 
 #[test]
+fn a_manifest_says_what_its_images_show() {
+    let place = tempfile::tempdir().unwrap();
+    for name in ["a.png", "b.png"] {
+        let image = image::GrayImage::from_pixel(40, 30, image::Luma([90]));
+        image.save(place.path().join(name)).unwrap();
+    }
+    let path = place.path().join("list.csv");
+    let write = |rows: &str| {
+        let text = format!("file,kind,age_years,sex,effusion,other\n{rows}");
+        std::fs::write(&path, text).unwrap();
+    };
+    let mut plan = plan(TrainingTask::Reader, &place.path().join("out"), 1);
+    plan.data = DataSource::Folder(path.clone());
+    let recipe = Recipe::from_value(&plan.recipe).unwrap();
+    let read = || load(&plan, &recipe, &mut |_| ControlFlow::Continue(()));
+    write("b.png,chest,61.5,f,1,x\na.png,,,,,\n");
+    let data = read().unwrap();
+    let (first, second) = (&data.examples[0].facts, &data.examples[1].facts);
+    assert_eq!(
+        (first.kind.as_str(), first.age_years, first.sex),
+        ("chest", Some(61.5), Some(0))
+    );
+    assert_eq!(first.findings, [("effusion".to_owned(), true)]);
+    assert_eq!(
+        (second.age_years, second.sex, second.findings.len()),
+        (None, None, 0)
+    );
+    for rows in [
+        "missing.png,,,,,\n",
+        "a.png,,old,,,\n",
+        "a.png,,,x,,\n",
+        "a.png,,,,maybe,\n",
+        ",,,,,\n",
+    ] {
+        write(rows);
+        assert_eq!(read().unwrap_err().kind, ErrorKind::Input, "{rows}");
+    }
+}
+
+#[test]
 fn losses_fall() {
     for (task, steps, share) in [
         (TrainingTask::Autoencoder, 60, 0.6),

@@ -17,7 +17,7 @@ pub struct Train {
     /// Which network.
     #[arg(value_enum)]
     task: Task,
-    /// A folder of images, or kinds of phantoms: `hip,chest,breast,jaw,brain-mr,brain-ct`.
+    /// A folder of images, a manifest (`.csv` with a column `file`), or kinds of phantoms: `hip,chest,breast,jaw,brain-mr,brain-ct`.
     #[arg(long)]
     data: String,
     /// How many phantoms of each kind.
