@@ -383,3 +383,22 @@ fn every_kind_of_phantom_encodes_its_findings() {
     let (bone, _) = &jaw.facts.outlines[0];
     assert!(bone.iter().all(|p| p.y > 12.0 && p.y < 52.0));
 }
+
+#[test]
+fn every_bundled_recipe_can_be_used() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/recipes");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let value: Value = toml::from_str(&text).unwrap();
+        let recipe = Recipe::from_value(&value).unwrap();
+        for model in [&recipe.start, &recipe.autoencoder] {
+            let named = !model.as_os_str().is_empty();
+            let found = Path::new(env!("CARGO_MANIFEST_DIR")).join(model);
+            assert!(!named || folder::check(&found).is_ok(), "{}", path.display());
+        }
+        count += 1;
+    }
+    assert!(count >= 7, "{count}");
+}
