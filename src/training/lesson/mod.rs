@@ -93,6 +93,7 @@ fn card(
         latent: None,
         calibration: None,
         names: None,
+        student: None,
         needs: BTreeMap::new(),
     }
 }
