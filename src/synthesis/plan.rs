@@ -36,6 +36,8 @@ pub(super) struct Plan<'a> {
     /// A ControlNet branch with the hint it reads; it takes the adapter's place.
     branch: Option<(&'a Branch, Tensor)>,
     pub(super) frame: Frame,
+    /// The frame of the second pass, where one is worth it.
+    finer: Option<Frame>,
     /// What the model is told to keep: mask (1 = renew) and the source's latent, at latent size.
     known: Option<(Tensor, Tensor, Tensor)>,
     /// The latent that noise is mixed into, and when on the path the walk begins; absent = noise alone.
@@ -80,6 +82,7 @@ impl<'a> Plan<'a> {
         });
         let mut plan = Self::over(generator, request, frame);
         plan.steps = request.steps;
+        plan.finer = plan.frame.finer(request);
         plan.encode(grey.as_ref()).map_err(|e| broken(&e))?;
         plan.begin().map_err(|e| broken(&e))?;
         plan.control(branch).map_err(|e| broken(&e))?;
@@ -88,7 +91,7 @@ impl<'a> Plan<'a> {
 
     /// How many steps a second pass will take; 0 without one.
     pub(super) fn second_steps(&self) -> usize {
-        match self.frame.finer(self.request) {
+        match &self.finer {
             Some(_) => (self.request.steps as f64 * SECOND_STRENGTH).ceil() as usize,
             None => 0,
         }
@@ -100,8 +103,7 @@ impl<'a> Plan<'a> {
         branch: Option<&'a Branch>,
         first: &Grid<f32>,
     ) -> Result<Option<Self>, Error> {
-        let (Some(frame), Some(source)) = (self.frame.finer(self.request), &self.request.source)
-        else {
+        let (Some(frame), Some(source)) = (self.finer.clone(), &self.request.source) else {
             return Ok(None);
         };
         let painted = place(
@@ -151,6 +153,7 @@ impl<'a> Plan<'a> {
             without_hint: Vec::new(),
             with_hint: None,
             frame,
+            finer: None,
             steps: 1,
             stream: 0,
         }

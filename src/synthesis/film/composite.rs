@@ -14,6 +14,9 @@ use crate::radiograph::Pixels;
 /// How far blending reaches inward from the mask's border when the ring is 0, image pixels.
 const INWARD_PX: f32 = 6.0;
 
+/// How often a grainy patch is softened at most: each time takes the finest of what is left.
+const SOFTENINGS: usize = 4;
+
 /// Stream of the seed that grain is drawn from; images draw from streams below it.
 const GRAIN_STREAM: u64 = 1 << 40;
 
@@ -155,22 +158,31 @@ fn match_grain(
     image_number: u64,
 ) {
     // One image with both textures, so that one measure compares them.
-    let both = Grid::from_fn(patch.width(), patch.height(), |x, y| {
-        if renewed[(x, y)] {
-            patch[(x, y)]
-        } else {
-            original[(x, y)]
-        }
-    });
-    let (Some(inner), Some(outer)) = (
-        seam::noise_power(&both, renewed),
-        seam::noise_power(&both, surroundings),
-    ) else {
+    let powers = |patch: &Grid<f32>| {
+        let both = Grid::from_fn(patch.width(), patch.height(), |x, y| {
+            if renewed[(x, y)] {
+                patch[(x, y)]
+            } else {
+                original[(x, y)]
+            }
+        });
+        Some((
+            seam::noise_power(&both, renewed)?,
+            seam::noise_power(&both, surroundings)?,
+        ))
+    };
+    let mut found = powers(patch);
+    for _ in 0..SOFTENINGS {
+        let Some((inner, outer)) = found.filter(|(inner, outer)| *inner > 1.2 * outer) else {
+            break;
+        };
+        soften(patch, (outer / inner).sqrt() as f32);
+        found = powers(patch);
+    }
+    let Some(missing) = found.map(|(inner, outer)| outer - inner) else {
         return;
     };
-    let missing = outer - inner;
-    if missing < 0.0 {
-        soften(patch, (outer / inner).sqrt() as f32);
+    if missing <= 0.0 {
         return;
     }
     // White noise of variance 1 has power 36/36 = 1 behind the high pass; the median of its square is 0.455.
