@@ -244,7 +244,10 @@ fn what_does_not_change_is_not_computed_again_and_changes_nothing() {
     bench.ask(&request);
     let fourth = bench.counts("");
     assert_eq!(fourth.hints, (3, 5), "one new line");
-    assert_eq!(fourth.vectors.0, third.vectors.0, "lines leave labels alone");
+    assert_eq!(
+        fourth.vectors.0, third.vectors.0,
+        "lines leave labels alone"
+    );
     // A fresh engine gives the same image to the last bit.
     request = sketch();
     request.seed = 5;

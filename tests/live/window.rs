@@ -132,8 +132,8 @@ fn a_film_that_says_no_kind_is_guessed_and_the_person_decides() {
 
 #[test]
 fn dragging_an_edge_of_the_canvas_makes_room_and_has_it_filled() {
-    let Opened { mut harness, .. } = opened();
-    let harness = &mut harness;
+    let mut opened = opened();
+    let harness = &mut opened.harness;
     let size = |harness: &Harness<'static, App>| {
         let image = harness
             .state()
