@@ -77,7 +77,8 @@ fn choices(
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .models();
     let mut choices = Vec::new();
-    for model in models.iter().filter(|m| m.card.task == Task::Diffusion) {
+    let chosen = |m: &&ModelFolder| m.card.task == Task::Diffusion && m.card.student.is_none();
+    for model in models.iter().filter(chosen) {
         let card = &model.card;
         let names = card.names.clone().unwrap_or_default();
         let made_for = |other: &&ModelFolder| {

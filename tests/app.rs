@@ -22,7 +22,7 @@ use radcanvas::landmarks::{HipPoint, Side};
 use radcanvas::measure::norberg::norberg_degrees;
 use radcanvas::radiograph::{Pixels, Radiograph, export};
 
-fn model() -> ModelChoice {
+pub(crate) fn model() -> ModelChoice {
     ModelChoice {
         name: "fake".to_owned(),
         title: "Fake".to_owned(),
@@ -41,7 +41,7 @@ fn film(folder: &Path) -> PathBuf {
     path
 }
 
-fn window(start: Start) -> Harness<'static, App> {
+pub(crate) fn window(start: Start) -> Harness<'static, App> {
     Harness::builder()
         .with_size(vec2(1400.0, 900.0))
         .with_max_steps(64)
@@ -59,7 +59,7 @@ fn window(start: Start) -> Harness<'static, App> {
 }
 
 /// Steps until `done`; files are read on threads of their own.
-fn until(harness: &mut Harness<'static, App>, what: &str, done: impl Fn(&App) -> bool) {
+pub(crate) fn until(harness: &mut Harness<'static, App>, what: &str, done: impl Fn(&App) -> bool) {
     let begin = Instant::now();
     while !done(harness.state()) {
         harness.step();
@@ -69,12 +69,12 @@ fn until(harness: &mut Harness<'static, App>, what: &str, done: impl Fn(&App) ->
     harness.run_steps(2);
 }
 
-struct Opened {
-    harness: Harness<'static, App>,
+pub(crate) struct Opened {
+    pub(crate) harness: Harness<'static, App>,
     folder: tempfile::TempDir,
 }
 
-fn opened() -> Opened {
+pub(crate) fn opened() -> Opened {
     let folder = tempfile::tempdir().unwrap();
     let start = Start {
         files: vec![film(folder.path())],
@@ -88,16 +88,16 @@ fn opened() -> Opened {
     Opened { harness, folder }
 }
 
-fn marks(harness: &Harness<'static, App>, layer: Layer) -> usize {
+pub(crate) fn marks(harness: &Harness<'static, App>, layer: Layer) -> usize {
     let open = harness.state().session().open().unwrap();
     open.document().marks_of(layer).count()
 }
 
-fn canvas_center(harness: &Harness<'static, App>, name: &str) -> Pos2 {
+pub(crate) fn canvas_center(harness: &Harness<'static, App>, name: &str) -> Pos2 {
     harness.get_by_label(name).rect().center()
 }
 
-fn drag(harness: &mut Harness<'static, App>, from: Pos2, to: Pos2) {
+pub(crate) fn drag(harness: &mut Harness<'static, App>, from: Pos2, to: Pos2) {
     harness.hover_at(from);
     harness.step();
     harness.drag_at(from);
@@ -151,7 +151,7 @@ fn escape_drops_the_stroke_that_is_being_drawn() {
 }
 
 /// Paints and generates, so that the tray holds results.
-fn with_results() -> Opened {
+pub(crate) fn with_results() -> Opened {
     let mut opened = opened();
     let harness = &mut opened.harness;
     harness.state_mut().act(Action::Tool(Tool::Brush));

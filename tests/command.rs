@@ -464,3 +464,27 @@ fn bench_phantoms_prints_every_gate() {
     );
     refused(2, &["--real"], &["bench", "phantoms", "--real", "chest"]);
 }
+
+#[test]
+fn bench_untouched_finds_no_changed_pixel() {
+    let said = answer(0, &["bench", "untouched", "--count", "200"]);
+    let figures = said["figures"].as_array().unwrap();
+    let value = |name: &str| {
+        let figure = figures.iter().find(|f| f["name"] == name);
+        figure.unwrap_or_else(|| panic!("no {name}"))["value"]
+            .as_f64()
+            .unwrap()
+    };
+    assert_eq!(value("of them changed"), 0.0);
+    assert_eq!(value("of them said to be changed"), 0.0);
+    assert!(value("pixels outside the ring, compared") > 50_000.0);
+    for kind in [
+        "inpainted",
+        "outpainted",
+        "on a larger canvas",
+        "with a ring of 0",
+    ] {
+        assert!(value(kind) > 10.0, "{kind}");
+    }
+    assert!(value("with a second pass") >= 1.0);
+}

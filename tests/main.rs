@@ -16,6 +16,7 @@ mod command;
 mod document;
 mod files;
 mod job;
+mod live;
 mod measure;
 mod network;
 mod objects;

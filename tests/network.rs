@@ -472,6 +472,7 @@ fn saved(path: &Path) -> BTreeMap<String, Tensor> {
         latent: None,
         calibration: None,
         names: Some(Names::default()),
+        student: None,
         needs: BTreeMap::new(),
     };
     folder::save(path, card, &weights.tensors()).unwrap();

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::document::{Edit, Layer};
 use crate::job::JobId;
 
-use super::canvas::{CanvasEvent, Tool};
+use super::canvas::{CanvasEvent, Tool, VeilKind};
 use super::session::{Recipe, ResultId, Workspace};
 
 /// The form of an exported file.
@@ -145,6 +145,14 @@ pub enum Action {
     Generate,
     /// A new seed.
     NewSeed,
+    /// Makes more like a result, by other seeds; absent = like the one that is shown.
+    Variations(Option<ResultId>),
+    /// Takes all settings of a result, and what was drawn and painted for it; absent = of the one that is shown.
+    TakeSettings(Option<ResultId>),
+    /// Lays a difference or a spread over the result, or takes it away again.
+    Veil(VeilKind),
+    /// The kind that was guessed is right.
+    ConfirmKind,
     /// Moves the before/after slider.
     Split(f32),
     /// Live mode on or off.

@@ -159,6 +159,8 @@ impl Demo {
             };
         }
         let Some(recording) = recording else {
+            // Nothing to draw: as if somebody had just gone away.
+            self.touched = Some(now);
             return Wish::Wait(IDLE);
         };
         let began = *self.began.get_or_insert(now);

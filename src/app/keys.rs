@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::action::{Action, ExportKind, FrameChange};
-use super::canvas::Tool;
+use super::canvas::{Tool, VeilKind};
 use super::session::Workspace;
 use crate::document::Layer;
 
@@ -66,6 +66,9 @@ pub const COMMANDS: &[Command] = &[
     command("Tools", "select", "Select", "V", || {
         Action::Tool(Tool::Select)
     }),
+    command("Tools", "bounds", "Canvas bounds", "K", || {
+        Action::Tool(Tool::Bounds)
+    }),
     command("Tools", "finer", "Finer line", "[", || {
         Action::Size(1.0 / 1.25)
     }),
@@ -87,6 +90,16 @@ pub const COMMANDS: &[Command] = &[
     command("View", "overlays", "Overlays", "O", || Action::Overlays),
     command("View", "before-after", "Before and after", "Tab", || {
         Action::BeforeAfter
+    }),
+    command(
+        "View",
+        "difference",
+        "Difference from the image",
+        "D",
+        || Action::Veil(VeilKind::Difference),
+    ),
+    command("View", "spread", "Spread over the seeds", "S", || {
+        Action::Veil(VeilKind::Spread)
     }),
     command("View", "next-frame", "Next frame", "PageDown", || {
         Action::Frame(FrameChange::Step(1))
@@ -144,6 +157,16 @@ pub const COMMANDS: &[Command] = &[
     command("Work", "reject", "Reject the result", "Delete", || {
         Action::Reject(None)
     }),
+    command("Work", "variations", "More like the result", "J", || {
+        Action::Variations(None)
+    }),
+    command(
+        "Work",
+        "settings",
+        "Take the settings of the result",
+        "U",
+        || Action::TakeSettings(None),
+    ),
     command("Work", "cancel", "Cancel", "Escape", || Action::Cancel),
     command("Work", "find-hips", "Find hip points", "", || {
         Action::FindHips

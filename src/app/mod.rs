@@ -230,11 +230,24 @@ impl App {
     }
 
     pub(crate) fn reset_demo(&mut self) {
-        self.session.live.switch(false);
+        // Nothing of the last visitor stays: no recipe, no view, no key, no theme, no panel where it was dragged.
+        self.leave_case();
+        let fresh = Session {
+            engine_ready: self.session.engine_ready,
+            engine_error: self.session.engine_error.take(),
+            full_screen: self.session.full_screen,
+            ..Session::new(&Settings::default(), &self.models)
+        };
+        self.session = fresh;
+        self.settings = Settings::default();
+        self.keys = Keys::new(&self.settings.keys);
+        self.stage.reset();
+        let ctx = self.ctx.clone();
+        ctx.set_theme(egui::Theme::Dark);
+        egui::Popup::close_all(&ctx);
         if let Some(demo) = &mut self.demo {
             demo.restart();
         }
-        let ctx = self.ctx.clone();
         self.carry_out(&ctx, Action::OpenCase(0));
     }
 
@@ -242,9 +255,13 @@ impl App {
     fn run_demo(&mut self, ctx: &egui::Context) {
         let touched = ctx.input(|input| {
             input.pointer.any_pressed()
-                || input.events.iter().any(
-                    |event| matches!(event, egui::Event::Key { key, .. } if *key != egui::Key::F5),
-                )
+                || input.events.iter().any(|event| match event {
+                    egui::Event::Key { key, .. } => *key != egui::Key::F5,
+                    egui::Event::MouseWheel { .. }
+                    | egui::Event::Touch { .. }
+                    | egui::Event::Zoom(_) => true,
+                    _ => false,
+                })
         });
         let Some(demo) = &mut self.demo else {
             return;
@@ -255,7 +272,9 @@ impl App {
         }
         let recording = match &self.session.stage {
             Stage::Open(open) => open.recording.as_ref(),
-            _ => return,
+            Stage::Loading { .. } => return,
+            // A visitor who closed the case left nothing to look at: the loop comes back all the same.
+            Stage::Empty | Stage::Failed(_) => None,
         };
         let wish = demo.wish(recording, now);
         if !self.session.live.on {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::progress::Bar;
 use super::{Common, carry_out, engine_of, report, say, say_json};
+use crate::document::{Document, Edit, Layer, Mark, Operation, Shape};
 use crate::engine::LocalEngine;
 use crate::grid::Grid;
 use crate::job::record::{self, Record};
@@ -16,7 +17,7 @@ use crate::job::{
     Error, ErrorKind, GivenNoise, Mode, ModelReference, Order, Outcome, Product, Request, Sampler,
     Sex,
 };
-use crate::radiograph;
+use crate::radiograph::{self, Margins};
 
 /// What is generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -75,6 +76,12 @@ pub(super) struct Generate {
     /// How far outside the mask pixels may change.
     #[arg(long, default_value_t = 12.0)]
     ring_px: f64,
+    /// Pixels of room added at the edges and painted as part of the mask: inpainting fills them.
+    #[arg(long, num_args = 4, value_names = ["LEFT", "TOP", "RIGHT", "BOTTOM"])]
+    extend: Option<Vec<usize>>,
+    /// Passes: 2 = a mask larger than the model is gone over once more in a tighter crop.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
+    passes: u8,
     /// Initial noise instead of the seed's: a safetensors file with one f32 tensor `[N,C,H,W]`.
     #[arg(long)]
     noise: Option<PathBuf>,
@@ -248,10 +255,71 @@ fn single_request(options: &Generate) -> Result<Request, Error> {
         request.size = Some([*width, *height]);
     }
     request.noise = options.noise.as_deref().map(given_noise).transpose()?;
+    request.passes = usize::from(options.passes);
+    if let Some(edges) = options.extend.as_deref() {
+        extend(&mut request, edges)?;
+    }
     if mode == Mode::Sketch && request.hint.is_none() {
         return Err(usage("a sketch needs --hint".to_owned()).remedy("give white lines on black"));
     }
     Ok(request)
+}
+
+/// Gives the image room at its edges: lines and mask move with it, and the room is part of the mask.
+fn extend(request: &mut Request, edges: &[usize]) -> Result<(), Error> {
+    let usage = |what: String| Error::new(ErrorKind::Usage, what);
+    let (Some(source), &[left, top, right, bottom]) = (&request.source, edges) else {
+        return Err(usage("there is no image to extend".to_owned()).remedy("give --image"));
+    };
+    if request.mode != Mode::Inpaint {
+        return Err(
+            usage("only inpainting fills the room of --extend".to_owned())
+                .remedy("say `generate inpaint`"),
+        );
+    }
+    let size = (source.width(), source.height());
+    let mut document = Document::new(Arc::clone(source));
+    for raster in [&request.hint, &request.mask].into_iter().flatten() {
+        if raster.size() != size {
+            let what = "hint and mask must be of the size of the image before it is extended";
+            return Err(usage(what.to_owned()).remedy("draw them on the image itself"));
+        }
+    }
+    let layers = [
+        (Layer::Sketch, request.hint.take()),
+        (Layer::Mask, request.mask.take()),
+    ];
+    let mut edits: Vec<Edit> = layers
+        .into_iter()
+        .filter_map(|(layer, raster)| {
+            let inside = raster?;
+            let shape = Shape::Region {
+                bounds: inside.bounds(),
+                inside,
+            };
+            let operation = Operation::Paint;
+            Some(Edit::AddMark(Arc::new(Mark {
+                layer,
+                operation,
+                shape,
+            })))
+        })
+        .collect();
+    edits.push(Edit::Extend(Margins {
+        left,
+        top,
+        right,
+        bottom,
+    }));
+    for edit in &edits {
+        document
+            .apply(edit)
+            .map_err(|error| usage(error.to_string()))?;
+    }
+    request.source = Some(Arc::clone(document.image()));
+    request.hint = document.hint();
+    request.mask = document.mask();
+    Ok(())
 }
 
 /// The one tensor of a file of noise.

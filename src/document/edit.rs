@@ -8,7 +8,7 @@ use super::{Document, Layer, Mark, Note};
 use crate::geometry::Point;
 use crate::grid::Grid;
 use crate::landmarks::{HipLandmarks, HipPoint, Side};
-use crate::radiograph::Radiograph;
+use crate::radiograph::{Margins, Radiograph};
 
 /// A result that became part of the document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -51,6 +51,8 @@ pub enum Edit {
     RemoveNote(usize),
     /// Makes a result the image that is shown and worked on.
     Accept(Arc<Accepted>),
+    /// Gives the image room at its edges, painted on the mask layer.
+    Extend(Margins),
 }
 
 /// Why an edit cannot be applied; the document is then as it was.
@@ -84,6 +86,12 @@ pub enum EditError {
         /// Rows of the image.
         height: usize,
     },
+    /// A canvas that is extended by nothing.
+    #[error("the canvas is not extended: every edge stays where it is")]
+    NoRoom,
+    /// A canvas that no file could hold.
+    #[error("an image can have at most 65535 pixels a side")]
+    TooLarge,
     /// An accepted image that carries no synthetic mark.
     #[error("a generated image without its synthetic mark is refused")]
     NotMarked,
@@ -140,6 +148,7 @@ impl Document {
                 self.notes.remove(index);
             }
             Edit::Accept(accepted) => self.accept(accepted)?,
+            Edit::Extend(margins) => self.extend(margins)?,
         }
         Ok(())
     }

@@ -165,5 +165,6 @@ pub fn step_name(edit: &Edit) -> &'static str {
         Edit::AddNote(_) => "note",
         Edit::RemoveNote(_) => "remove note",
         Edit::Accept(_) => "accept result",
+        Edit::Extend(_) => "extend canvas",
     }
 }

@@ -4,6 +4,7 @@
 //! clone (marks and accepted results are shared), so that history can keep a thousand of them.
 
 mod edit;
+mod extend;
 pub mod fill;
 mod history;
 mod mark;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Engine, Error, ErrorKind, HipReading, Made, Measurement, Mode, Observe, Order, Outcome,
-    Product, Progress, Reading, Request, Seam,
+    Engine, Error, ErrorKind, GivenNoise, HipReading, Made, Measurement, Mode, Observe, Order,
+    Outcome, Product, Progress, Reading, Request, Seam,
 };
 use crate::geometry::Point;
 use crate::grid::Grid;
@@ -39,6 +39,11 @@ impl Engine for Fake {
                 Ok(Product::Reading(Reading::Saliency(vec![
                     radiograph.grey(&radiograph.initial_window()),
                 ])))
+            }
+            Order::Measure(Measurement::Kind { .. }) => {
+                let sure = [("hip", 0.9), ("chest", 0.1)];
+                let sure = sure.map(|(kind, share)| (kind.to_owned(), share));
+                Ok(Product::Reading(Reading::Kind(sure.to_vec())))
             }
             Order::Train(_) | Order::Study(_) => Err(Error::new(
                 ErrorKind::Failed,
@@ -119,6 +124,13 @@ fn made(request: &Request, image_number: u64) -> Made {
         hips: Some(hips(&radiograph)),
         saliency: vec![radiograph.grey(&radiograph.initial_window())],
         findings: vec![("effusion".to_owned(), noise.uniform())],
+        latent: request.preview.then(|| {
+            let latent = GivenNoise {
+                shape: [1, 1, 1],
+                values: vec![request.seed as f32],
+            };
+            (changed.bounds(), latent)
+        }),
         changed,
         radiograph: Arc::new(radiograph),
     }

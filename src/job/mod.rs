@@ -22,5 +22,6 @@ pub use order::{
 pub use outcome::{HipReading, Made, Outcome, Seam};
 pub use request::{
     Attributes, Control, GivenNoise, Mode, ModelReference, Request, RingPolicy, Sampler, Sex,
+    WarmStart,
 };
 pub use worker::{BuildEngine, Task, Wake, Worker};

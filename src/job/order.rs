@@ -36,6 +36,13 @@ pub enum Measurement {
         /// Window that maps it to grey; absent = its initial window.
         window: Option<DisplayWindow>,
     },
+    /// What kind of image it is.
+    Kind {
+        /// The image.
+        radiograph: Arc<Radiograph>,
+        /// Window that maps it to grey; absent = its initial window.
+        window: Option<DisplayWindow>,
+    },
     /// Saliency maps of the reader's blocks, for the D-score.
     Saliency {
         /// The image.
@@ -50,6 +57,8 @@ pub enum Measurement {
 pub enum Reading {
     /// Hip points with their uncertainty.
     Hips(HipReading),
+    /// Kinds with the reader's probabilities, which add up to 1; the likeliest first.
+    Kind(Vec<(String, f64)>),
     /// One map a block.
     Saliency(Vec<Grid<f32>>),
 }

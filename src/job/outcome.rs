@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Request;
+use super::{GivenNoise, Request};
+use crate::geometry::PixelRect;
 use crate::grid::Grid;
 use crate::landmarks::HipLandmarks;
 use crate::radiograph::Radiograph;
@@ -35,6 +36,9 @@ pub struct Seam {
     pub jump: f64,
     /// High-pass noise power of the patch over that of its surroundings; 1 = alike.
     pub noise_ratio: f64,
+    /// Whether gain or offset would have had to be larger than is allowed: the patch does not belong there.
+    #[serde(default)]
+    pub clamped: bool,
 }
 
 /// One generated image with its numbers.
@@ -60,6 +64,9 @@ pub struct Made {
     pub saliency: Vec<Grid<f32>>,
     /// The reader's opinion: findings with probability.
     pub findings: Vec<(String, f64)>,
+    /// What the walk ended in and the square of the image it shows, for the warm start of the next preview; previews
+    /// only.
+    pub latent: Option<(PixelRect, GivenNoise)>,
 }
 
 /// What a request became.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::geometry::PixelRect;
 use crate::grid::Grid;
 use crate::landmarks::HipLandmarks;
 use crate::radiograph::{DisplayWindow, Radiograph};
@@ -122,6 +123,23 @@ pub struct GivenNoise {
     pub values: Vec<f32>,
 }
 
+/// A latent to begin with instead of noise alone: what an earlier answer ended in, before a small edit.
+///
+/// It is part of the request, so that a record of the answer gives the same image again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WarmStart {
+    /// Where on the path the walk begins, above 0 and below 1; 1 would be noise alone.
+    pub t: f64,
+    /// The square of the image that the latent shows; where another one is generated it is left alone.
+    pub region: PixelRect,
+    /// The latent; noise is mixed into it first.
+    pub latent: GivenNoise,
+}
+
+const fn one_pass() -> usize {
+    1
+}
+
 /// Everything a generation needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Request {
@@ -178,6 +196,12 @@ pub struct Request {
     /// Initial noise of each image, if it does not come from the seed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub noise: Option<GivenNoise>,
+    /// Begins with an earlier answer instead of noise alone; for one image only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm: Option<WarmStart>,
+    /// 2 = a painted part that is larger than the model is made again in a tighter crop, from what the first pass made.
+    #[serde(default = "one_pass")]
+    pub passes: usize,
     /// A draft while the pen moves: the preview decoder and no measurements.
     #[serde(default)]
     pub preview: bool,
@@ -207,6 +231,8 @@ impl Request {
             control: Control::default(),
             ring: RingPolicy::default(),
             noise: None,
+            warm: None,
+            passes: 2,
             preview: false,
         }
     }

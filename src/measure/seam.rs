@@ -11,6 +11,8 @@ pub struct Match {
     pub gain: f64,
     /// Offset after the factor.
     pub offset: f64,
+    /// Whether one of them would have had to be larger.
+    pub clamped: bool,
 }
 
 impl Match {
@@ -18,6 +20,7 @@ impl Match {
     pub const NONE: Self = Self {
         gain: 1.0,
         offset: 0.0,
+        clamped: false,
     };
 }
 
@@ -51,19 +54,19 @@ pub fn fit(patch: &Grid<f32>, source: &Grid<f32>, outside: &Grid<bool>, range: f
     else {
         return Match::NONE;
     };
-    let gain = if patch_sd > 1e-6 * range.abs().max(1e-12) {
-        (source_sd / patch_sd).clamp(0.8, 1.25)
+    let wanted = if patch_sd > 1e-6 * range.abs().max(1e-12) {
+        source_sd / patch_sd
     } else {
         1.0
     };
-    let offset = source_mean - gain * patch_mean;
-    let limit = 0.25 * range.abs();
+    let gain = wanted.clamp(0.8, 1.25);
+    let needed = source_mean - gain * patch_mean;
+    let limit = 0.25 * range.abs() + (gain - 1.0).abs() * range.abs();
+    let offset = needed.clamp(-limit, limit);
     Match {
         gain,
-        offset: offset.clamp(
-            -limit - (gain - 1.0).abs() * range,
-            limit + (gain - 1.0).abs() * range,
-        ),
+        offset,
+        clamped: gain != wanted || offset != needed,
     }
 }
 

@@ -9,6 +9,7 @@ mod check;
 mod dicom;
 mod error;
 mod export;
+mod extend;
 mod luminance;
 mod open;
 mod pixels;
@@ -27,6 +28,7 @@ use crate::grid::Grid;
 pub use apart::{decode_apart, serve};
 pub use error::{ReadError, ReadProblem};
 pub use export::{ExportError, Values, export, export_step, values};
+pub use extend::Margins;
 pub use open::{
     ImageFile, InspectedWindow, Inspection, inspect, inspect_all, open, open_bytes, read,
 };

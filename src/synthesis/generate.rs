@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::kept::Kept;
 use super::plan::Plan;
 use super::readings::Readers;
-use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, Mode, Observe, Outcome, Progress, Request};
 use crate::network::autoencoder::{Autoencoder, FACTOR};
 use crate::network::control::Branch;
@@ -29,8 +29,10 @@ pub struct Generator {
     pub diffusion_hash: String,
     /// Where they run.
     pub place: Place,
-    /// The step lengths it was distilled for; without them the plain velocity is asked.
+    /// Whether it is told the lengths of its steps, as it was distilled; otherwise the plain velocity is asked.
     pub few_step: bool,
+    /// What live requests need not compute again.
+    pub kept: Kept,
 }
 
 /// A ControlNet branch of a generator.
@@ -55,30 +57,50 @@ pub fn generate(
     let started = Instant::now();
     check(request)?;
     check_noise(generator, request)?;
+    check_warm(generator, request)?;
     // From here on the request names the model that is used, in every mark and record.
     let mut request = request.clone();
     request.model = generator.model.clone();
     request.control_model = control.map(|control| control.model.clone());
     let request = &request;
-    let plan = Plan::new(generator, control.map(|control| &control.branch), request)?;
+    let branch = control.map(|control| &control.branch);
+    let plan = Plan::new(generator, branch, request)?;
     let mut images = Vec::with_capacity(request.count);
+    let second_steps = plan.second_steps();
+    let each = plan.steps + second_steps;
     for n in 0..request.count {
         let image_number = request.first_image + n as u64;
-        let mut report = |step: usize, preview: Option<Arc<Grid<f32>>>| {
-            let steps = request.count * request.steps;
-            let done = n * request.steps + step;
+        let mut report = |step: usize| {
+            let steps = request.count * each;
+            let done = n * each + step;
             let spent = started.elapsed().as_secs_f64();
             observe(Progress {
                 stage: "denoising".to_owned(),
                 step: done,
                 steps,
                 seconds_left: (done > 0).then(|| spent / done as f64 * (steps - done) as f64),
-                preview,
+                preview: None,
                 value: None,
             })
         };
-        let grey = plan.sample(generator, request, image_number, &mut report)?;
-        images.push(plan.finish(readers, request, image_number, &grey)?);
+        let first = plan.sample(image_number, &mut report)?;
+        let second = plan.second(branch, &first.grey)?;
+        let mut made = match &second {
+            Some(second) => {
+                let mut report = |step: usize| report(plan.steps + step);
+                let finer = second.sample(image_number, &mut report)?;
+                second
+                    .frame
+                    .finish(readers, request, image_number, &finer.grey)?
+            }
+            None => plan
+                .frame
+                .finish(readers, request, image_number, &first.grey)?,
+        };
+        if request.preview {
+            made.latent = Some((plan.frame.crop.region, first.latent));
+        }
+        images.push(made);
     }
     Ok(Outcome {
         request: Arc::new(request.clone()),
@@ -105,6 +127,28 @@ fn check_noise(generator: &Generator, request: &Request) -> Result<(), Error> {
         request.count
     );
     Err(Error::new(ErrorKind::Usage, what).remedy("give a tensor [N,C,H,W] that fits the model"))
+}
+
+/// Refuses a warm start that does not fit the latent, or that begins nowhere on the path.
+fn check_warm(generator: &Generator, request: &Request) -> Result<(), Error> {
+    let Some(warm) = &request.warm else {
+        return Ok(());
+    };
+    let side = generator.size / FACTOR;
+    let wanted = [generator.latent, side, side];
+    let fits = warm.latent.shape == wanted
+        && warm.latent.values.len() == wanted.iter().product::<usize>()
+        && warm.latent.values.iter().all(|v| v.is_finite());
+    if fits && warm.t > 0.0 && warm.t < 1.0 && request.count == 1 {
+        return Ok(());
+    }
+    let what = format!(
+        "the warm start has the shape {:?} and begins at {}, for {} images",
+        warm.latent.shape, warm.t, request.count
+    );
+    Err(Error::new(ErrorKind::Usage, what).remedy(
+        "give one latent of the model's size, a time between 0 and 1, and ask for one image",
+    ))
 }
 
 /// Refuses what contradicts itself.

@@ -1,17 +1,16 @@
 //! Schedules, samplers, control, in- and outpainting: a request becomes an outcome. Owns no weights.
 
-pub mod composite;
-pub mod crop;
-mod finish;
+mod film;
 mod generate;
-pub mod grey;
+pub mod kept;
 mod plan;
 mod readings;
-pub mod resize;
 pub mod sampler;
 pub mod schedule;
 
+pub use film::{composite, crop, frame, grey, resize};
 pub use generate::{ControlModel, Generator, generate};
 pub use readings::{
-    HipDetailModel, HipModel, ReaderModel, Readers, read_findings, read_hips, read_saliency,
+    HipDetailModel, HipModel, ReaderModel, Readers, read_findings, read_hips, read_kind,
+    read_saliency,
 };

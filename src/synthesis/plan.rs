@@ -2,20 +2,19 @@
 //!
 //! Separate from the composite because nothing here knows about the source's depth: it is all model pixels.
 
-use std::sync::Arc;
+use std::ops::ControlFlow;
 
 use candle_core::Tensor;
 
-use super::composite::{Blend, blend};
-use super::crop::CropTransform;
+use super::film::crop::CropTransform;
+use super::film::frame::{Frame, place};
+use super::film::resize::{resize, resize_lines};
 use super::generate::Generator;
-use super::grey::GreyMap;
 use super::readings::{broken, image_tensor};
 use super::sampler::{Known, Step, grid, noised, walk};
-use crate::document::mask::bounds;
-use crate::geometry::{Affine, PixelRect, Point};
+use crate::geometry::{Affine, Point};
 use crate::grid::Grid;
-use crate::job::{Attributes, Error, ErrorKind, Mode, Request, Sex};
+use crate::job::{Attributes, Error, ErrorKind, GivenNoise, Request, Sex};
 use crate::landmarks::HipLandmarks;
 use crate::network::autoencoder::{FACTOR, latent_mask};
 use crate::network::condition::{Condition, Moment, Names, guided};
@@ -25,147 +24,209 @@ use crate::noise::Noise;
 
 /// Stream of the ancestral sampler's fresh noise: beyond those of the images.
 const FRESH_STREAM: u64 = 1 << 41;
+/// Stream of the noise of a second pass.
+const SECOND_STREAM: u64 = 1 << 42;
+/// How much of a second pass is new: it sharpens what the first one decided.
+const SECOND_STRENGTH: f64 = 0.4;
 
 /// Everything that all images of a request share.
 pub(super) struct Plan<'a> {
+    generator: &'a Generator,
+    request: &'a Request,
     /// A ControlNet branch with the hint it reads; it takes the adapter's place.
     branch: Option<(&'a Branch, Tensor)>,
-    pub(super) crop: CropTransform,
-    pub(super) map: GreyMap,
-    /// In- and outpainting: where the patch counts.
-    pub(super) blend: Option<Blend>,
+    pub(super) frame: Frame,
+    /// The frame of the second pass, where one is worth it.
+    finer: Option<Frame>,
     /// What the model is told to keep: mask (1 = renew) and the source's latent, at latent size.
     known: Option<(Tensor, Tensor, Tensor)>,
-    /// The whole source's latent, for a strength below 1.
-    start: Option<Tensor>,
+    /// The latent that noise is mixed into, and when on the path the walk begins; absent = noise alone.
+    origin: Option<(Tensor, f64)>,
     condition: Condition,
     /// What the adapter adds for an empty hint: the network never knew it without.
     without_hint: Vec<Tensor>,
     /// What it adds for this hint, at the weight asked for; absent without a hint.
     with_hint: Option<Vec<Tensor>>,
-    pub(super) size: (usize, usize),
+    /// Steps of the walk.
+    pub(super) steps: usize,
+    /// First stream of the images' noise.
+    stream: u64,
+}
+
+/// What a walk ended in.
+pub(super) struct Sampled {
+    /// Grey, 0–1, at the model's size.
+    pub(super) grey: Grid<f32>,
+    /// The latent.
+    pub(super) latent: GivenNoise,
 }
 
 impl<'a> Plan<'a> {
     /// Encodes what is known and runs the control adapter: once a request, whatever the number of images.
     pub(super) fn new(
-        generator: &Generator,
+        generator: &'a Generator,
         branch: Option<&'a Branch>,
-        request: &Request,
+        request: &'a Request,
     ) -> Result<Self, Error> {
-        let size = match (&request.source, request.size, &request.hint) {
-            (Some(source), ..) => (source.width(), source.height()),
-            (None, Some([w, h]), _) => (w, h),
-            (None, None, Some(hint)) => hint.size(),
-            (None, None, None) => (generator.size, generator.size),
-        };
-        let map = match &request.source {
-            Some(source) => GreyMap::new(source, request.window.as_ref())?,
-            None => GreyMap::twelve_bit(),
-        };
-        let renew = request.mask.as_ref().and_then(|mask| match request.mode {
-            Mode::Inpaint => Some(mask.map(|m| if *m > 0 { 255 } else { 0 })),
-            Mode::Outpaint => Some(mask.map(|m| if *m > 0 { 0 } else { 255 })),
-            Mode::Sketch | Mode::Sample => None,
+        let frame = Frame::new(request, generator.size)?;
+        let encoded = frame.blend.is_some() || request.strength < 1.0;
+        let grey = request.source.as_ref().filter(|_| encoded).map(|source| {
+            let window = request.window.as_ref();
+            generator.kept.film(source, frame.crop.region, window, || {
+                resize(
+                    &frame.grey(source),
+                    frame.crop.model_px,
+                    frame.crop.model_px,
+                )
+            })
         });
-        let crop = match &renew {
-            Some(renew) => {
-                let touched = bounds(renew).unwrap_or_default();
-                let bounds = touched.grown(request.ring.px.ceil() as i64);
-                CropTransform::around(size, bounds, generator.size)
-            }
-            None => CropTransform::whole(size, generator.size),
+        let mut plan = Self::over(generator, request, frame);
+        plan.steps = request.steps;
+        plan.finer = plan.frame.finer(request);
+        plan.encode(grey.as_ref()).map_err(|e| broken(&e))?;
+        plan.begin().map_err(|e| broken(&e))?;
+        plan.control(branch).map_err(|e| broken(&e))?;
+        Ok(plan)
+    }
+
+    /// How many steps a second pass will take; 0 without one.
+    pub(super) fn second_steps(&self) -> usize {
+        match &self.finer {
+            Some(_) => (self.request.steps as f64 * SECOND_STRENGTH).ceil() as usize,
+            None => 0,
+        }
+    }
+
+    /// The plan that goes over what the first pass painted once more, in a tighter crop; `None` without one.
+    pub(super) fn second(
+        &self,
+        branch: Option<&'a Branch>,
+        first: &Grid<f32>,
+    ) -> Result<Option<Self>, Error> {
+        let (Some(frame), Some(source)) = (self.finer.clone(), &self.request.source) else {
+            return Ok(None);
         };
-        let mut plan = Self {
+        let painted = place(
+            &self.frame.crop.grey_from_model(first),
+            self.frame.crop.region,
+            frame.crop.region,
+        );
+        let touched = frame.touched().unwrap_or_default();
+        let mut grey = frame.grey(source);
+        for ((cell, new), touched) in grey
+            .cells_mut()
+            .iter_mut()
+            .zip(painted.cells())
+            .zip(touched.cells())
+        {
+            if *touched > 0 {
+                *cell = *new;
+            }
+        }
+        let grey = resize(&grey, frame.crop.model_px, frame.crop.model_px);
+        let steps = self.second_steps();
+        let mut plan = Self::over(self.generator, self.request, frame);
+        plan.steps = steps;
+        plan.stream = SECOND_STREAM;
+        plan.encode(Some(&grey)).map_err(|e| broken(&e))?;
+        plan.origin = plan
+            .known
+            .as_ref()
+            .map(|(_, latent, _)| (latent.clone(), SECOND_STRENGTH));
+        plan.control(branch).map_err(|e| broken(&e))?;
+        Ok(Some(plan))
+    }
+
+    fn over(generator: &'a Generator, request: &'a Request, frame: Frame) -> Self {
+        Self {
+            generator,
+            request,
             branch: None,
-            blend: renew
-                .as_ref()
-                .map(|renew| blend(renew, request.ring.px, crop.region)),
             known: None,
-            start: None,
+            origin: None,
             condition: condition(
                 &generator.diffusion.names,
                 &request.attributes,
                 request.landmarks.as_ref(),
-                &crop,
+                &frame.crop,
             ),
             without_hint: Vec::new(),
             with_hint: None,
-            crop,
-            map,
-            size,
-        };
-        plan.encode(generator, request).map_err(|e| broken(&e))?;
-        plan.control(generator, branch, request)
-            .map_err(|e| broken(&e))?;
-        Ok(plan)
+            frame,
+            finer: None,
+            steps: 1,
+            stream: 0,
+        }
     }
 
-    /// Latents of what is known.
-    fn encode(&mut self, generator: &Generator, request: &Request) -> candle_core::Result<()> {
-        let Some(source) = &request.source else {
+    fn latent(&self, grey: &Grid<f32>) -> candle_core::Result<Tensor> {
+        self.generator.kept.latent(grey, || {
+            let image = image_tensor(grey).map_err(|e| candle_core::Error::Msg(e.what))?;
+            self.generator.autoencoder.encode(&image)
+        })
+    }
+
+    /// Latents of what is known; `grey` is the source at the model's size.
+    fn encode(&mut self, grey: Option<&Grid<f32>>) -> candle_core::Result<()> {
+        let Some(grey) = grey else { return Ok(()) };
+        if self.request.strength < 1.0 {
+            self.origin = Some((self.latent(grey)?, self.request.strength.max(1e-3)));
+        }
+        let Some(touched) = self.frame.touched() else {
             return Ok(());
         };
-        let tensor =
-            |grey: &Grid<f32>| image_tensor(grey).map_err(|e| candle_core::Error::Msg(e.what));
-        let needs_start = request.strength < 1.0;
-        if self.blend.is_none() && !needs_start {
-            return Ok(());
-        }
-        let stored = source
-            .pixels
-            .crop_f32(self.crop.region.intersection(whole(self.size)));
-        let inside = self.crop.region.intersection(whole(self.size));
-        let grey = place(&self.map.grey(&stored), inside, self.crop.region);
-        let grey = super::resize::resize(&grey, self.crop.model_px, self.crop.model_px);
-        let image = tensor(&grey)?;
-        if needs_start || self.blend.is_some() {
-            self.start = Some(generator.autoencoder.encode(&image)?);
-        }
-        if let Some(blend) = &self.blend {
-            let renewed = blend.share.map(|s| if *s > 0.0 { 255_u8 } else { 0 });
-            let mut in_crop = Grid::filled(self.crop.region.width, self.crop.region.height, 0_u8);
-            let (dx, dy) = (
-                blend.region.x - self.crop.region.x,
-                blend.region.y - self.crop.region.y,
-            );
-            for y in 0..renewed.height() {
-                let to = (dx as usize, y + dy as usize);
-                in_crop.row_mut(to.1)[to.0..to.0 + renewed.width()].copy_from_slice(renewed.row(y));
+        let model = self.frame.crop.model_px;
+        let touched =
+            resize_lines(&touched, model, model).map(|v| if *v > 0.0 { 255_u8 } else { 0 });
+        // The renewed part is blanked in pixels before encoding, so that nothing of it leaks into the latent.
+        let blanked = Grid::from_fn(model, model, |x, y| {
+            if touched[(x, y)] > 0 {
+                0.5
+            } else {
+                grey[(x, y)]
             }
-            let model = self.crop.model_px;
-            let touched = super::resize::resize_lines(&in_crop, model, model)
-                .map(|v| if *v > 0.0 { 255_u8 } else { 0 });
-            // The renewed part is blanked in pixels before encoding, so that nothing of it leaks into the latent.
-            let blanked = Grid::from_fn(model, model, |x, y| {
-                if touched[(x, y)] > 0 {
-                    0.5
-                } else {
-                    grey[(x, y)]
-                }
-            });
-            let kept = generator.autoencoder.encode(&tensor(&blanked)?)?;
-            let latent = self.start.clone().unwrap_or_else(|| kept.clone());
-            let mask = latent_mask(&touched)?.to_device(&generator.place.device)?;
-            self.known = Some((mask, latent, kept));
+        });
+        let mask = latent_mask(&touched)?.to_device(&self.generator.place.device)?;
+        self.known = Some((mask, self.latent(grey)?, self.latent(&blanked)?));
+        // What is painted is made anew: the source shines through only where it is kept.
+        self.origin = None;
+        Ok(())
+    }
+
+    /// A warm start takes the place of every other.
+    fn begin(&mut self) -> candle_core::Result<()> {
+        let region = self.frame.crop.region;
+        let warm = self.request.warm.as_ref();
+        if let Some(warm) = warm.filter(|warm| warm.region == region) {
+            let [channels, rows, columns] = warm.latent.shape;
+            let shape = (1, channels, rows, columns);
+            let device = &self.generator.place.device;
+            let latent = Tensor::from_slice(&warm.latent.values, shape, device)?;
+            self.origin = Some((latent, warm.t));
         }
         Ok(())
+    }
+
+    fn adapted(
+        &self,
+        lines: &Grid<f32>,
+        landmarks: Option<&HipLandmarks>,
+    ) -> candle_core::Result<Vec<Tensor>> {
+        let adapter = &self.generator.diffusion.adapter;
+        self.generator.kept.hint(lines, landmarks, || {
+            adapter.forward(&control::hint(lines, landmarks)?)
+        })
     }
 
     /// Runs the control adapter: once a request, whatever the steps.
     ///
     /// The weight goes from the empty hint (0) to the drawn one (1) and beyond, since the network was trained with the
     /// adapter always on.
-    fn control(
-        &mut self,
-        generator: &Generator,
-        branch: Option<&'a Branch>,
-        request: &Request,
-    ) -> candle_core::Result<()> {
-        let adapter = &generator.diffusion.adapter;
-        let model = self.crop.model_px;
+    fn control(&mut self, branch: Option<&'a Branch>) -> candle_core::Result<()> {
+        let request = self.request;
+        let model = self.frame.crop.model_px;
         let empty = Grid::filled(model, model, 0.0);
-        self.without_hint = adapter.forward(&control::hint(&empty, None)?)?;
+        self.without_hint = self.adapted(&empty, None)?;
         let drawn = request
             .hint
             .as_ref()
@@ -173,17 +234,16 @@ impl<'a> Plan<'a> {
         if drawn.is_none() && request.landmarks.is_none() {
             return Ok(());
         }
-        let lines = drawn.map_or(empty, |hint| self.crop.lines_to_model(hint));
+        let lines = drawn.map_or(empty, |hint| self.frame.crop.lines_to_model(hint));
         let landmarks = request
             .landmarks
             .as_ref()
-            .map(|l| self.crop.landmarks_to_model(l));
-        let hint = control::hint(&lines, landmarks.as_ref())?;
+            .map(|l| self.frame.crop.landmarks_to_model(l));
         if let Some(branch) = branch {
-            self.branch = Some((branch, hint));
+            self.branch = Some((branch, control::hint(&lines, landmarks.as_ref())?));
             return Ok(());
         }
-        let full = adapter.forward(&hint)?;
+        let full = self.adapted(&lines, landmarks.as_ref())?;
         let weighted = self.without_hint.iter().zip(full);
         let weighted =
             weighted.map(|(without, with)| without + ((with - without)? * request.control.weight)?);
@@ -191,19 +251,18 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// Grey of one image at the model's size.
+    /// One image at the model's size; `report` is told the number of each step before it.
     pub(super) fn sample(
         &self,
-        generator: &Generator,
-        request: &Request,
         image_number: u64,
-        report: &mut dyn FnMut(usize, Option<Arc<Grid<f32>>>) -> std::ops::ControlFlow<()>,
-    ) -> Result<Grid<f32>, Error> {
+        report: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Sampled, Error> {
+        let (generator, request) = (self.generator, self.request);
         let side = generator.size / FACTOR;
         let shape = (1, generator.latent, side, side);
         let count = generator.latent * side * side;
         let mut stopped = false;
-        let mut run = || -> candle_core::Result<Tensor> {
+        let mut run = || -> candle_core::Result<(Tensor, Tensor)> {
             let draw = |stream: u64| {
                 Tensor::from_vec(
                     Noise::new(request.seed, stream).normals(count),
@@ -216,15 +275,11 @@ impl<'a> Plan<'a> {
                 let values = &given.values[first..first + count];
                 Tensor::from_slice(values, shape, &generator.place.device)
             });
-            let noise = given.unwrap_or_else(|| draw(image_number))?;
-            let begin = if self.known.is_some() || self.start.is_none() {
-                1.0
-            } else {
-                request.strength.max(1e-3)
-            };
-            let steps = grid(begin, request.steps);
-            let z = match &self.start {
-                Some(start) if begin < 1.0 => noised(start, &noise, begin)?,
+            let noise = given.unwrap_or_else(|| draw(self.stream + image_number))?;
+            let begin = self.origin.as_ref().map_or(1.0, |(_, t)| *t);
+            let steps = grid(begin, self.steps);
+            let z = match &self.origin {
+                Some((start, t)) if *t < 1.0 => noised(start, &noise, *t)?,
                 _ => noise.clone(),
             };
             let known = self
@@ -232,13 +287,15 @@ impl<'a> Plan<'a> {
                 .as_ref()
                 .map(|(mask, latent, _)| Known { mask, latent });
             let velocity = |z: &Tensor, step: &Step| {
-                if report(step.index, None).is_break() {
+                if report(step.index).is_break() {
                     stopped = true;
                     return Err(candle_core::Error::Msg("stopped".to_owned()));
                 }
-                self.velocity(generator, request, z, step)
+                self.velocity(z, step)
             };
-            let fresh = |step: &Step| draw(FRESH_STREAM + (image_number << 10) + step.index as u64);
+            let fresh = |step: &Step| {
+                draw(FRESH_STREAM + self.stream + (image_number << 10) + step.index as u64)
+            };
             let z = walk(
                 z,
                 &noise,
@@ -248,51 +305,46 @@ impl<'a> Plan<'a> {
                 velocity,
                 fresh,
             )?;
-            if request.preview {
-                generator.autoencoder.decode_preview(&z)
+            let image = if request.preview {
+                generator.autoencoder.decode_preview(&z)?
             } else {
-                generator.autoencoder.decode(&z)
-            }
+                generator.autoencoder.decode(&z)?
+            };
+            Ok((image, z))
         };
         let decoded = run();
         if stopped {
             return Err(Error::stopped());
         }
-        let values = decoded
-            .and_then(|image| image.flatten_all()?.to_vec1::<f32>())
+        let read = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+        let (values, latent) = decoded
+            .and_then(|(image, z)| Ok((read(&image)?, read(&z)?)))
             .map_err(|e| broken(&e))?;
-        if values.iter().any(|v| !v.is_finite()) {
-            return Err(Error::new(
-                ErrorKind::Failed,
-                "the model answered with values that are no numbers",
-            )
-            .remedy("check the model folder with `radcanvas models check`"));
-        }
-        let grey = values
-            .into_iter()
-            .map(|v| (v * 0.5 + 0.5).clamp(0.0, 1.0))
-            .collect();
-        Grid::from_vec(generator.size, generator.size, grey)
-            .ok_or_else(|| Error::new(ErrorKind::Model, "the decoder answers at another size"))
+        let grey = grey_of(values, generator.size)?;
+        let shape = [generator.latent, side, side];
+        Ok(Sampled {
+            grey,
+            latent: GivenNoise {
+                shape,
+                values: latent,
+            },
+        })
     }
 
     /// The guided velocity at one step.
-    fn velocity(
-        &self,
-        generator: &Generator,
-        request: &Request,
-        z: &Tensor,
-        step: &Step,
-    ) -> candle_core::Result<Tensor> {
+    fn velocity(&self, z: &Tensor, step: &Step) -> candle_core::Result<Tensor> {
+        let (generator, request) = (self.generator, self.request);
         let denoiser = &generator.diffusion.denoiser;
         let known = self.known.as_ref().map(|(mask, _, kept)| (mask, kept));
         let x = assemble(z, known)?;
-        let done = step.index as f64 / request.steps as f64;
+        let done = step.index as f64 / self.steps as f64;
         let in_range = done >= request.control.start && done < request.control.end.max(1e-9);
         let with_hint = self.with_hint.as_deref().filter(|_| in_range);
         let injections = Some(with_hint.unwrap_or(&self.without_hint));
         let ask = |condition: &Condition, moment: Moment| {
-            let vector = denoiser.embed(std::slice::from_ref(condition), &[moment])?;
+            let vector = generator.kept.vector(condition, moment, || {
+                denoiser.embed(std::slice::from_ref(condition), &[moment])
+            })?;
             let Some((branch, hint)) = self.branch.as_ref().filter(|_| in_range) else {
                 return denoiser.forward(&x, &vector, injections, None);
             };
@@ -318,20 +370,21 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// All pixels of an image.
-const fn whole(size: (usize, usize)) -> PixelRect {
-    PixelRect::new(0, 0, size.0, size.1)
-}
-
-/// `part` (over `inside`) on a black ground over `region`.
-fn place(part: &Grid<f32>, inside: PixelRect, region: PixelRect) -> Grid<f32> {
-    let shift = PixelRect::new(
-        region.x - inside.x,
-        region.y - inside.y,
-        region.width,
-        region.height,
-    );
-    part.crop(shift, 0.0)
+/// Grey, 0–1, of what a decoder answered, about −1…1; an error where it holds anything but numbers.
+fn grey_of(values: Vec<f32>, size: usize) -> Result<Grid<f32>, Error> {
+    if values.iter().any(|v| !v.is_finite()) {
+        return Err(Error::new(
+            ErrorKind::Failed,
+            "the model answered with values that are no numbers",
+        )
+        .remedy("check the model folder with `radcanvas models check`"));
+    }
+    let grey = values
+        .into_iter()
+        .map(|v| (v * 0.5 + 0.5).clamp(0.0, 1.0))
+        .collect();
+    Grid::from_vec(size, size, grey)
+        .ok_or_else(|| Error::new(ErrorKind::Model, "the decoder answers at another size"))
 }
 
 /// The condition of a request; names that the model does not know count as unknown.

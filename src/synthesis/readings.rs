@@ -4,14 +4,14 @@
 
 use candle_core::{Device, Tensor};
 
-use super::crop::CropTransform;
-use super::grey::GreyMap;
+use super::film::crop::CropTransform;
+use super::film::grey::GreyMap;
 use crate::geometry::Point;
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, HipReading};
 use crate::landmarks::{HipLandmarks, Side};
 use crate::measure::norberg::{doubts, norberg_degrees};
-use crate::network::condition::{FINDINGS, Names};
+use crate::network::condition::{FINDINGS, KINDS, Names};
 use crate::network::hips::HipNetwork;
 use crate::network::hips::detail::{self, Look};
 use crate::network::hips::points::{self, Calibration, HipPrediction};
@@ -228,6 +228,32 @@ pub fn read_findings(
             Some((name.clone(), 1.0 / (1.0 + (-logit).exp())))
         })
         .collect())
+}
+
+/// What kind of image it is: the kinds the reader knows with their probabilities, the likeliest first.
+pub fn read_kind(
+    model: &ReaderModel,
+    radiograph: &Radiograph,
+    window: Option<&DisplayWindow>,
+) -> Result<Vec<(String, f64)>, Error> {
+    let (image, _) = whole(radiograph, window, model.size)?;
+    let run = || -> candle_core::Result<Vec<f32>> {
+        let read = model.network.forward(&image)?;
+        read.logits.flatten_all()?.to_vec1()
+    };
+    let logits = run().map_err(|e| broken(&e))?;
+    let known = model.names.kinds.iter().take(KINDS).zip(&logits);
+    let most = known.clone().map(|(_, l)| *l).fold(f32::MIN, f32::max);
+    let mut kinds: Vec<(String, f64)> = known
+        .map(|(name, logit)| (name.clone(), f64::from(logit - most).exp()))
+        .filter(|(_, share)| share.is_finite())
+        .collect();
+    let sum: f64 = kinds.iter().map(|(_, share)| share).sum();
+    for (_, share) in &mut kinds {
+        *share /= sum;
+    }
+    kinds.sort_by(|a, b| b.1.total_cmp(&a.1));
+    Ok(kinds)
 }
 
 /// Saliency maps of the reader's blocks.

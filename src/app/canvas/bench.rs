@@ -159,6 +159,7 @@ fn bench_scene<'a>(
     Scene {
         image,
         after: None,
+        veil: None,
         split: 1.0,
         layer: Layer::Mask,
         hint: None,

@@ -68,6 +68,8 @@ pub enum Gesture {
     },
     /// The before/after slider.
     Split,
+    /// Edges of the canvas are dragged outward.
+    Bounds(super::bounds::Drag),
     /// A hip point is dragged.
     Landmark {
         /// The patient's side.

@@ -4,6 +4,7 @@
 //! zoom and colors are uniforms of the shader, so that a drag moves no pixel data.
 
 pub mod bench;
+mod bounds;
 mod draft;
 mod drawing;
 pub mod gesture;
@@ -11,12 +12,14 @@ pub mod gpu;
 pub mod palette;
 pub mod pyramid;
 mod scene;
+mod veil;
 pub mod view;
 mod widget;
 
 pub use draft::{Draft, DraftRaster};
 pub use drawing::length_text;
 pub use scene::{CanvasEvent, OverlayRaster, Scene, Tool, ToolOptions};
+pub use veil::{Veil, VeilKind, color_of, number};
 pub use view::{ColorMap, View};
 pub use widget::{Canvas, look};
 

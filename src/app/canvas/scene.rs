@@ -8,7 +8,9 @@ use crate::document::{Layer, Mark};
 use crate::geometry::{PixelRect, Point};
 use crate::grid::Grid;
 use crate::landmarks::{HipLandmarks, HipPoint, Side};
-use crate::radiograph::Radiograph;
+use crate::radiograph::{Margins, Radiograph};
+
+use super::veil::Veil;
 
 /// A raster of one layer at the size of the image, with what changed since the generation before.
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ pub enum Tool {
     Angle,
     /// Moves the image.
     Select,
+    /// Drags the edges of the canvas outward.
+    Bounds,
 }
 
 impl Tool {
@@ -98,6 +102,8 @@ pub struct Scene<'a> {
     pub after: Option<&'a Arc<Radiograph>>,
     /// Where the before/after slider stands: 0 = all `after`, 1 = all `image`.
     pub split: f32,
+    /// What lies over the answer, with its scale.
+    pub veil: Option<&'a Veil>,
     /// The layer that the tools draw on.
     pub layer: Layer,
     /// The sketch layer.
@@ -165,6 +171,8 @@ pub enum CanvasEvent {
     DraftChanged,
     /// Esc dropped the gesture.
     Cancelled,
+    /// The edges of the canvas were dragged outward.
+    Extend(Margins),
     /// The before/after slider was dragged.
     SplitMoved(f32),
     /// The wheel asks for another frame: +1 next, −1 previous.

@@ -46,6 +46,9 @@ pub struct View {
     pub invert: bool,
     /// Color map.
     pub colors: ColorMap,
+    /// Room kept around a fitted image, as a share of the canvas: where its edges can be dragged.
+    #[serde(skip)]
+    pub margin: f64,
     /// Columns and rows of the image shown; set by the canvas each frame.
     #[serde(skip)]
     pub image_size: (usize, usize),
@@ -62,6 +65,7 @@ impl Default for View {
             window: DisplayWindow::from_range(0.0, 255.0),
             invert: false,
             colors: ColorMap::Grey,
+            margin: 0.0,
             image_size: (1, 1),
         }
     }
@@ -109,9 +113,9 @@ impl View {
             (width, height)
         };
         let scale = f64::from(pixels_per_point);
-        let zoom = (f64::from(rect.width()) * scale / across)
-            .min(f64::from(rect.height()) * scale / down)
-            .clamp(MIN_ZOOM, MAX_ZOOM);
+        let zoom =
+            (f64::from(rect.width()) * scale / across).min(f64::from(rect.height()) * scale / down);
+        let zoom = (zoom * (1.0 - self.margin.clamp(0.0, 0.9))).clamp(MIN_ZOOM, MAX_ZOOM);
         (middle(self.image_size), zoom)
     }
 

@@ -148,6 +148,8 @@ pub struct Open {
     pub sketch: LayerPixels,
     /// The mask layer as pixels.
     pub mask: LayerPixels,
+    /// The kind that the reader takes it for and how sure it is; absent where the file says, or the person.
+    pub guess: Option<(String, f64)>,
     /// What the network last read, to know the intervals of its points.
     pub reading: Option<HipReading>,
     /// Recorded strokes of a bundled case.
@@ -168,6 +170,7 @@ impl Open {
             path: loaded.path,
             sketch: LayerPixels::new(Layer::Sketch, width, height),
             mask: LayerPixels::new(Layer::Mask, width, height),
+            guess: None,
             reading: None,
             recording: loaded.recording,
             project_folder: loaded.project_folder,

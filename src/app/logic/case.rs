@@ -118,8 +118,11 @@ impl App {
         let has_points = session
             .open()
             .is_some_and(|open| open.document().landmarks.is_some());
-        if kind == "hip" && !has_points && !self.models.is_empty() && session.engine_error.is_none()
-        {
+        let can_ask = !self.models.is_empty() && session.engine_error.is_none();
+        if kind.is_empty() && can_ask {
+            self.guess_kind();
+        }
+        if kind == "hip" && !has_points && can_ask {
             self.find_hips();
         }
     }

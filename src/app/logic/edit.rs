@@ -86,6 +86,7 @@ impl App {
             CanvasEvent::PlaceLandmarks(at) => self.place_hips(Some(at)),
             CanvasEvent::PointerAt(at) => self.session.probe = at,
             CanvasEvent::SplitMoved(split) => self.session.split = split.clamp(0.0, 1.0),
+            CanvasEvent::Extend(margins) => self.extend(margins),
             CanvasEvent::FrameStep(step) => self.change_frame(FrameChange::Step(step as isize)),
             CanvasEvent::DraftChanged | CanvasEvent::Cancelled => {}
         }

@@ -5,6 +5,8 @@ mod case;
 mod edit;
 pub(crate) mod frames;
 pub(crate) mod tasks;
+mod trials;
+pub(crate) mod veil;
 mod work;
 
 use super::App;
@@ -51,13 +53,19 @@ impl App {
             Action::Recipe(recipe) => {
                 self.session.recipe = *recipe;
                 self.session.recipe_revision += 1;
+                self.weigh_guess();
             }
             Action::Generate => self.generate(),
             Action::NewSeed => {
                 let seed = &mut self.session.recipe.seed;
                 *seed = u64::from(crate::noise::Noise::new(*seed, 1).bits());
+                self.session.recipe.first_image = 0;
                 self.session.recipe_revision += 1;
             }
+            Action::Variations(id) => self.variations(id),
+            Action::TakeSettings(id) => self.take_settings(id),
+            Action::Veil(kind) => self.toggle_veil(kind),
+            Action::ConfirmKind => self.confirm_kind(),
             Action::Split(split) => self.session.split = split,
             Action::Live(on) => self.session.live.switch(on),
             Action::FindHips => self.find_hips(),
@@ -187,7 +195,11 @@ impl App {
         let session = &mut self.session;
         let settings = &mut self.settings;
         match action {
-            Action::Tool(tool) => session.tool = *tool,
+            Action::Tool(tool) => {
+                session.tool = *tool;
+                // Edges that lie on the border of the canvas could not be dragged outward.
+                session.view.margin = if *tool == Tool::Bounds { 0.35 } else { 0.0 };
+            }
             Action::Size(factor) => {
                 let px = (session.tool_options.size_px * factor).clamp(0.5, 1000.0);
                 match session.tool {
@@ -204,12 +216,14 @@ impl App {
         };
     }
 
-    /// Esc: a stroke first, then what lies above, then the result that is shown, then a job.
+    /// Esc: a stroke first, then what lies above the window or the image, then a job, then the result that is shown.
     fn cancel(&mut self) {
         if self.stage.cancel() {
             return;
         }
-        if self.session.overlay != Overlay::None {
+        if self.session.overlay == Overlay::None && self.session.veil.kind.is_some() {
+            self.session.veil = veil::VeilState::default();
+        } else if self.session.overlay != Overlay::None {
             self.session.overlay = Overlay::None;
         } else if let Some(job) = self.session.jobs.first() {
             self.worker.cancel(job.id);

@@ -8,11 +8,15 @@ use std::time::Instant;
 use crate::app::App;
 use crate::app::files::Open;
 use crate::app::layers::LayerPixels;
+use crate::app::live::{PREVIEW_STEPS, Sameness};
 use crate::app::session::{Job, Purpose, Stage, Weight};
 use crate::document::{Edit, Layer};
 use crate::job::{
     Error, ErrorKind, Event, JobId, Made, Measurement, Mode, Order, Product, Reading, Request,
 };
+
+/// The largest part of the image that an edit may touch for the next preview to begin with the last one.
+const SMALL_EDIT: f64 = 0.15;
 
 impl App {
     /// Freezes everything a generation needs; `None` without an image.
@@ -101,6 +105,7 @@ impl App {
             }
         }
         self.poll_tasks(ctx);
+        self.follow_veil(ctx);
         self.submit_live(ctx);
     }
 
@@ -145,6 +150,7 @@ impl App {
                     open.reading = Some(reading);
                 }
             }
+            (Product::Reading(Reading::Kind(kinds)), Purpose::Kind) => self.guessed(kinds),
             (Product::Reading(Reading::Hips(reading)), Purpose::LiveHips(revision)) => {
                 if let Some(live) = self
                     .session
@@ -175,7 +181,9 @@ impl App {
             self.session.engine_error = Some(error);
             return;
         }
-        let known = self.session.jobs.iter().any(|job| job.id == id);
+        // A guess that cannot be made is no failure of anything that was asked for.
+        let known =
+            (self.session.jobs.iter()).any(|job| job.id == id && job.purpose != Purpose::Kind);
         self.session.jobs.retain(|job| job.id != id);
         match (error.kind, known) {
             (_, false) => {}
@@ -198,7 +206,7 @@ impl App {
         let revision = self.revision();
         self.session.live.observe(revision, now);
         match self.session.live.due_in(now) {
-            None => {}
+            None => self.submit_full(ctx, now),
             Some(wait) if !wait.is_zero() => ctx.request_repaint_after(wait),
             Some(_) => {
                 if self.shown().obstacle().is_some() {
@@ -207,13 +215,62 @@ impl App {
                     return;
                 }
                 if let Some(mut request) = self.request() {
+                    let (same, sketch) = self.live_basis();
                     request.count = 1;
                     request.preview = true;
+                    request.steps = request.steps.min(PREVIEW_STEPS);
+                    // Guidance doubles the work; the answer in full quality has it.
+                    request.guidance = 1.0;
+                    if self.was_small_edit()
+                        && let Some(warm) = self.session.live.warm(same, sketch)
+                    {
+                        request.steps = (request.steps as f64 * warm.t).ceil() as usize;
+                        request.warm = Some(warm);
+                    }
                     let id = self.worker.live(request);
                     self.session.live.sent(id, revision, now);
+                    self.session.live.made_from(same, sketch);
                 }
             }
         }
+    }
+
+    /// Asks for the state that is shown in full quality once the hand rests.
+    fn submit_full(&mut self, ctx: &egui::Context, now: Instant) {
+        match self.session.live.full_due_in(now) {
+            None => {}
+            Some(wait) if !wait.is_zero() => ctx.request_repaint_after(wait),
+            Some(_) => {
+                let revision = self.revision();
+                if let Some(mut request) = self.request() {
+                    request.count = 1;
+                    let id = self.worker.live(request);
+                    self.session.live.sent_full(id, revision, now);
+                }
+            }
+        }
+    }
+
+    /// What must stay the same for a warm start, and the generation of the sketch.
+    fn live_basis(&self) -> (Sameness, u64) {
+        self.session.open().map_or(((0, 0, 0), 0), |open| {
+            let image = Arc::as_ptr(open.document().image()) as usize;
+            let same = (
+                self.session.recipe_revision,
+                open.mask.overlay.generation,
+                image,
+            );
+            (same, open.sketch.overlay.generation)
+        })
+    }
+
+    /// Whether the last edit of the sketch touched a small part of the image only.
+    fn was_small_edit(&self) -> bool {
+        self.session.open().is_some_and(|open| {
+            let overlay = &open.sketch.overlay;
+            let touched = overlay.dirty.map(|dirty| dirty.width * dirty.height);
+            touched.is_some_and(|px| px as f64 <= SMALL_EDIT * overlay.grid.len() as f64)
+        })
     }
 
     pub(super) fn live_answer(&mut self, made: Made, request: Arc<Request>, seconds: f64) {

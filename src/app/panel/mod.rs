@@ -96,6 +96,15 @@ impl<'a> Shown<'a> {
         Some([spacing.row_mm, spacing.column_mm])
     }
 
+    /// How far the drawn lines lie from the edges of an image: `3.2 px · 0.5 mm`; absent without a sketch.
+    pub(crate) fn hint_distance(&self, made: &Made) -> Option<String> {
+        let px = made.hint_distance_px?;
+        let mm = self.spacing().map_or_else(String::new, |[row, column]| {
+            format!(" · {:.1} mm", px * f64::midpoint(row, column))
+        });
+        Some(format!("{px:.1} px{mm}"))
+    }
+
     /// What the network warned of.
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.made()
@@ -165,8 +174,11 @@ impl<'a> Shown<'a> {
         };
         let live = &self.session.live;
         let behind = live.behind(open.revision() + self.session.recipe_revision);
+        let full = live.result.as_ref().is_some_and(|result| result.full);
         match (behind, live.in_flight.is_some()) {
-            (Some(0), _) => "Up to date".to_owned(),
+            (Some(0), _) if full => "Up to date, full quality".to_owned(),
+            (Some(0), true) => "Preview, working on more".to_owned(),
+            (Some(0), false) => "Preview".to_owned(),
             (Some(n), _) => format!("Shows edit N−{n}"),
             (None, true) => "Working".to_owned(),
             (None, false) => "Waiting for an edit".to_owned(),

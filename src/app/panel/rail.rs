@@ -30,6 +30,7 @@ const TOOLS: &[&[(Tool, &str, &str)]] = &[
         (Tool::Length, "length", glyph::LENGTH),
         (Tool::Angle, "angle", glyph::ANGLE),
         (Tool::Select, "select", glyph::PAN),
+        (Tool::Bounds, "bounds", glyph::FIT),
     ],
 ];
 

@@ -154,21 +154,22 @@ fn patch(ui: &mut Ui, shown: &Shown<'_>) {
     value_row(
         ui,
         "Gain and offset",
-        seam.map(|seam| format!("{:.2}, {:+.1}", seam.gain, seam.offset)),
+        seam.map(|seam| {
+            let held = if seam.clamped { " (held)" } else { "" };
+            format!("{:.2}, {:+.1}{held}", seam.gain, seam.offset)
+        }),
         "",
         seam_reason,
     )
-    .on_hover_text("What the patch was matched by, in stored values");
-    let distance = made.and_then(|made| made.hint_distance_px);
-    let mm = distance
-        .zip(shown.spacing())
-        .map(|(px, [row, column])| format!("{px:.1} px · {:.1}", px * f64::midpoint(row, column)));
-    let unit = if mm.is_some() { "mm" } else { "px" };
+    .on_hover_text(
+        "What the patch was matched by, in stored values, fitted on pixels outside the mask alone; held = it would have \
+         had to be more than is allowed",
+    );
     value_row(
         ui,
         "Hint distance",
-        mm.or_else(|| distance.map(|px| format!("{px:.1}"))),
-        unit,
+        made.and_then(|made| shown.hint_distance(made)),
+        "",
         if made.is_some() {
             "Only images made from a sketch have one"
         } else {

@@ -41,6 +41,7 @@ pub(crate) fn recipe_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action
     }
     ui.add_space(4.0);
     model_row(ui, shown, &mut recipe);
+    guess_row(ui, shown, actions);
     noise_rows(ui, shown, &mut recipe, actions);
     hint_rows(ui, shown, &mut recipe);
     patient_rows(ui, shown, &mut recipe);
@@ -87,19 +88,46 @@ fn model_row(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
     });
 }
 
+/// The kind that the reader takes the film for: a guess, to be confirmed or overruled by the row above.
+fn guess_row(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
+    let guess = shown.session.open().and_then(|open| open.guess.as_ref());
+    let Some((kind, share)) = guess else { return };
+    let p = palette(ui.visuals());
+    row(ui, "Kind", |ui, _| {
+        let right = "The guess is right";
+        if icon_button(ui, glyph::ACCEPT, right, "", false, CONTROL_HEIGHT).clicked() {
+            actions.push(Action::ConfirmKind);
+        }
+        let text = format!("{}? {:.0} %", super::sentence(kind), share * 100.0);
+        ui.label(RichText::new(text).color(p.regenerate)).on_hover_text(
+            "The file does not say what it shows; this is what the reader takes it for. Choose another model above if \
+             it is wrong.",
+        );
+    });
+}
+
 fn noise_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe, actions: &mut Vec<Action>) {
     row(ui, "Seed", |ui, label| {
         let key = shown.keys.label("seed");
         if icon_button(ui, glyph::SEED, "New seed", &key, false, CONTROL_HEIGHT).clicked() {
             actions.push(Action::NewSeed);
         }
+        let before = recipe.seed;
+        let image = match recipe.first_image {
+            0 => String::new(),
+            n => format!(" · image {n}"),
+        };
         ui.add_sized(
             [COLUMN - CONTROL_HEIGHT - 8.0, CONTROL_HEIGHT],
             DragValue::new(&mut recipe.seed)
                 .speed(1.0)
-                .range(0..=u64::from(u32::MAX)),
+                .range(0..=u64::from(u32::MAX))
+                .suffix(image),
         )
         .labelled_by(label);
+        if recipe.seed != before {
+            recipe.first_image = 0;
+        }
     });
     row(ui, "Images", |ui, label| {
         slider(ui, label, &mut recipe.count, 1..=16, 0, false);

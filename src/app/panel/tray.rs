@@ -9,6 +9,7 @@ use egui::{
 use super::Shown;
 use super::widgets::icon_button;
 use crate::app::action::Action;
+use crate::app::canvas::VeilKind;
 use crate::app::keys;
 use crate::app::session::Staged;
 use crate::app::theme::{glyph, palette};
@@ -24,9 +25,18 @@ pub(crate) fn buttons_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Actio
     ui.spacing_mut().item_spacing.x = 2.0;
     let any = shown.session.shown().is_some();
     ui.add_enabled_ui(any, |ui| {
+        let veil = shown.session.veil.kind;
         for (id, icon, selected) in [
             ("reject", glyph::REJECT, false),
             ("accept", glyph::ACCEPT, false),
+            ("settings", glyph::RECIPE, false),
+            ("variations", glyph::SEED, false),
+            ("spread", glyph::CIRCLE, veil == Some(VeilKind::Spread)),
+            (
+                "difference",
+                glyph::INVERT,
+                veil == Some(VeilKind::Difference),
+            ),
             ("before-after", glyph::COMPARE, shown.session.before),
         ] {
             let Some(command) = keys::find(id) else {
@@ -71,7 +81,7 @@ pub(crate) fn tray_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>)
 fn card(ui: &mut Ui, shown: &Shown<'_>, item: &Staged, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
     let selected = shown.session.shown == Some(item.id);
-    let size = vec2(PICTURE + 152.0, PICTURE + 26.0);
+    let size = vec2(PICTURE + 168.0, PICTURE + 30.0);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let name = format!(
         "Result of seed {}, image {}",
@@ -148,14 +158,14 @@ fn numbers(ui: &Ui, item: &Staged, shown: &Shown<'_>, rect: Rect, frame: Rect) {
     let p = palette(ui.visuals());
     let x = frame.right() + 9.0;
     let right = rect.right() - 9.0;
-    let mut y = rect.top() + 15.0;
+    let mut y = rect.top() + 13.0;
     let mut line = |label: &str, value: &str, color: Color32| {
         let font = FontId::proportional(11.5);
         ui.painter()
             .text(pos2(x, y), Align2::LEFT_CENTER, label, font.clone(), p.dim);
         ui.painter()
             .text(pos2(right, y), Align2::RIGHT_CENTER, value, font, color);
-        y += 17.0;
+        y += 15.0;
     };
     let number = format!("{}.{}", item.request.seed, item.made.image_number);
     line("Seed", &number, p.text);
@@ -173,7 +183,15 @@ fn numbers(ui: &Ui, item: &Staged, shown: &Shown<'_>, rect: Rect, frame: Rect) {
         line(&super::sentence(finding), &text, p.text);
     }
     if let Some(seam) = item.made.seam {
-        line("Seam", &format!("{:.2}×", seam.jump), p.text);
+        let text = format!("{:.2}× · noise {:.2}×", seam.jump, seam.noise_ratio);
+        line(
+            "Seam",
+            &text,
+            if seam.clamped { p.regenerate } else { p.text },
+        );
+    }
+    if let Some(text) = shown.hint_distance(&item.made) {
+        line("Hint", &text, p.text);
     }
     let changed = item.made.changed_outside_ring;
     let color = if changed == 0 { p.kept } else { p.wrong };
@@ -206,6 +224,18 @@ fn details(ui: &mut Ui, item: &Staged, shown: &Shown<'_>) {
             RichText::new("Adds nothing to the D-score yet: it needs two results").color(p.dim),
         ),
     };
+    if let Some(seam) = made.seam {
+        let held = if seam.clamped {
+            ", held at its limit: the patch may not belong here"
+        } else {
+            ""
+        };
+        let text = format!(
+            "Matched by gain {:.2} and offset {:+.1}{held}",
+            seam.gain, seam.offset
+        );
+        ui.label(text);
+    }
     for (finding, probability) in &made.findings {
         ui.label(
             RichText::new(format!(

@@ -280,6 +280,11 @@ fn canvas_ui(
         Show::Mask => None,
         Show::Sketch | Show::Hips => shown.made().map(|made| &made.radiograph),
     };
+    // A result of the canvas before it grew is kept in the tray, and shown again when the canvas is as it was.
+    let image = open.document().image();
+    let after = after.filter(|after| {
+        after.pixels.width() == image.width() && after.pixels.height() == image.height()
+    });
     let corners = corner_texts(shown, view, show);
     let landmarks = if show == Show::Mask {
         None
@@ -293,6 +298,11 @@ fn canvas_ui(
         image: open.document().image(),
         after,
         split: if session.before { 1.0 } else { session.split },
+        veil: session
+            .veil
+            .veil
+            .as_ref()
+            .filter(|_| show != Show::Mask && after.is_some() && !session.before),
         layer,
         hint: (show == Show::Sketch).then_some(&open.sketch.overlay),
         mask: (show == Show::Mask).then_some(&open.mask.overlay),

@@ -1,4 +1,7 @@
 //! `bench live`: what passes between pen up and a new image, stage by stage as the window does it.
+//!
+//! Every run draws something new, so that nothing that the drawing decides is at hand from the run before; what stays
+//! while a person draws (weights, the film, the empty hint) is.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -10,75 +13,173 @@ use crate::command::{Common, engine_of};
 use crate::document::{Document, Edit, Layer, Mark, Operation, Shape, StrokePoint};
 use crate::engine::LocalEngine;
 use crate::geometry::Point;
-use crate::job::{Engine as _, Error, ErrorKind, Mode, ModelReference, Order, Request};
+use crate::grid::Grid;
+use crate::job::{
+    Engine as _, Error, ErrorKind, Made, Mode, ModelReference, Order, Product, Request, WarmStart,
+};
 use crate::phantom::hip::{self, HipOptions};
 use crate::radiograph::{Pixels, Radiograph};
 
 /// Seed of the film that is drawn on.
 const FILM: u64 = 11;
+/// Columns and rows of a digital mammogram.
+const LARGE: (usize, usize) = (3328, 4096);
 
-/// Median and slowest of pen up to image, for previews and full images, and the longest time to a cancel.
+/// One chain that is timed.
+struct Chain {
+    name: &'static str,
+    mode: Mode,
+    steps: usize,
+    preview: bool,
+    guidance: f64,
+    /// Begins with the answer before at this time.
+    warm: Option<f64>,
+    /// On the large film.
+    large: bool,
+}
+
+const CHAINS: [Chain; 8] = [
+    chain(
+        "sketch, 1 step, preview decoder",
+        Mode::Sketch,
+        1,
+        true,
+        1.0,
+    ),
+    chain("sketch, 4 steps", Mode::Sketch, 4, false, 1.0),
+    chain("sketch, 16 guided steps", Mode::Sketch, 16, false, 2.0),
+    chain(
+        "inpaint, 2 steps, preview decoder",
+        Mode::Inpaint,
+        2,
+        true,
+        1.0,
+    ),
+    chain("inpaint, 8 steps", Mode::Inpaint, 8, false, 1.5),
+    Chain {
+        warm: Some(0.5),
+        ..chain(
+            "sketch, warm start, 2 steps, preview decoder",
+            Mode::Sketch,
+            2,
+            true,
+            1.0,
+        )
+    },
+    Chain {
+        large: true,
+        ..chain(
+            "inpaint 3328 × 4096, 4 steps, preview decoder",
+            Mode::Inpaint,
+            4,
+            true,
+            1.0,
+        )
+    },
+    Chain {
+        large: true,
+        ..chain(
+            "inpaint 3328 × 4096, 8 steps, two passes",
+            Mode::Inpaint,
+            8,
+            false,
+            1.5,
+        )
+    },
+];
+
+const fn chain(
+    name: &'static str,
+    mode: Mode,
+    steps: usize,
+    preview: bool,
+    guidance: f64,
+) -> Chain {
+    Chain {
+        name,
+        mode,
+        steps,
+        preview,
+        guidance,
+        warm: None,
+        large: false,
+    }
+}
+
+/// Median and slowest of pen up to image for every chain whose name holds `only`, the longest time to a cancel, and
+/// the most memory the program ever held.
 pub(super) fn figures(
     repeat: usize,
+    only: &str,
     models: Option<&Path>,
     common: &Common,
 ) -> Result<Vec<Figure>, Error> {
     let mut engine = engine_of(models, common);
-    let document = drawn()?;
-    let mut figures = Vec::new();
+    let small = film();
     let repeat = repeat.clamp(1, 1000);
-    let kinds: [(&str, Mode, usize, bool, f64); 5] = [
-        (
-            "sketch, 1 step, preview decoder",
-            Mode::Sketch,
-            1,
-            true,
-            1.0,
-        ),
-        ("sketch, 4 steps", Mode::Sketch, 4, false, 1.0),
-        ("sketch, 16 guided steps", Mode::Sketch, 16, false, 2.0),
-        (
-            "inpaint, 2 steps, preview decoder",
-            Mode::Inpaint,
-            2,
-            true,
-            1.0,
-        ),
-        ("inpaint, 8 steps", Mode::Inpaint, 8, false, 1.5),
-    ];
-    for (name, mode, steps, preview, guidance) in kinds {
-        let mut times = Vec::with_capacity(repeat);
-        let mut generating = Vec::with_capacity(repeat);
-        // One run before the clock: weights are loaded when first asked for.
-        for run in 0..=repeat {
-            let started = Instant::now();
-            let mut request = request(&document, mode);
-            request.steps = steps;
-            request.preview = preview;
-            request.guidance = guidance;
-            let asked = Instant::now();
+    let mut figures = Vec::new();
+    for chain in CHAINS.iter().filter(|chain| chain.name.contains(only)) {
+        let film = if chain.large {
+            Arc::new(enlarged(&small, LARGE))
+        } else {
+            Arc::clone(&small)
+        };
+        time(&mut engine, chain, &film, repeat, &mut figures)?;
+    }
+    if only.is_empty() {
+        let longest = cancel(&mut engine, &drawn(&small, 0)?)?;
+        figures.push(("cancel, longest".to_owned(), longest, "s".to_owned()));
+    }
+    if let Some(bytes) = crate::network::speed::whole::largest_memory() {
+        let name = "largest memory of the program".to_owned();
+        figures.push((name, bytes / 1e6, "MB".to_owned()));
+    }
+    Ok(figures)
+}
+
+fn time(
+    engine: &mut LocalEngine,
+    chain: &Chain,
+    film: &Arc<Radiograph>,
+    repeat: usize,
+    figures: &mut Vec<Figure>,
+) -> Result<(), Error> {
+    let mut times = Vec::with_capacity(repeat);
+    let mut generating = Vec::with_capacity(repeat);
+    let mut before: Option<Made> = None;
+    // One run before the clock: weights are loaded when first asked for.
+    for run in 0..=repeat {
+        let document = drawn(film, run)?;
+        let started = Instant::now();
+        let mut request = request(&document, chain.mode);
+        request.steps = chain.steps;
+        request.preview = chain.preview;
+        request.guidance = chain.guidance;
+        let latent = before.take().and_then(|made| made.latent);
+        if let (Some(t), Some((region, latent))) = (chain.warm, latent) {
+            request.warm = Some(WarmStart { t, region, latent });
+        }
+        let asked = Instant::now();
+        let product =
             engine.carry_out(
                 &Order::Generate(request),
                 &mut |_| ControlFlow::Continue(()),
             )?;
-            if run > 0 {
-                times.push(started.elapsed().as_secs_f64());
-                generating.push(asked.elapsed().as_secs_f64());
-            }
+        if run > 0 {
+            times.push(started.elapsed().as_secs_f64());
+            generating.push(asked.elapsed().as_secs_f64());
         }
-        push(&mut figures, &format!("pen up to image: {name}"), times);
-        push(
-            &mut figures,
-            &format!("of it the engine: {name}"),
-            generating,
-        );
+        if let Product::Outcome(mut outcome) = product {
+            before = outcome.images.pop();
+        }
     }
-    figures.push((
-        "cancel, longest".to_owned(),
-        cancel(&mut engine, &document)?,
-        "s".to_owned(),
-    ));
-    Ok(figures)
+    push(figures, &format!("pen up to image: {}", chain.name), times);
+    push(
+        figures,
+        &format!("of it the engine: {}", chain.name),
+        generating,
+    );
+    Ok(())
 }
 
 fn push(figures: &mut Vec<Figure>, name: &str, mut times: Vec<f64>) {
@@ -89,12 +190,28 @@ fn push(figures: &mut Vec<Figure>, name: &str, mut times: Vec<f64>) {
     figures.push((format!("{name}, slowest"), slowest, "s".to_owned()));
 }
 
-/// A hip film with a sketched femoral head and a painted patch.
-fn drawn() -> Result<Document, Error> {
+fn film() -> Arc<Radiograph> {
     let film = hip::draw(FILM, &HipOptions::default());
-    let radiograph = Radiograph::from_pixels(Pixels::U16(film.image.clone()));
-    let mut document = Document::new(Arc::new(radiograph));
-    let size = film.image.width() as f64;
+    Arc::new(Radiograph::from_pixels(Pixels::U16(film.image)))
+}
+
+/// The same film with so many columns and rows, each pixel repeated.
+fn enlarged(film: &Radiograph, (width, height): (usize, usize)) -> Radiograph {
+    let (columns, rows) = (film.width(), film.height());
+    let stored = film.pixels.to_f32();
+    let grid = Grid::from_fn(width, height, |x, y| {
+        stored[(x * columns / width, y * rows / height)] as u16
+    });
+    let mut large = film.clone();
+    large.pixels = Pixels::U16(grid);
+    large
+}
+
+/// A film with a sketched femoral head and a painted patch, a little further out with every run.
+fn drawn(film: &Arc<Radiograph>, run: usize) -> Result<Document, Error> {
+    let mut document = Document::new(Arc::clone(film));
+    let size = film.width() as f64;
+    let out = 0.62 + 0.08 * (run % 16) as f64 / 16.0;
     let circle = |x: f64, y: f64, r: f64| -> Vec<StrokePoint> {
         (0..=48)
             .map(|i| {
@@ -109,12 +226,12 @@ fn drawn() -> Result<Document, Error> {
     let marks = [
         (
             Layer::Sketch,
-            circle(0.62 * size, 0.45 * size, 0.05 * size),
-            2.0,
+            circle(out * size, 0.45 * size, 0.05 * size),
+            size / 128.0,
         ),
         (
             Layer::Mask,
-            circle(0.62 * size, 0.45 * size, 0.04 * size),
+            circle(out * size, 0.45 * size, 0.04 * size),
             0.08 * size,
         ),
     ];
@@ -142,6 +259,11 @@ fn request(document: &Document, mode: Mode) -> Request {
     request.hint = document.hint();
     request.mask = document.mask();
     "hip".clone_into(&mut request.attributes.kind);
+    // A finding that is asked for is what guidance is for.
+    request
+        .attributes
+        .findings
+        .insert("dysplasia".to_owned(), true);
     request
 }
 

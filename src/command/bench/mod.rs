@@ -4,6 +4,7 @@
 
 mod live;
 mod phantoms;
+mod untouched;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -31,12 +32,17 @@ pub enum Bench {
         /// Repetitions of each figure.
         #[arg(long, default_value_t = 12)]
         repeat: usize,
+        /// Only chains whose name contains this.
+        #[arg(long, default_value = "")]
+        only: String,
         /// Folder of model folders to use before the bundled ones.
         #[arg(long)]
         models: Option<std::path::PathBuf>,
     },
     /// How near drawn films come to real ones: every gate of every kind, and the time to draw a film.
     Phantoms(phantoms::Options),
+    /// Pixels outside the ring that change, over random masks, depths, crops, rings, scales and canvases: 0.
+    Untouched(untouched::Options),
     /// Convolutions and the other operations of the networks, on the processor.
     Network {
         /// Only operations whose name contains this.
@@ -65,10 +71,15 @@ pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<Exit
         Bench::Phantoms(options) => {
             return pool.install(|| phantoms::run(options, common));
         }
-        Bench::Canvas => canvas()?,
-        Bench::Live { repeat, models } => {
-            pool.install(|| live::figures(*repeat, models.as_deref(), common))?
+        Bench::Untouched(options) => {
+            return pool.install(|| untouched::run(options, common));
         }
+        Bench::Canvas => canvas()?,
+        Bench::Live {
+            repeat,
+            only,
+            models,
+        } => pool.install(|| live::figures(*repeat, only, models.as_deref(), common))?,
         Bench::Network {
             only,
             seconds,

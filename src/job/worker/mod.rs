@@ -1,7 +1,8 @@
 //! The worker: one background thread that owns the engine, with two lanes into it.
 //!
-//! *Live*: at most one request runs and at most one waits; a newer one replaces the waiting one, and stops the
-//! running one only while it is less than 30 % done (a person who keeps drawing must still see results).
+//! *Live*: at most one request runs and at most one waits; a newer one replaces the waiting one, and stops a running
+//! preview only while it is less than 30 % done (a person who keeps drawing must still see results); what runs in full
+//! quality is stopped at once.
 //! *Queue*: orders in turn; a long one gives way to the live lane between two of its steps.
 
 mod spool;
@@ -276,12 +277,14 @@ impl Lane {
         };
         let mut engine = self.live_engine.take();
         let shared = Arc::clone(&self.shared);
+        // What was asked for in a pause has had its preview: any edit is worth more.
+        let full = !request.preview;
         let stale = move |progress: &Progress| {
             let lanes = shared.lock();
             let done = progress.step as f64 / progress.steps.max(1) as f64;
             lanes.closed
                 || lanes.cancelled.contains(&id)
-                || (lanes.live.is_some() && done < STOP_BELOW)
+                || (lanes.live.is_some() && (full || done < STOP_BELOW))
         };
         let mut observe = |progress: Progress| {
             let stop = stale(&progress);

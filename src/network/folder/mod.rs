@@ -105,9 +105,22 @@ pub struct Card {
     /// Names of kinds and findings; diffusion and reader only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub names: Option<Names>,
+    /// What it was distilled for; few-step diffusion models only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub student: Option<Student>,
     /// Models it only works with, by task: name and hash.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub needs: BTreeMap<String, Need>,
+}
+
+/// What a few-step model was distilled for: it takes long steps, and guidance is folded into its answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Student {
+    /// Numbers of steps it does well with.
+    pub steps: Vec<usize>,
+    /// The guidance that its answer holds already.
+    pub guidance: f64,
 }
 
 /// A model that another one needs.

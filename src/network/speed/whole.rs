@@ -149,7 +149,7 @@ impl<'a> Step<'a> {
 }
 
 /// The most memory the process ever held, bytes; known on Linux only.
-fn largest_memory() -> Option<f64> {
+pub fn largest_memory() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     let kilobytes: f64 = line.split_whitespace().nth(1)?.parse().ok()?;

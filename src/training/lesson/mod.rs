@@ -97,6 +97,7 @@ fn card(
         latent: None,
         calibration: None,
         names: None,
+        student: None,
         needs: BTreeMap::new(),
     }
 }

@@ -5,6 +5,7 @@
 use egui::{Event, Key, PointerButton, Pos2, Ui};
 
 use super::{Canvas, Pass, Settling, generation_of};
+use crate::app::canvas::bounds::Drag;
 use crate::app::canvas::draft::Draft;
 use crate::app::canvas::gesture::{Active, Gesture, Press, landmark_under, press_of, zoom_of_drag};
 use crate::app::canvas::view::{DragSpeed, dragged_window};
@@ -148,6 +149,13 @@ impl Canvas {
                 Some(Gesture::Measure)
             }
             Tool::Select => Some(Gesture::Pan { last: at }),
+            Tool::Bounds => {
+                let size = (scene.image.width(), scene.image.height());
+                let screen_from_image = pass.image_from_screen().inverse()?;
+                let pointer = crate::app::canvas::view::point_of(at);
+                let drag = Drag::begin(size, &screen_from_image, pointer);
+                Some(drag.map_or(Gesture::Pan { last: at }, Gesture::Bounds))
+            }
         }
     }
 
@@ -229,6 +237,9 @@ impl Canvas {
                 pass.view.zoom_at(pass.rect, pass.ppp, *from, factor);
                 *last = at;
             }
+            Gesture::Bounds(drag) => {
+                drag.follow((pass.scene.image.width(), pass.scene.image.height()), point);
+            }
             Gesture::Split => {
                 let along = (at.x - pass.rect.left()) / pass.rect.width().max(1.0);
                 let split = along.clamp(0.0, 1.0);
@@ -276,6 +287,9 @@ impl Canvas {
                     });
                     pass.events.push(CanvasEvent::Mark(mark));
                 }
+            }
+            Some(Gesture::Bounds(drag)) if !drag.margins.is_empty() => {
+                pass.events.push(CanvasEvent::Extend(drag.margins));
             }
             Some(Gesture::Landmark {
                 side, point, to, ..

@@ -69,6 +69,16 @@ impl Canvas {
             screen_from_image,
         };
         let scene = pass.scene;
+        if let Some(veil) = scene.veil {
+            sheet.veil(veil, split_x(pass));
+        }
+        if scene.tool == Tool::Bounds {
+            let drag = match self.active.as_ref().map(|active| &active.gesture) {
+                Some(Gesture::Bounds(drag)) => Some(drag),
+                _ => None,
+            };
+            sheet.bounds(scene.image, drag);
+        }
         if let Some(landmarks) = scene.landmarks.filter(|l| scene.show_hips && l.is_valid()) {
             sheet.hips(scene, landmarks);
         }

@@ -23,6 +23,9 @@ pub struct CropTransform {
 /// Surroundings that a patch is generated with: at least this many times the mask's longer side.
 const CONTEXT: f64 = 2.0;
 
+/// Surroundings of a second pass.
+const TIGHT: f64 = 1.25;
+
 /// And at least this share of the image's longer side, so that the anatomy can be told.
 const LEAST_SHARE: f64 = 0.5;
 
@@ -52,6 +55,23 @@ impl CropTransform {
             return Self::whole(image_size, model_px);
         }
         let side = wanted.max(model_px).min(long);
+        let x = bounds.x as f64 + bounds.width as f64 / 2.0;
+        let y = bounds.y as f64 + bounds.height as f64 / 2.0;
+        Self {
+            region: square(image_size, side, x, y),
+            model_px,
+            image_size,
+        }
+    }
+
+    /// A square around `bounds` with few surroundings, for a second pass that knows the anatomy already.
+    pub fn tight(image_size: (usize, usize), bounds: PixelRect, model_px: usize) -> Self {
+        let long = image_size.0.max(image_size.1);
+        let wanted = TIGHT * bounds.width.max(bounds.height) as f64;
+        let side = (wanted.ceil() as usize).max(model_px);
+        if side >= long {
+            return Self::whole(image_size, model_px);
+        }
         let x = bounds.x as f64 + bounds.width as f64 / 2.0;
         let y = bounds.y as f64 + bounds.height as f64 / 2.0;
         Self {

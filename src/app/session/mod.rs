@@ -2,22 +2,24 @@
 //!
 //! Separate from the document, which is undone and saved, and from the settings, which are remembered.
 
+mod tray;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Instant;
 
 use super::canvas::{Tool, ToolOptions, View};
 use super::files::Open;
 use super::live::Live;
 use super::logic::frames::Stack;
+use super::logic::veil::VeilState;
 use crate::document::Layer;
 use crate::geometry::Point;
 use crate::job::{
-    Attributes, Control, Error, JobId, Made, Mode, ModelReference, Progress, Request, RingPolicy,
-    Sex,
+    Attributes, Control, Error, JobId, Mode, ModelReference, Progress, Request, RingPolicy, Sex,
 };
-use crate::measure::dscore::{DScore, DScoreMode};
+
+pub use tray::{Staged, Tray};
 
 /// The large parts of the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +63,8 @@ pub struct Recipe {
     pub kind: String,
     /// Seed of the noise.
     pub seed: u64,
+    /// Number of the first image of the seed; 0 but where the settings of one result were taken.
+    pub first_image: u64,
     /// Images a press of Generate.
     pub count: usize,
     /// Denoising steps.
@@ -90,6 +94,7 @@ impl Default for Recipe {
             model: String::new(),
             kind: String::new(),
             seed: 1,
+            first_image: 0,
             count: 4,
             steps: 8,
             control: Control {
@@ -124,6 +129,30 @@ impl Recipe {
             .retain(|finding, _| model.findings.contains(finding));
     }
 
+    /// The settings that a result was made with, so that it alone is made again.
+    pub fn of(request: &Request, image_number: u64) -> Self {
+        Self {
+            mode: request.mode,
+            model: request.model.name.clone(),
+            kind: request.attributes.kind.clone(),
+            seed: request.seed,
+            first_image: image_number,
+            count: 1,
+            steps: request.steps,
+            control: request.control,
+            control_model: request
+                .control_model
+                .as_ref()
+                .map(|model| model.name.clone()),
+            guidance: request.guidance,
+            strength: request.strength,
+            age_years: request.attributes.age_years,
+            sex: request.attributes.sex,
+            findings: request.attributes.findings.clone(),
+            ring_px: request.ring.px,
+        }
+    }
+
     /// Whether this is the chosen model.
     pub fn is(&self, model: &ModelChoice) -> bool {
         self.model == model.name && self.kind == model.kind
@@ -143,6 +172,7 @@ impl Recipe {
             findings: self.findings.clone(),
         };
         request.seed = self.seed;
+        request.first_image = self.first_image;
         request.count = self.count;
         request.steps = self.steps.max(1);
         request.control = self.control;
@@ -154,126 +184,6 @@ impl Recipe {
         request.strength = self.strength;
         request.ring = RingPolicy { px: self.ring_px };
         request
-    }
-}
-
-/// A generated image that waits to be accepted or rejected.
-pub struct Staged {
-    /// Its name in this session.
-    pub id: ResultId,
-    /// The image with its numbers.
-    pub made: Made,
-    /// What it was made from.
-    pub request: Arc<Request>,
-    /// Seconds an image.
-    pub seconds: f64,
-    /// A reduced picture, made when it is first shown.
-    pub thumbnail: Option<egui::TextureHandle>,
-    /// Whether its hip points were moved by hand: then no interval holds.
-    pub by_hand: bool,
-    /// Whether it counts in the D-score (it has saliency maps).
-    pub scored: bool,
-}
-
-/// Results that wait, and how diverse they are.
-pub struct Tray {
-    /// Oldest first.
-    pub items: Vec<Staged>,
-    /// The D-score of the items with saliency maps, kept up to date item by item.
-    pub dscore: DScore,
-    /// The score after each change, for the little curve.
-    pub past: Vec<f64>,
-    /// Why the last item could not be scored.
-    pub unscored: Option<String>,
-    next: u64,
-}
-
-impl Default for Tray {
-    fn default() -> Self {
-        Self {
-            items: Vec::new(),
-            dscore: DScore::new(DScoreMode::Sliced),
-            past: Vec::new(),
-            unscored: None,
-            next: 1,
-        }
-    }
-}
-
-impl Tray {
-    /// Adds a result.
-    pub fn push(&mut self, made: Made, request: Arc<Request>, seconds: f64) -> ResultId {
-        let id = ResultId(self.next);
-        self.next += 1;
-        let scored = if made.saliency.is_empty() {
-            self.unscored = Some("the model has no reader that gives saliency maps".to_owned());
-            false
-        } else {
-            match self.dscore.push(&made.saliency) {
-                Ok(_) => true,
-                Err(error) => {
-                    self.unscored = Some(error.to_string());
-                    false
-                }
-            }
-        };
-        self.items.push(Staged {
-            id,
-            made,
-            request,
-            seconds,
-            thumbnail: None,
-            by_hand: false,
-            scored,
-        });
-        self.note();
-        id
-    }
-
-    /// Takes a result out.
-    pub fn remove(&mut self, id: ResultId) -> Option<Staged> {
-        let index = self.items.iter().position(|item| item.id == id)?;
-        if let Some(scored) = self.scored_index(id) {
-            self.dscore.remove(scored);
-        }
-        let item = self.items.remove(index);
-        self.note();
-        Some(item)
-    }
-
-    /// The result of a name.
-    pub fn find(&self, id: ResultId) -> Option<&Staged> {
-        self.items.iter().find(|item| item.id == id)
-    }
-
-    /// Mean distance of a result to the others: what it adds to the D-score.
-    pub fn adds(&self, id: ResultId) -> Option<f64> {
-        self.dscore.contribution(self.scored_index(id)?)
-    }
-
-    /// The result after `id`, or the one before it when it is the last.
-    pub fn neighbor(&self, id: ResultId) -> Option<ResultId> {
-        let index = self.items.iter().position(|item| item.id == id)?;
-        self.items
-            .get(index + 1)
-            .or_else(|| index.checked_sub(1).and_then(|i| self.items.get(i)))
-            .map(|item| item.id)
-    }
-
-    fn scored_index(&self, id: ResultId) -> Option<usize> {
-        self.items
-            .iter()
-            .filter(|item| item.scored)
-            .position(|item| item.id == id)
-    }
-
-    fn note(&mut self) {
-        if let Some(value) = self.dscore.value() {
-            self.past.push(value);
-            if self.past.len() > 64 {
-                self.past.remove(0);
-            }
-        }
     }
 }
 
@@ -299,6 +209,8 @@ pub enum Purpose {
     Hips,
     /// Hip points for the live answer of this revision.
     LiveHips(u64),
+    /// A guess of the kind of the image.
+    Kind,
 }
 
 /// How much a notice matters.
@@ -386,6 +298,8 @@ pub struct Session {
     pub before: bool,
     /// Where the before/after slider stands: 0 = all answer, 1 = all image.
     pub split: f32,
+    /// What lies over the result: its difference from the image, or the spread over seeds.
+    pub veil: VeilState,
     /// Whether strokes, masks and points are drawn.
     pub overlays: bool,
     /// Whether identity is hidden.
@@ -436,6 +350,7 @@ impl Session {
             shown: None,
             before: false,
             split: 0.0,
+            veil: VeilState::default(),
             overlays: true,
             hide_identity: settings.hide_identity,
             jobs: Vec::new(),

@@ -5,18 +5,20 @@
 use std::sync::Arc;
 
 use super::composite::{Composite, compose};
-use super::plan::Plan;
-use super::readings::{Readers, read_findings, read_hips, read_saliency};
+use super::frame::{Frame, shift};
 use crate::document::mask::distance_to;
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
 use crate::job::{Error, Made, Mode, Request};
 use crate::measure::edges::{edges, median_distance};
 use crate::radiograph::{DisplayWindow, Pixels, Radiograph, SyntheticMark};
+use crate::synthesis::readings::{Readers, read_findings, read_hips, read_saliency};
 
-impl Plan<'_> {
-    /// The image at native depth, with its numbers.
-    pub(super) fn finish(
+impl Frame {
+    /// The image at native depth, with its numbers; `grey` (0–1) is what was painted over the crop, at the model's size.
+    ///
+    /// Fails when a network that reads the image fails.
+    pub fn finish(
         &self,
         readers: &Readers,
         request: &Request,
@@ -26,13 +28,7 @@ impl Plan<'_> {
         let patch = self.map.stored(&self.crop.grey_from_model(grey));
         let (composite, base) = match (&self.blend, &request.source) {
             (Some(blend), Some(source)) => {
-                let shift = PixelRect::new(
-                    blend.region.x - self.crop.region.x,
-                    blend.region.y - self.crop.region.y,
-                    blend.region.width,
-                    blend.region.height,
-                );
-                let patch = patch.crop(shift, 0.0);
+                let patch = patch.crop(shift(self.crop.region, blend.region), 0.0);
                 let made = compose(&source.pixels, &patch, blend, request.seed, image_number);
                 (made, (**source).clone())
             }
@@ -68,19 +64,15 @@ impl Plan<'_> {
             hips,
             saliency,
             findings,
+            latent: None,
             radiograph: Arc::new(radiograph),
         })
     }
 
     /// A whole new image: of the source's depth, or 12 bits.
     fn whole_image(&self, request: &Request, patch: &Grid<f32>) -> (Composite, Radiograph) {
-        let shift = PixelRect::new(
-            -self.crop.region.x,
-            -self.crop.region.y,
-            self.size.0,
-            self.size.1,
-        );
-        let values = patch.crop(shift, 0.0);
+        let all = PixelRect::new(0, 0, self.size.0, self.size.1);
+        let values = patch.crop(shift(self.crop.region, all), 0.0);
         let mut base = if let Some(source) = &request.source {
             let mut base = Radiograph::from_pixels(source.pixels.like(&values));
             base.photometric = source.photometric;

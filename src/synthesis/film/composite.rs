@@ -14,6 +14,9 @@ use crate::radiograph::Pixels;
 /// How far blending reaches inward from the mask's border when the ring is 0, image pixels.
 const INWARD_PX: f32 = 6.0;
 
+/// How often a grainy patch is softened at most: each time takes the finest of what is left.
+const SOFTENINGS: usize = 4;
+
 /// Stream of the seed that grain is drawn from; images draw from streams below it.
 const GRAIN_STREAM: u64 = 1 << 40;
 
@@ -36,7 +39,14 @@ pub fn blend(renew: &Grid<u8>, ring_px: f64, region: PixelRect) -> Blend {
     let ring = ring_px.max(0.0) as f32;
     let share = if ring > 0.0 {
         let outward = distance_to(&part);
-        outward.map(|d| smooth(1.0 - d / (ring + 1.0)))
+        // One more pixel in the denominator: the last one of the ring still takes a little of the patch.
+        outward.map(|d| {
+            if f64::from(*d) <= ring_px {
+                smooth(1.0 - d / (ring + 1.0))
+            } else {
+                0.0
+            }
+        })
     } else {
         let inward = distance_to(&part.map(|m| 255 - *m));
         Grid::from_fn(part.width(), part.height(), |x, y| {
@@ -89,7 +99,7 @@ pub fn compose(
     let fitted = seam::fit(patch, &original, &surroundings, range);
     let mut matched = patch.map(|v| (f64::from(*v) * fitted.gain + fitted.offset) as f32);
     let renewed = blend.share.map(|share| *share > 0.5);
-    add_grain(
+    match_grain(
         &mut matched,
         &original,
         &renewed,
@@ -122,6 +132,7 @@ pub fn compose(
         seam: Seam {
             gain: fitted.gain,
             offset: fitted.offset,
+            clamped: fitted.clamped,
             jump: seam::jump(&result, &renewed).unwrap_or(1.0),
             noise_ratio: seam::noise_ratio(&result, &renewed, &surroundings).unwrap_or(1.0),
         },
@@ -136,8 +147,9 @@ fn near_outside(share: &Grid<f32>) -> Grid<bool> {
     distance_to(&touched).map(|d| *d > 0.0 && *d <= reach)
 }
 
-/// Adds noise until the patch is as grainy as its surroundings: a smooth patch in a grainy film looks like a sticker.
-fn add_grain(
+/// Makes the patch as grainy as its surroundings, by added noise or by taking some of its own away: a smooth patch in
+/// a grainy film looks like a sticker, and a grainy one in a smooth film too.
+fn match_grain(
     patch: &mut Grid<f32>,
     original: &Grid<f32>,
     renewed: &Grid<bool>,
@@ -146,20 +158,30 @@ fn add_grain(
     image_number: u64,
 ) {
     // One image with both textures, so that one measure compares them.
-    let both = Grid::from_fn(patch.width(), patch.height(), |x, y| {
-        if renewed[(x, y)] {
-            patch[(x, y)]
-        } else {
-            original[(x, y)]
-        }
-    });
-    let (Some(inner), Some(outer)) = (
-        seam::noise_power(&both, renewed),
-        seam::noise_power(&both, surroundings),
-    ) else {
+    let powers = |patch: &Grid<f32>| {
+        let both = Grid::from_fn(patch.width(), patch.height(), |x, y| {
+            if renewed[(x, y)] {
+                patch[(x, y)]
+            } else {
+                original[(x, y)]
+            }
+        });
+        Some((
+            seam::noise_power(&both, renewed)?,
+            seam::noise_power(&both, surroundings)?,
+        ))
+    };
+    let mut found = powers(patch);
+    for _ in 0..SOFTENINGS {
+        let Some((inner, outer)) = found.filter(|(inner, outer)| *inner > 1.2 * outer) else {
+            break;
+        };
+        soften(patch, (outer / inner).sqrt() as f32);
+        found = powers(patch);
+    }
+    let Some(missing) = found.map(|(inner, outer)| outer - inner) else {
         return;
     };
-    let missing = outer - inner;
     if missing <= 0.0 {
         return;
     }
@@ -168,6 +190,24 @@ fn add_grain(
     let mut noise = Noise::new(seed, GRAIN_STREAM + image_number);
     for value in patch.cells_mut() {
         *value += (sigma * noise.normal()) as f32;
+    }
+}
+
+/// Keeps the share `keep` of what a binomial blur of 3 × 3 pixels takes away.
+fn soften(patch: &mut Grid<f32>, keep: f32) {
+    let (width, height) = patch.size();
+    let at =
+        |i: usize, step: i64, size: usize| (i as i64 + step).clamp(0, size as i64 - 1) as usize;
+    let along = |grid: &Grid<f32>, dx: i64, dy: i64| {
+        Grid::from_fn(width, height, |x, y| {
+            let before = grid[(at(x, -dx, width), at(y, -dy, height))];
+            let after = grid[(at(x, dx, width), at(y, dy, height))];
+            0.25 * (before + after) + 0.5 * grid[(x, y)]
+        })
+    };
+    let low = along(&along(patch, 1, 0), 0, 1);
+    for (value, low) in patch.cells_mut().iter_mut().zip(low.cells()) {
+        *value = low + keep * (*value - low);
     }
 }
 

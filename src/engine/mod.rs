@@ -2,6 +2,8 @@
 //!
 //! Weights are loaded when first asked for and kept; engines of both lanes share them.
 
+mod student;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,9 +16,12 @@ use crate::network::device::{Place, Wanted, is_device_failure};
 use crate::network::folder::{self, DiffusionConfig, ModelError, ModelFolder, Task};
 use crate::synthesis::{
     ControlModel, Generator, HipDetailModel, HipModel, ReaderModel, Readers, generate, read_hips,
+    read_kind,
     read_saliency,
 };
 use crate::training;
+
+pub use student::LIVE_STEPS;
 
 /// Model folders and the networks loaded from them.
 #[derive(Debug, Default)]
@@ -75,9 +80,11 @@ impl ModelStore {
     }
 
     fn find(&self, task: Task, name: &str) -> Option<ModelFolder> {
-        self.models()
-            .into_iter()
-            .find(|model| model.card.task == task && (name.is_empty() || model.card.name == name))
+        // A student is used where it is named, or in the place of its teacher; it is nobody's first choice.
+        self.models().into_iter().find(|model| {
+            let free = name.is_empty() && model.card.student.is_none();
+            model.card.task == task && (free || model.card.name == name)
+        })
     }
 
     /// The generator of a request; an empty name takes the first there is.
@@ -148,11 +155,8 @@ impl ModelStore {
             size: folder.card.native_size[0],
             latent: config.denoiser.latent,
             diffusion_hash: folder.hash(),
-            few_step: folder
-                .card
-                .measured
-                .get("few_step")
-                .is_some_and(|v| *v > 0.0),
+            few_step: folder.card.student.is_some(),
+            kept: crate::synthesis::kept::Kept::default(),
             model: ModelReference {
                 hash: joint_hash(&folder.hash(), &other.hash()),
                 name: folder.card.name,
@@ -221,6 +225,13 @@ impl ModelStore {
             calibration,
             size: folder.card.native_size[0],
         }))
+    }
+
+    /// The generators that are loaded, by name.
+    pub fn loaded(&self) -> impl Iterator<Item = (&str, &Arc<Generator>)> {
+        self.generators
+            .iter()
+            .map(|(name, loaded)| (name.as_str(), loaded))
     }
 
     /// The networks that read images; those that are missing are absent.
@@ -307,6 +318,11 @@ impl LocalEngine {
                 let model = model.ok_or_else(|| missing("finds hips"))?;
                 read_hips(model, radiograph, window.as_ref()).map(Reading::Hips)
             }
+            Measurement::Kind { radiograph, window } => {
+                let model = readers.reader.as_ref();
+                let model = model.ok_or_else(|| missing("reads kinds"))?;
+                read_kind(model, radiograph, window.as_ref()).map(Reading::Kind)
+            }
             Measurement::Saliency { radiograph, window } => {
                 let model = readers.reader.as_ref();
                 let model = model.ok_or_else(|| missing("reads findings"))?;
@@ -345,6 +361,7 @@ impl LocalEngine {
         match order {
             Order::Generate(request) => {
                 let readers = self.readers()?;
+                let request = &self.store().with_student(request);
                 let generator = self.store().generator(&request.model)?;
                 let control = match &request.control_model {
                     Some(wanted) => Some(self.store().control(wanted, &generator)?),

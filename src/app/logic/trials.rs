@@ -1,0 +1,202 @@
+//! Trying things with a result: more like it, its settings again; a larger canvas; the kind of a film that says none.
+//!
+//! Separate from accepting and rejecting because nothing here decides anything for good.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::app::session::{Job, Purpose, Recipe, ResultId, Stage, Weight};
+use crate::document::mask::bounds;
+use crate::document::{Edit, Layer, Mark, Operation, Shape};
+use crate::geometry::Point;
+use crate::grid::Grid;
+use crate::job::{Measurement, Mode, Order};
+use crate::noise::Noise;
+use crate::radiograph::Margins;
+
+/// A guess below this is shown, but nothing is chosen by it.
+const LIKELY: f64 = 0.5;
+
+impl App {
+    fn chosen(&mut self, id: Option<ResultId>) -> Option<ResultId> {
+        let chosen = id.or(self.session.shown);
+        if chosen.is_none() {
+            let text = "Choose a result in the tray first";
+            self.session.say(Weight::Note, text);
+        }
+        chosen
+    }
+
+    /// Makes more images like a result, from other seeds and with everything else as it was.
+    pub(super) fn variations(&mut self, id: Option<ResultId>) {
+        let Some(item) = self.chosen(id).and_then(|id| self.session.tray.find(id)) else {
+            return;
+        };
+        let mut request = (*item.request).clone();
+        let highest = self
+            .session
+            .tray
+            .items
+            .iter()
+            .map(|other| other.request.seed)
+            .fold(request.seed, u64::max);
+        request.seed = u64::from(Noise::new(highest, 2).bits());
+        request.first_image = 0;
+        request.count = self.session.recipe.count.max(2);
+        request.noise = None;
+        request.warm = None;
+        let title = format!("{} more like seed {}", request.count, item.request.seed);
+        let id = self.worker.queue(Order::Generate(request));
+        self.session.jobs.push(Job {
+            id,
+            title,
+            progress: None,
+            purpose: Purpose::Generate,
+        });
+    }
+
+    /// Takes the settings of a result over, and what was drawn and painted for it.
+    pub(super) fn take_settings(&mut self, id: Option<ResultId>) {
+        let Some(item) = self.chosen(id).and_then(|id| self.session.tray.find(id)) else {
+            return;
+        };
+        let request = Arc::clone(&item.request);
+        self.session.recipe = Recipe::of(&request, item.made.image_number);
+        self.session.recipe_revision += 1;
+        self.put_back(Layer::Sketch, request.hint.as_ref());
+        if request.mode != Mode::Sketch {
+            self.put_back(Layer::Mask, request.mask.as_ref());
+        }
+        let text = "The settings, lines and mask of this result are yours again";
+        self.session.say(Weight::Done, text);
+    }
+
+    /// Brings a layer to what it was for a request; pixels that were lines before are a region now.
+    fn put_back(&mut self, layer: Layer, wanted: Option<&Grid<u8>>) {
+        let Some(open) = self.session.open() else {
+            return;
+        };
+        let pixels = match layer {
+            Layer::Sketch => &open.sketch,
+            Layer::Mask => &open.mask,
+        };
+        let now = &pixels.overlay.grid;
+        let any = open.document().marks_of(layer).next().is_some();
+        let same = match wanted {
+            Some(wanted) => wanted == &**now,
+            None => !any,
+        };
+        let fits = wanted.is_none_or(|wanted| wanted.size() == now.size());
+        if same || !fits {
+            return;
+        }
+        self.edit(Edit::ClearLayer(layer), false);
+        let region = wanted.and_then(|wanted| Some((bounds(wanted)?, wanted)));
+        if let Some((bounds, wanted)) = region {
+            let mark = Mark {
+                layer,
+                operation: Operation::Paint,
+                shape: Shape::Region {
+                    bounds,
+                    inside: wanted.crop(bounds, 0),
+                },
+            };
+            self.edit(Edit::AddMark(Arc::new(mark)), false);
+        }
+    }
+
+    /// Gives the canvas room at its edges and has it filled.
+    pub(super) fn extend(&mut self, margins: Margins) {
+        let Some(before) = self.session.open().map(|open| open.document().clone()) else {
+            return;
+        };
+        self.edit(Edit::Extend(margins), false);
+        let Stage::Open(open) = &mut self.session.stage else {
+            return;
+        };
+        if open.document().accepted.len() == before.accepted.len() {
+            return;
+        }
+        // The network's points moved with the film: their intervals still hold.
+        if let (Some(reading), Some(landmarks)) =
+            (&mut open.reading, open.work.history().document().landmarks)
+            && before.landmarks == Some(reading.landmarks)
+        {
+            reading.landmarks = landmarks;
+        }
+        let session = &mut self.session;
+        session.view.center =
+            session.view.center + Point::new(margins.left as f64, margins.top as f64);
+        session.shown = None;
+        session.live.new_document();
+        session.recipe.mode = Mode::Inpaint;
+        session.recipe_revision += 1;
+        if self.shown().obstacle().is_none() {
+            self.generate();
+        }
+    }
+
+    /// Asks the reader what kind of image this is, where the file does not say.
+    pub(super) fn guess_kind(&mut self) {
+        let Some(open) = self.session.open() else {
+            return;
+        };
+        let order = Order::Measure(Measurement::Kind {
+            radiograph: Arc::clone(open.document().image()),
+            window: None,
+        });
+        let id = self.worker.queue(order);
+        self.session.jobs.push(Job {
+            id,
+            title: "What kind of image is this?".to_owned(),
+            progress: None,
+            purpose: Purpose::Kind,
+        });
+    }
+
+    /// Takes the reader's guess in: it chooses a model only where the person has not.
+    pub(super) fn guessed(&mut self, kinds: Vec<(String, f64)>) {
+        let Some((kind, share)) = kinds.into_iter().next() else {
+            return;
+        };
+        let Stage::Open(open) = &mut self.session.stage else {
+            return;
+        };
+        open.guess = Some((kind.clone(), share));
+        let known = self.models.iter().find(|model| model.kind == kind);
+        if let Some(model) = known.filter(|_| share >= LIKELY)
+            && self.session.recipe.kind != kind
+        {
+            self.session.recipe.choose(model);
+            self.session.recipe_revision += 1;
+        }
+    }
+
+    /// The guess is right: from now on it is the film's kind.
+    pub(super) fn confirm_kind(&mut self) {
+        let Stage::Open(open) = &mut self.session.stage else {
+            return;
+        };
+        let Some((kind, _)) = open.guess.take() else {
+            return;
+        };
+        open.kind.clone_from(&kind);
+        if kind == "hip" && open.document().landmarks.is_none() {
+            self.find_hips();
+        }
+    }
+
+    /// Forgets a guess that the person overruled by choosing another kind.
+    pub(super) fn weigh_guess(&mut self) {
+        let chosen = self.session.recipe.kind.clone();
+        if let Stage::Open(open) = &mut self.session.stage
+            && open
+                .guess
+                .as_ref()
+                .is_some_and(|(kind, share)| *share >= LIKELY && *kind != chosen)
+        {
+            open.guess = None;
+            open.kind = chosen;
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Few-step students: which one stands in for a model while a person draws.
+//!
+//! Separate because the choice is made for live previews alone; whatever is kept is asked of the model that was chosen,
+//! and a request that names its weights by hash is never changed.
+
+use super::ModelStore;
+use crate::job::Request;
+use crate::network::folder::{ModelFolder, Student, Task};
+
+/// Steps of a live preview by a student.
+pub const LIVE_STEPS: usize = 4;
+
+impl ModelStore {
+    /// The request as it is carried out: a preview whose model has a student is asked of the student.
+    ///
+    /// Steps become at most [`LIVE_STEPS`], the nearest number that the student was distilled for; guidance becomes 1,
+    /// since the student's answer holds it already.
+    pub(super) fn with_student(&self, request: &Request) -> Request {
+        let mut request = request.clone();
+        // A ControlNet branch belongs to the weights that it was trained on.
+        let free = request.preview
+            && request.model.hash.is_empty()
+            && request.control_model.is_none()
+            && request.noise.is_none();
+        if !free {
+            return request;
+        }
+        let Some((name, student)) = self.student_of(&request) else {
+            return request;
+        };
+        let most = match &request.warm {
+            // What is left of the path takes its share of the steps.
+            Some(warm) => (warm.t * LIVE_STEPS as f64).round().max(1.0) as usize,
+            None => LIVE_STEPS,
+        };
+        let able = student.steps.iter().copied().filter(|steps| *steps <= most);
+        request.steps = able.max().unwrap_or(most);
+        request.guidance = 1.0;
+        request.model.name = name;
+        request
+    }
+
+    /// The student of the model that a request names: made for the same autoencoder, and knowing its kind.
+    fn student_of(&self, request: &Request) -> Option<(String, Student)> {
+        let models = self.models();
+        let is_student = |model: &&ModelFolder| {
+            model.card.task == Task::Diffusion && model.card.student.is_some()
+        };
+        let teacher = models.iter().find(|model| {
+            model.card.task == Task::Diffusion
+                && model.card.student.is_none()
+                && (request.model.name.is_empty() || model.card.name == request.model.name)
+        })?;
+        let knows = |model: &ModelFolder| {
+            let names = model.card.names.clone().unwrap_or_default();
+            request.attributes.kind.is_empty() || names.kind(&request.attributes.kind).is_some()
+        };
+        let autoencoder = |model: &ModelFolder| {
+            let need = model.card.needs.get(Task::Autoencoder.name());
+            need.map(|need| need.hash.clone())
+        };
+        let taught_by = |model: &ModelFolder| {
+            let need = model.card.needs.get(Task::Diffusion.name());
+            need.is_none_or(|need| need.hash == teacher.hash())
+        };
+        let student = models.iter().filter(is_student).find(|model| {
+            model.card.native_size == teacher.card.native_size
+                && autoencoder(model) == autoencoder(teacher)
+                && taught_by(model)
+                && knows(model)
+        })?;
+        Some((student.card.name.clone(), student.card.student.clone()?))
+    }
+}

@@ -1,0 +1,11 @@
+//! The film's side of a generation, at its own depth and resolution: which part is shown to a model, how grey becomes
+//! stored values again, and what of it is put into the image.
+//!
+//! Separate from the networks: nothing here knows what paints the grey.
+
+pub mod composite;
+pub mod crop;
+mod finish;
+pub mod frame;
+pub mod grey;
+pub mod resize;

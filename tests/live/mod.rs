@@ -1,0 +1,9 @@
+//! Drawing live: what is reused, warm starts, students, second passes, canvases that grow, veils.
+
+mod compare;
+mod engine;
+mod frame;
+#[cfg(feature = "window")]
+mod machine;
+#[cfg(feature = "window")]
+mod window;
