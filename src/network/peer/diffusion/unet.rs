@@ -4,7 +4,7 @@
 
 use candle_core::{Error, Result, Tensor};
 
-use super::blocks::{DownLevel, Middle, UpLevel};
+use super::blocks::{Middle, Stage};
 use super::config::{Config, Level};
 use super::control::Residuals;
 use super::embedding::TimeEmbedding;
@@ -16,7 +16,7 @@ use crate::network::peer::scope::Scope;
 pub(super) struct Encoder {
     conv_in: Conv,
     time: TimeEmbedding,
-    down: Vec<DownLevel>,
+    down: Vec<Stage>,
     middle: Option<Middle>,
     centered: bool,
 }
@@ -38,7 +38,7 @@ impl Encoder {
             let place = scope.at(format!("down_blocks.{i}"));
             let kind = &config.down_block_types[i];
             let last = i + 1 == levels.len();
-            down.push(DownLevel::new(&place, config, kind, (input, level), last)?);
+            down.push(Stage::down(&place, config, kind, (input, level), last)?);
             input = level.channels;
         }
         let coarsest = &levels[levels.len() - 1];
@@ -83,7 +83,7 @@ impl Encoder {
         }
         let mut skips = vec![x.clone()];
         for level in &self.down {
-            x = level.forward(&x, Some(&time), text, &mut skips)?;
+            x = level.descend(&x, Some(&time), text, &mut skips)?;
         }
         if let Some(middle) = &self.middle {
             x = middle.forward(&x, Some(&time), text)?;
@@ -100,7 +100,7 @@ impl Encoder {
 #[derive(Clone, Debug)]
 pub struct Unet {
     encoder: Encoder,
-    up: Vec<UpLevel>,
+    up: Vec<Stage>,
     norm: GroupNorm,
     conv_out: Conv,
 }
@@ -121,7 +121,7 @@ impl Unet {
             let place = scope.at(format!("up_blocks.{i}"));
             let kind = &config.up_block_types[i];
             let last = i + 1 == count;
-            up.push(UpLevel::new(
+            up.push(Stage::up(
                 &place,
                 config,
                 kind,
@@ -168,7 +168,7 @@ impl Unet {
             control.add_to(&mut skips, &mut x)?;
         }
         for level in &self.up {
-            x = level.forward(&x, Some(&time), text, &mut skips)?;
+            x = level.ascend(x, Some(&time), text, &mut skips)?;
         }
         self.conv_out.forward(&self.norm.forward_silu(&x)?)
     }
