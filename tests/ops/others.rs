@@ -363,7 +363,10 @@ fn attention_of_tokens_equals_that_of_split_heads() {
         let q = joint.narrow(2, width, width).unwrap();
         let split = |x: &Tensor| {
             let (b, n, _) = x.dims3().unwrap();
-            x.reshape((b, n, heads, d)).unwrap().transpose(1, 2).unwrap()
+            x.reshape((b, n, heads, d))
+                .unwrap()
+                .transpose(1, 2)
+                .unwrap()
         };
         let whole = ops::attention(&split(&q), &split(&k), &split(&v)).unwrap();
         let whole = whole.transpose(1, 2).unwrap().flatten_from(2).unwrap();
@@ -393,7 +396,8 @@ fn gates_multiply_the_first_half() {
             let normal = |x: f64| {
                 // The distribution as a sum of thin slices.
                 let step = x / 2000.0;
-                let slices = (0..2000).map(|i| (-((f64::from(i) + 0.5) * step).powi(2) / 2.0).exp());
+                let slices =
+                    (0..2000).map(|i| (-((f64::from(i) + 0.5) * step).powi(2) / 2.0).exp());
                 0.5 + slices.sum::<f64>() * step / (2.0 * std::f64::consts::PI).sqrt()
             };
             let rows = t[0].chunks(14);

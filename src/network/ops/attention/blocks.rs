@@ -236,4 +236,3 @@ fn take<'a>(rest: &mut &'a mut [f32], size: usize) -> &'a mut [f32] {
     *rest = others;
     first
 }
-

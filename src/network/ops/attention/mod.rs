@@ -61,11 +61,7 @@ pub fn attention_of_tokens(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize) -> 
     let sizes = [n, m, width / heads, v_width / heads];
     let op = Attention::new(Arrangement::Tokens, [b, heads], sizes);
     if !on_processor(q) {
-        let y = op.sliced(
-            &split(q, heads)?,
-            &split(k, heads)?,
-            &split(v, heads)?,
-        )?;
+        let y = op.sliced(&split(q, heads)?, &split(k, heads)?, &split(v, heads)?)?;
         return joined(&y);
     }
     let rows = |x: &Tensor| {
@@ -220,7 +216,9 @@ impl Attention {
     fn by_head(&self, logs: &[f32], rows: usize) -> Vec<f32> {
         let (n, together) = (self.sizes.queries, self.together());
         let mut sorted = vec![0.0; logs.len()];
-        let sets = sorted.chunks_mut(n * together).zip(logs.chunks(n * together));
+        let sets = sorted
+            .chunks_mut(n * together)
+            .zip(logs.chunks(n * together));
         for (to, from) in sets {
             for (block, part) in from.chunks(rows * together).enumerate() {
                 let count = part.len() / together;
@@ -357,11 +355,7 @@ impl CustomOp3 for Attention {
         let [dq, dk, dv] = self.gradients(&sides)?;
         Ok(match self.arrangement {
             Arrangement::Heads => (Some(dq), Some(dk), Some(dv)),
-            Arrangement::Tokens => (
-                Some(joined(&dq)?),
-                Some(joined(&dk)?),
-                Some(joined(&dv)?),
-            ),
+            Arrangement::Tokens => (Some(joined(&dq)?), Some(joined(&dk)?), Some(joined(&dv)?)),
         })
     }
 }

@@ -8,6 +8,7 @@ use super::blocks::{Middle, Stage};
 use super::config::{Config, Level};
 use super::control::Residuals;
 use super::embedding::TimeEmbedding;
+use crate::network::device::beside;
 use crate::network::peer::layers::{Conv, GroupNorm, Taps};
 use crate::network::peer::scope::Scope;
 
@@ -78,6 +79,9 @@ impl Encoder {
             sample
         };
         let mut x = self.conv_in.forward(sample)?;
+        // Brought to the weights once, not by every layer.
+        let text = text.map(|text| beside(text, &x)).transpose()?;
+        let text = text.as_ref();
         if let Some(hint) = hint {
             x = (x + hint)?;
         }
@@ -121,14 +125,7 @@ impl Unet {
             let place = scope.at(format!("up_blocks.{i}"));
             let kind = &config.up_block_types[i];
             let last = i + 1 == count;
-            up.push(Stage::up(
-                &place,
-                config,
-                kind,
-                level,
-                (from, &own),
-                last,
-            )?);
+            up.push(Stage::up(&place, config, kind, level, (from, &own), last)?);
             from = level.channels;
         }
         let first = config.block_out_channels[0];
@@ -151,7 +148,7 @@ impl Unet {
 
     /// `sample [B,I,H,W]`, `time` (one number or one an image), `text [B,M,D]` to `[B,O,H,W]`.
     ///
-    /// `control` is added to the skips and to the middle.
+    /// `control` is added to the skips and to the middle. The result is where the sample is, and of its type.
     pub fn forward(
         &self,
         sample: &Tensor,
@@ -164,13 +161,18 @@ impl Unet {
             mut skips,
             middle: mut x,
         } = self.encoder.forward(sample, time, text, None)?;
+        let text = text.map(|text| beside(text, &x)).transpose()?;
+        let text = text.as_ref();
         if let Some(control) = control {
             control.add_to(&mut skips, &mut x)?;
         }
         for level in &self.up {
             x = level.ascend(x, Some(&time), text, &mut skips)?;
         }
-        self.conv_out.forward(&self.norm.forward_silu(&x)?)
+        beside(
+            &self.conv_out.forward(&self.norm.forward_silu(&x)?)?,
+            sample,
+        )
     }
 }
 
