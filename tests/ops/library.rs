@@ -114,6 +114,12 @@ fn library_kernels_give_the_same_layers() {
         &[&[2, 2, 9, 8], &[2, 2, 7, 8], &[2, 2, 7, 5]],
         |t| ops::attention(&t[0], &t[1], &t[2]),
     );
+    check(
+        "attention of tokens",
+        &[&[2, 9, 12], &[2, 7, 12], &[2, 7, 15]],
+        |t| ops::attention_of_tokens(&t[0], &t[1], &t[2], 3),
+    );
+    check("gated gelu", &[&[4, 3, 10]], |t| ops::gated_gelu(&t[0]));
 }
 
 #[test]

@@ -353,6 +353,61 @@ fn attention_over_many_blocks_equals_the_whole_matrix() {
     });
 }
 
+#[test]
+fn attention_of_tokens_equals_that_of_split_heads() {
+    for (b, n, m, heads, d) in [(2, 70, 300, 3, 8), (1, 9, 5, 4, 5), (1, 131, 131, 2, 20)] {
+        let width = heads * d;
+        let joint = var(&[b, n, 3 * width], 1);
+        let (k, v) = (var(&[b, m, width], 2), var(&[b, m, width], 3));
+        // A part of a wider row: read in place.
+        let q = joint.narrow(2, width, width).unwrap();
+        let split = |x: &Tensor| {
+            let (b, n, _) = x.dims3().unwrap();
+            x.reshape((b, n, heads, d))
+                .unwrap()
+                .transpose(1, 2)
+                .unwrap()
+        };
+        let whole = ops::attention(&split(&q), &split(&k), &split(&v)).unwrap();
+        let whole = whole.transpose(1, 2).unwrap().flatten_from(2).unwrap();
+        let y = ops::attention_of_tokens(&q, &k, &v, heads).unwrap();
+        check_close("tokens", &y, &whole, 1e-6);
+        let expected = gradients(&whole, &[&joint, &k, &v]);
+        for (got, expected) in gradients(&y, &[&joint, &k, &v]).iter().zip(&expected) {
+            check_close("gradient of tokens", got, expected, 1e-6);
+        }
+        check_threads("tokens", &[&joint, &k, &v], || {
+            let q = joint.narrow(2, width, width)?;
+            ops::attention_of_tokens(&q, &k, &v, heads)
+        });
+    }
+    let x = tensor(&[1, 4, 6], 1);
+    assert!(ops::attention_of_tokens(&x, &x, &x, 4).is_err());
+    assert!(ops::attention_of_tokens(&x, &x, &x, 0).is_err());
+}
+
+#[test]
+fn gates_multiply_the_first_half() {
+    check(
+        "gated gelu",
+        &[&[3, 14]],
+        |t| ops::gated_gelu(&t[0]),
+        &|t| {
+            let normal = |x: f64| {
+                // The distribution as a sum of thin slices.
+                let step = x / 2000.0;
+                let slices =
+                    (0..2000).map(|i| (-((f64::from(i) + 0.5) * step).powi(2) / 2.0).exp());
+                0.5 + slices.sum::<f64>() * step / (2.0 * std::f64::consts::PI).sqrt()
+            };
+            let rows = t[0].chunks(14);
+            rows.flat_map(|row| (0..7).map(|i| row[i] * row[7 + i] * normal(row[7 + i])))
+                .collect()
+        },
+    );
+    assert!(ops::gated_gelu(&tensor(&[2, 3], 1)).is_err());
+}
+
 /// `y[i] = Σ matrix(i, j) x[j]` along both axes of each plane.
 fn mixed(
     x: &[f64],

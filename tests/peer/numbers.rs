@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
+use radcanvas::network::ops::with_library_kernels;
 use radcanvas::network::peer::scope::Scope;
 use radcanvas::network::peer::{Inputs, build};
 use serde_json::Value;
@@ -41,12 +42,26 @@ fn thinned(tensor: &Tensor) -> Tensor {
     rows.index_select(&every(width), 3).unwrap()
 }
 
+/// What a case of a fixture is computed from.
+fn inputs_of(case: &Value) -> Inputs {
+    let specs = case["inputs"].as_object().unwrap();
+    let made = |(name, spec): (&String, &Value)| (name.clone(), input(spec).unwrap());
+    Inputs::new(specs.iter().map(made).collect())
+}
+
+fn cases(name: &str) -> (Vec<Value>, BTreeMap<String, Tensor>) {
+    let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
+    let path = folder().join(format!("{name}.safetensors"));
+    let wanted = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+    (
+        serde_json::from_str(&text).unwrap(),
+        wanted.into_iter().collect(),
+    )
+}
+
 /// Every case of a family: names and shapes of all weights, and all results within 1e-4.
 fn family(name: &str) {
-    let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
-    let cases: Vec<Value> = serde_json::from_str(&text).unwrap();
-    let path = folder().join(format!("{name}.safetensors"));
-    let mut wanted = candle_core::safetensors::load(path, &Device::Cpu).unwrap();
+    let (cases, mut wanted) = cases(name);
     assert!(cases.len() > 1);
     for case in &cases {
         let label = case["name"].as_str().unwrap();
@@ -63,13 +78,7 @@ fn family(name: &str) {
             case["keys"].as_str().unwrap(),
             "{label}: names or shapes"
         );
-        let inputs: BTreeMap<String, Tensor> = case["inputs"]
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(|(name, spec)| (name.clone(), input(spec).unwrap()))
-            .collect();
-        let inputs = Inputs::new(inputs);
+        let inputs = inputs_of(case);
         let outputs = network
             .forward(&inputs)
             .unwrap_or_else(|error| panic!("{label}: {error}"));
@@ -87,6 +96,24 @@ fn family(name: &str) {
 #[test]
 fn diffusion() {
     family("diffusion");
+}
+
+#[test]
+fn half_precision_of_graphics_cards_stays_near() {
+    let (cases, wanted) = cases("diffusion");
+    for case in &cases {
+        let made = Made::new(false, 1.0);
+        let scope = Scope::new(made.builder_of(DType::F16));
+        let network = build(case["arch"].as_str().unwrap(), &case["config"], &scope).unwrap();
+        // Inputs stay f32: networks bring them to their weights.
+        let outputs = with_library_kernels(|| network.forward(&inputs_of(case))).unwrap();
+        for (name, tensor) in &outputs {
+            let key = format!("{}/{name}", case["name"].as_str().unwrap());
+            let found = thinned(&tensor.to_dtype(DType::F32).unwrap());
+            let off = distance(&found, &wanted[&key]);
+            assert!(off < 0.02 && off > 1e-6, "{key} is {off:e} off");
+        }
+    }
 }
 
 #[test]

@@ -63,7 +63,12 @@ impl Made {
     }
 
     pub(super) fn builder(&self) -> VarBuilder<'static> {
-        VarBuilder::from_backend(Box::new(self.clone()), DType::F32, Device::Cpu)
+        self.builder_of(DType::F32)
+    }
+
+    /// The same values in another type.
+    pub(super) fn builder_of(&self, dtype: DType) -> VarBuilder<'static> {
+        VarBuilder::from_backend(Box::new(self.clone()), dtype, Device::Cpu)
     }
 
     /// One number for all names and shapes.
@@ -80,7 +85,14 @@ impl Made {
 }
 
 impl SimpleBackend for Made {
-    fn get(&self, shape: Shape, name: &str, _: Init, _: DType, device: &Device) -> Result<Tensor> {
+    fn get(
+        &self,
+        shape: Shape,
+        name: &str,
+        _: Init,
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Tensor> {
         let dims = shape.dims().to_vec();
         let tensor = Tensor::from_vec(
             weight(name, &dims, self.equalized, self.gain),
@@ -88,7 +100,7 @@ impl SimpleBackend for Made {
             device,
         );
         self.asked.lock().unwrap().insert(name.to_owned(), dims);
-        tensor
+        tensor?.to_dtype(dtype)
     }
 
     fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> Result<Tensor> {

@@ -23,8 +23,8 @@ pub trait Store: Send + Sync {
     fn names(&self) -> Vec<String>;
     /// The shape of one of them.
     fn shape(&self, name: &str) -> Option<Shape>;
-    /// The values of one of them, f32 on the processor.
-    fn read(&self, name: &str) -> Result<Tensor, ModelError>;
+    /// The values of one of them on the processor, in `dtype` where the store can read it so without a second copy.
+    fn read(&self, name: &str, dtype: DType) -> Result<Tensor, ModelError>;
 }
 
 impl<H: BuildHasher + Send + Sync> Store for HashMap<String, Tensor, H> {
@@ -36,7 +36,7 @@ impl<H: BuildHasher + Send + Sync> Store for HashMap<String, Tensor, H> {
         self.get(name).map(|tensor| tensor.shape().clone())
     }
 
-    fn read(&self, name: &str) -> Result<Tensor, ModelError> {
+    fn read(&self, name: &str, _: DType) -> Result<Tensor, ModelError> {
         self.get(name)
             .cloned()
             .ok_or_else(|| ModelError::Missing { path: name.into() })
@@ -76,12 +76,13 @@ impl<S: Store> SimpleBackend for Watched<S> {
         let what = match found {
             Some(found) if found == shape => {
                 self.note(|notes| notes.used.insert(name.to_owned()));
-                let tensor = self.store.read(name).map_err(|error| {
+                let tensor = self.store.read(name, dtype).map_err(|error| {
                     let message = Error::Msg(error.to_string());
                     self.note(|notes| notes.failed = Some(error));
                     message
                 })?;
-                return tensor.to_device(device)?.to_dtype(dtype);
+                // Narrowed first: half as much goes to a GPU.
+                return tensor.to_dtype(dtype)?.to_device(device);
             }
             Some(found) => {
                 self.note(|notes| notes.used.insert(name.to_owned()));

@@ -2,12 +2,14 @@
 //!
 //! Separate from the layers that use them: they have no weights.
 
-use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
 use super::tensor::{OneStorage, new_tensor, on_processor, read, slice, written};
 use super::vector::{LANES, erf, exp, fold, silu as silu_of, silu_slope, vectorized};
 
+/// The normal distribution's density at its mean.
+const DENSITY: f32 = 0.398_942_3;
 /// Elements a task.
 const PART: usize = 16 * 1024;
 
@@ -27,6 +29,21 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
     } else {
         x.gelu_erf()
     }
+}
+
+/// The first half of the last dimension times [`gelu`] of the second (Shazeer 2020, "GLU variants improve transformer").
+///
+/// `x […,2D]` to `[…,D]`.
+pub fn gated_gelu(x: &Tensor) -> Result<Tensor> {
+    let width = x.dim(D::Minus1)?;
+    if width % 2 != 0 {
+        bail!("gated_gelu: {width} values cannot be halved")
+    }
+    if on_processor(x) {
+        return x.contiguous()?.apply_op1(Gated);
+    }
+    let parts = x.chunk(2, D::Minus1)?;
+    &parts[0] * parts[1].gelu_erf()?
 }
 
 /// Softmax over the last dimension.
@@ -74,7 +91,6 @@ vectorized! {
 
 vectorized! {
     fn gelu_back(x: &[f32], dy: &[f32], dx: &mut [f32]) {
-        const DENSITY: f32 = 0.398_942_3;
         for ((dx, &x), dy) in dx.iter_mut().zip(x).zip(dy) {
             let below = 0.5 * (1.0 + erf::<FUSED>(x * std::f32::consts::FRAC_1_SQRT_2));
             *dx = dy * (below + x * DENSITY * exp::<FUSED>(-0.5 * x * x));
@@ -114,6 +130,65 @@ impl CustomOp1 for Pointwise {
                 dx.par_chunks_mut(PART)
                     .zip(xs.par_chunks(PART).zip(dy.par_chunks(PART)))
                     .for_each(|(dx, (x, dy))| f(x, dy, dx));
+            })
+        })
+        .map(Some)
+    }
+}
+
+struct Gated;
+
+vectorized! {
+    /// A row `[2D]` to `[D]`.
+    fn gated_row(x: &[f32], y: &mut [f32]) {
+        let (x, gate) = x.split_at(y.len());
+        for ((y, x), &gate) in y.iter_mut().zip(x).zip(gate) {
+            *y = x * (0.5 * gate * (1.0 + erf::<FUSED>(gate * std::f32::consts::FRAC_1_SQRT_2)));
+        }
+    }
+}
+
+vectorized! {
+    fn gated_row_back(x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        let (x, gate) = x.split_at(dy.len());
+        let (dx, dgate) = dx.split_at_mut(dy.len());
+        for ((((dx, dgate), x), &gate), dy) in dx.iter_mut().zip(dgate).zip(x).zip(gate).zip(dy) {
+            let below = 0.5 * (1.0 + erf::<FUSED>(gate * std::f32::consts::FRAC_1_SQRT_2));
+            *dx = dy * gate * below;
+            *dgate = dy * x * (below + gate * DENSITY * exp::<FUSED>(-0.5 * gate * gate));
+        }
+    }
+}
+
+impl CustomOp1 for Gated {
+    fn name(&self) -> &'static str {
+        "gated_gelu"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<OneStorage> {
+        let x = slice(x, layout)?;
+        let mut dims = layout.dims().to_vec();
+        let width = last_of(layout.shape());
+        if let Some(last) = dims.last_mut() {
+            *last /= 2;
+        }
+        let y = written(x.len() / 2, |y| {
+            y.par_chunks_mut(width / 2)
+                .zip(x.par_chunks(width))
+                .with_min_len(1 + PART / width)
+                .for_each(|(y, x)| gated_row(x, y));
+        });
+        Ok((CpuStorage::F32(y), Shape::from(dims)))
+    }
+
+    fn bwd(&self, x: &Tensor, _y: &Tensor, dy: &Tensor) -> Result<Option<Tensor>> {
+        let width = last_of(x.shape());
+        read([x, dy], |[xs, dy]| {
+            new_tensor(x, |dx| {
+                dx.par_chunks_mut(width)
+                    .zip(xs.par_chunks(width).zip(dy.par_chunks(width / 2)))
+                    .with_min_len(1 + PART / width)
+                    .for_each(|(dx, (x, dy))| gated_row_back(x, dy, dx));
             })
         })
         .map(Some)

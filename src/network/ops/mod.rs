@@ -17,8 +17,8 @@ mod tensor;
 mod update;
 mod vector;
 
-pub use activation::{gelu, silu, softmax};
-pub use attention::attention;
+pub use activation::{gated_gelu, gelu, silu, softmax};
+pub use attention::{attention, attention_of_tokens};
 pub use convolution::{Convolution, convolution, convolution_transposed};
 pub use linear::linear;
 pub use normalize::{group_norm, group_norm_silu, instance_norm, layer_norm};

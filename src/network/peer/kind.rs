@@ -307,7 +307,12 @@ pub fn build(name: &str, config: &Value, scope: &Scope<'_>) -> Result<Box<dyn Ne
                 scale: config.conditioning_scale,
             })
         }
-        "autoencoder-kl" => Box::new(AutoencoderKl::new(scope, &settings(config)?)?),
+        "autoencoder-kl" => {
+            let mut config: diffusion::AutoencoderConfig = settings(config)?;
+            // The peer goes through in tiles only when told so.
+            config.use_tiling.get_or_insert(false);
+            Box::new(AutoencoderKl::new(scope, &config)?)
+        }
         "clip-text" => {
             let config: ClipTextConfig = settings(config)?;
             Box::new(ClipText::new(scope, &config)?)

@@ -146,9 +146,7 @@ impl Block {
         let x = (x + self.attn1.forward(&h, context)?)?;
         let x = (&x + self.attn2.forward(&self.norm2.forward(&x)?, text)?)?;
         let gated = self.gate.forward(&self.norm3.forward(&x)?)?;
-        let parts = gated.chunk(2, 2)?;
-        let h = (&parts[0] * ops::gelu(&parts[1].contiguous()?)?)?;
-        &x + self.out.forward(&h)?
+        &x + self.out.forward(&ops::gated_gelu(&gated)?)?
     }
 }
 

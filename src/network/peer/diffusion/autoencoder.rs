@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::blocks::Middle;
 use super::resnet::{Downsample, Resnet, Size, Style, Upsample};
+use super::tiles::Tiles;
+use crate::network::device::beside;
 use crate::network::peer::layers::{Conv, GroupNorm, Taps};
 use crate::network::peer::scope::Scope;
 
@@ -42,6 +44,29 @@ pub struct Config {
     pub use_post_quant_conv: bool,
     /// Attention in the middle.
     pub mid_block_add_attention: bool,
+    /// Pixels a side that it was trained with: the side of a tile.
+    pub sample_size: Side,
+    /// Whether pictures beyond that side go through in tiles, as with the peer's `enable_tiling`; unless it is said, those
+    /// do that are too large for a graphics card of 6 GB.
+    pub use_tiling: Option<bool>,
+}
+
+/// A side, or height and width; the first counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Side {
+    /// Of a square.
+    Square(usize),
+    /// Height and width.
+    Both([usize; 2]),
+}
+
+impl Side {
+    const fn pixels(&self) -> usize {
+        match self {
+            Self::Square(side) | Self::Both([side, _]) => *side,
+        }
+    }
 }
 
 impl Default for Config {
@@ -61,12 +86,38 @@ impl Default for Config {
             use_quant_conv: true,
             use_post_quant_conv: true,
             mid_block_add_attention: true,
+            sample_size: Side::Square(32),
+            use_tiling: None,
         }
     }
 }
 
 const THREE: Taps = Taps::square(3).pad(1);
 const EPSILON: f64 = 1e-6;
+/// Pixels of the largest picture that goes through whole where nothing is said.
+const WHOLE: usize = 768 * 768;
+/// The least side of a tile where nothing is said.
+const LEAST_TILE: usize = 512;
+
+/// When a picture goes through in tiles.
+#[derive(Clone, Copy, Debug)]
+struct Tiling {
+    /// Side of a tile in pixels.
+    side: usize,
+    /// Pixels a latent's pixel stands for along one side.
+    factor: usize,
+    /// Pixels that still go through whole.
+    whole: usize,
+}
+
+impl Tiling {
+    /// The tiles of a picture of so many rows and columns, on the way to a latent; none if it goes through whole.
+    fn of(&self, [height, width]: [usize; 2]) -> Option<Tiles> {
+        let (before, after) = (self.side, self.side / self.factor);
+        let large = height * width > self.whole && height.max(width) > before;
+        (large && after > 1).then_some(Tiles { before, after })
+    }
+}
 
 impl Config {
     fn check(&self) -> Result<()> {
@@ -100,6 +151,23 @@ impl Config {
         }
     }
 
+    fn tiling(&self) -> Tiling {
+        let side = self.sample_size.pixels();
+        Tiling {
+            side: if self.use_tiling.is_none() {
+                side.max(LEAST_TILE)
+            } else {
+                side
+            },
+            factor: 1 << (self.block_out_channels.len() - 1),
+            whole: match self.use_tiling {
+                None => WHOLE,
+                Some(true) => 0,
+                Some(false) => usize::MAX,
+            },
+        }
+    }
+
     fn norm(&self, scope: &Scope<'_>, channels: usize) -> Result<GroupNorm> {
         GroupNorm::new(scope, channels, self.norm_num_groups, EPSILON)
     }
@@ -120,6 +188,7 @@ pub struct AutoencoderKl {
     up: Vec<(Vec<Resnet>, Option<Upsample>)>,
     decoder_norm: GroupNorm,
     decoder_out: Conv,
+    tiling: Tiling,
     /// What latents are multiplied by for the U-Net.
     pub scaling_factor: f64,
 }
@@ -154,6 +223,7 @@ impl AutoencoderKl {
             up: up_levels(&decoder, config)?,
             decoder_norm: config.norm(&decoder.at("conv_norm_out"), first)?,
             decoder_out: Conv::new(&decoder.at("conv_out"), [first, config.out_channels], THREE)?,
+            tiling: config.tiling(),
             scaling_factor: config.scaling_factor,
         })
     }
@@ -162,6 +232,31 @@ impl AutoencoderKl {
     ///
     /// The log-variance is clamped to -30..20 as the peer's is.
     pub fn encode(&self, image: &Tensor) -> Result<(Tensor, Tensor)> {
+        let (_, _, height, width) = image.dims4()?;
+        let moments = match self.tiling.of([height, width]) {
+            Some(tiles) => tiles.run(image, |tile| self.moments(tile))?,
+            None => self.moments(image)?,
+        };
+        let parts = beside(&moments, image)?.chunk(2, 1)?;
+        Ok((
+            parts[0].contiguous()?,
+            parts[1].contiguous()?.clamp(-30.0, 20.0)?,
+        ))
+    }
+
+    /// A latent `[B,z,h,w]`, not scaled, to a picture `[B,C,H,W]`.
+    pub fn decode(&self, latent: &Tensor) -> Result<Tensor> {
+        let (_, _, height, width) = latent.dims4()?;
+        let pixels = [height, width].map(|side| side * self.tiling.factor);
+        let picture = match self.tiling.of(pixels) {
+            Some(tiles) => tiles.turned().run(latent, |tile| self.picture(tile))?,
+            None => self.picture(latent)?,
+        };
+        beside(&picture, latent)
+    }
+
+    /// Means and log-variances, one after the other in the channels.
+    fn moments(&self, image: &Tensor) -> Result<Tensor> {
         let mut x = self.encoder_in.forward(image)?;
         for (resnets, down) in &self.down {
             for resnet in resnets {
@@ -175,18 +270,13 @@ impl AutoencoderKl {
         x = self
             .encoder_out
             .forward(&self.encoder_norm.forward_silu(&x)?)?;
-        if let Some(quant) = &self.quant {
-            x = quant.forward(&x)?;
+        match &self.quant {
+            Some(quant) => quant.forward(&x),
+            None => Ok(x),
         }
-        let parts = x.chunk(2, 1)?;
-        Ok((
-            parts[0].contiguous()?,
-            parts[1].contiguous()?.clamp(-30.0, 20.0)?,
-        ))
     }
 
-    /// A latent `[B,z,h,w]`, not scaled, to a picture `[B,C,H,W]`.
-    pub fn decode(&self, latent: &Tensor) -> Result<Tensor> {
+    fn picture(&self, latent: &Tensor) -> Result<Tensor> {
         let mut x = match &self.post_quant {
             Some(conv) => conv.forward(latent)?,
             None => latent.clone(),

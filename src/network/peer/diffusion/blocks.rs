@@ -50,6 +50,34 @@ impl Kind {
         })
     }
 
+    /// Whether the size is changed by a residual block, `by` being what the configuration says of attention levels.
+    fn resizes_by_resnet(self, by: Option<&str>) -> bool {
+        self == Self::Resnet || (self == Self::Attention && by == Some("resnet"))
+    }
+
+    /// Residual blocks into which `inputs` channels come, with `depths` transformer blocks after each.
+    fn layers(
+        self,
+        scope: &Scope<'_>,
+        config: &Config,
+        level: &Level,
+        inputs: &[usize],
+        depths: &[usize],
+    ) -> Result<Vec<(Resnet, Looking)>> {
+        let style = config.style();
+        inputs
+            .iter()
+            .enumerate()
+            .map(|(i, &input)| {
+                let place = scope.at(format!("resnets.{i}"));
+                let resnet = Resnet::new(&place, [input, level.channels], style, Size::Same)?;
+                let depth = depths.get(i).copied().unwrap_or(1);
+                let looking = self.looking(scope, config, level, style, (i, depth))?;
+                Ok((resnet, looking))
+            })
+            .collect()
+    }
+
     /// What looks around after layer `index`, with `depth` transformer blocks where there is text.
     fn looking(
         self,
@@ -105,61 +133,78 @@ impl Config {
     }
 }
 
+/// What changes the size of the picture at the end of a stage.
 #[derive(Clone, Debug)]
-enum Down {
-    Conv(Downsample),
+enum End {
+    Half(Downsample),
+    Double(Upsample),
     Resnet(Box<Resnet>),
 }
 
-/// A level on the way down.
+/// Residual blocks, each with what looks around after it: a level on the way down or up.
 #[derive(Clone, Debug)]
-pub(super) struct DownLevel {
+pub(super) struct Stage {
     layers: Vec<(Resnet, Looking)>,
-    down: Option<Down>,
+    end: Option<End>,
 }
 
-impl DownLevel {
-    /// `input` channels come in; the last level keeps its size.
-    pub(super) fn new(
+impl Stage {
+    /// A level on the way down, into which `input` channels come; the last one keeps its size.
+    pub(super) fn down(
         scope: &Scope<'_>,
         config: &Config,
         kind: &str,
         (input, level): (usize, &Level),
         last: bool,
     ) -> Result<Self> {
-        let kind = Kind::of(kind)?;
-        let style = config.style();
-        let layers = (0..level.layers)
-            .map(|i| {
-                let channels = [if i == 0 { input } else { level.channels }, level.channels];
-                let place = scope.at(format!("resnets.{i}"));
-                let resnet = Resnet::new(&place, channels, style, Size::Same)?;
-                let looking = kind.looking(scope, config, level, style, (i, level.depths[i]))?;
-                Ok((resnet, looking))
-            })
-            .collect::<Result<_>>()?;
-        let by_resnet = kind == Kind::Resnet
-            || (kind == Kind::Attention && config.downsample_type.as_deref() == Some("resnet"));
+        let (kind, c) = (Kind::of(kind)?, level.channels);
+        let inputs: Vec<usize> = (0..level.layers)
+            .map(|i| if i == 0 { input } else { c })
+            .collect();
+        let layers = kind.layers(scope, config, level, &inputs, &level.depths)?;
         let place = scope.at("downsamplers.0");
-        let down = if last {
+        let end = if last {
             None
-        } else if by_resnet {
-            let channels = [level.channels, level.channels];
-            let resnet = Resnet::new(&place, channels, style, Size::Half)?;
-            Some(Down::Resnet(Box::new(resnet)))
+        } else if kind.resizes_by_resnet(config.downsample_type.as_deref()) {
+            let resnet = Resnet::new(&place, [c, c], config.style(), Size::Half)?;
+            Some(End::Resnet(Box::new(resnet)))
         } else {
-            let padding = config.downsample_padding;
-            Some(Down::Conv(Downsample::new(
-                &place,
-                level.channels,
-                padding,
-            )?))
+            let conv = Downsample::new(&place, c, config.downsample_padding)?;
+            Some(End::Half(conv))
         };
-        Ok(Self { layers, down })
+        Ok(Self { layers, end })
     }
 
-    /// Appends every result to `skips` and returns the last.
-    pub(super) fn forward(
+    /// A level on the way up: `from` channels come from below, `skips` are those of the skip of each layer.
+    pub(super) fn up(
+        scope: &Scope<'_>,
+        config: &Config,
+        kind: &str,
+        level: &Level,
+        (from, skips): (usize, &[usize]),
+        last: bool,
+    ) -> Result<Self> {
+        let (kind, c) = (Kind::of(kind)?, level.channels);
+        let inputs: Vec<usize> = skips
+            .iter()
+            .enumerate()
+            .map(|(i, skip)| skip + if i == 0 { from } else { c })
+            .collect();
+        let layers = kind.layers(scope, config, level, &inputs, &level.up_depths)?;
+        let place = scope.at("upsamplers.0");
+        let end = if last {
+            None
+        } else if kind.resizes_by_resnet(config.upsample_type.as_deref()) {
+            let resnet = Resnet::new(&place, [c, c], config.style(), Size::Double)?;
+            Some(End::Resnet(Box::new(resnet)))
+        } else {
+            Some(End::Double(Upsample::new(&place, c)?))
+        };
+        Ok(Self { layers, end })
+    }
+
+    /// On the way down: appends every result to `skips` and returns the last.
+    pub(super) fn descend(
         &self,
         x: &Tensor,
         time: Option<&Tensor>,
@@ -171,14 +216,55 @@ impl DownLevel {
             x = looking.forward(resnet.forward(&x, time)?, text)?;
             skips.push(x.clone());
         }
-        if let Some(down) = &self.down {
-            x = match down {
-                Down::Conv(conv) => conv.forward(&x)?,
-                Down::Resnet(resnet) => resnet.forward(&x, time)?,
-            };
+        if let Some(end) = &self.end {
+            x = end.forward(&x, time, None)?;
             skips.push(x.clone());
         }
         Ok(x)
+    }
+
+    /// On the way up: takes its skips off the end of `skips`; the result has the size of the next one.
+    pub(super) fn ascend(
+        &self,
+        mut x: Tensor,
+        time: Option<&Tensor>,
+        text: Option<&Tensor>,
+        skips: &mut Vec<Tensor>,
+    ) -> Result<Tensor> {
+        for (resnet, looking) in &self.layers {
+            let Some(skip) = skips.pop() else {
+                bail!("the way up has more layers than the way down")
+            };
+            let both = Tensor::cat(&[&x, &skip], 1)?;
+            x = looking.forward(resnet.forward(&both, time)?, text)?;
+        }
+        let size = match skips.last() {
+            Some(next) => {
+                let (_, _, height, width) = next.dims4()?;
+                Some((height, width))
+            }
+            None => None,
+        };
+        match &self.end {
+            Some(end) => end.forward(&x, time, size),
+            None => Ok(x),
+        }
+    }
+}
+
+impl End {
+    /// To `size`, where it is known, or to half or twice the size.
+    fn forward(
+        &self,
+        x: &Tensor,
+        time: Option<&Tensor>,
+        size: Option<(usize, usize)>,
+    ) -> Result<Tensor> {
+        match self {
+            Self::Half(conv) => conv.forward(x),
+            Self::Double(conv) => conv.forward(x, size),
+            Self::Resnet(resnet) => resnet.forward(x, time),
+        }
     }
 }
 
@@ -262,88 +348,5 @@ impl Middle {
     ) -> Result<Tensor> {
         let x = self.first.forward(x, time)?;
         self.second.forward(&self.looking.forward(x, text)?, time)
-    }
-}
-
-#[derive(Clone, Debug)]
-enum Up {
-    Conv(Upsample),
-    Resnet(Box<Resnet>),
-}
-
-/// A level on the way up.
-#[derive(Clone, Debug)]
-pub(super) struct UpLevel {
-    layers: Vec<(Resnet, Looking)>,
-    up: Option<Up>,
-}
-
-impl UpLevel {
-    /// `from` channels come from below; `skips` are the channels of the skip of each layer.
-    pub(super) fn new(
-        scope: &Scope<'_>,
-        config: &Config,
-        kind: &str,
-        level: &Level,
-        (from, skips): (usize, &[usize]),
-        last: bool,
-    ) -> Result<Self> {
-        let kind = Kind::of(kind)?;
-        let style = config.style();
-        let layers = skips
-            .iter()
-            .enumerate()
-            .map(|(i, skip)| {
-                let input = if i == 0 { from } else { level.channels } + skip;
-                let place = scope.at(format!("resnets.{i}"));
-                let resnet = Resnet::new(&place, [input, level.channels], style, Size::Same)?;
-                let depth = level.up_depths.get(i).copied().unwrap_or(1);
-                let looking = kind.looking(scope, config, level, style, (i, depth))?;
-                Ok((resnet, looking))
-            })
-            .collect::<Result<_>>()?;
-        let by_resnet = kind == Kind::Resnet
-            || (kind == Kind::Attention && config.upsample_type.as_deref() == Some("resnet"));
-        let place = scope.at("upsamplers.0");
-        let up = if last {
-            None
-        } else if by_resnet {
-            let channels = [level.channels, level.channels];
-            let resnet = Resnet::new(&place, channels, style, Size::Double)?;
-            Some(Up::Resnet(Box::new(resnet)))
-        } else {
-            Some(Up::Conv(Upsample::new(&place, level.channels)?))
-        };
-        Ok(Self { layers, up })
-    }
-
-    /// Takes its skips off the end of `skips`; the result has the size of the next one.
-    pub(super) fn forward(
-        &self,
-        x: &Tensor,
-        time: Option<&Tensor>,
-        text: Option<&Tensor>,
-        skips: &mut Vec<Tensor>,
-    ) -> Result<Tensor> {
-        let mut x = x.clone();
-        for (resnet, looking) in &self.layers {
-            let Some(skip) = skips.pop() else {
-                bail!("the way up has more layers than the way down")
-            };
-            let both = Tensor::cat(&[&x, &skip], 1)?;
-            x = looking.forward(resnet.forward(&both, time)?, text)?;
-        }
-        let size = match skips.last() {
-            Some(next) => {
-                let (_, _, height, width) = next.dims4()?;
-                Some((height, width))
-            }
-            None => None,
-        };
-        match &self.up {
-            Some(Up::Conv(conv)) => conv.forward(&x, size),
-            Some(Up::Resnet(resnet)) => resnet.forward(&x, time),
-            None => Ok(x),
-        }
     }
 }

@@ -6,6 +6,7 @@ use candle_core::{Error, Result, Tensor, bail};
 
 use super::config::Config;
 use super::unet::{Encoded, Encoder, skip_channels};
+use crate::network::device::beside;
 use crate::network::ops;
 use crate::network::peer::layers::{Conv, Taps};
 use crate::network::peer::scope::Scope;
@@ -30,9 +31,9 @@ impl Residuals {
             )
         }
         for (skip, residual) in skips.iter_mut().zip(&self.skips) {
-            *skip = (&*skip + residual)?;
+            *skip = (&*skip + beside(residual, skip)?)?;
         }
-        *middle = (&*middle + &self.middle)?;
+        *middle = (&*middle + beside(&self.middle, middle)?)?;
         Ok(())
     }
 

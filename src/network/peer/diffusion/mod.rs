@@ -11,9 +11,10 @@ mod config;
 mod control;
 mod embedding;
 mod resnet;
+mod tiles;
 mod unet;
 
-pub use autoencoder::{AutoencoderKl, Config as AutoencoderConfig};
+pub use autoencoder::{AutoencoderKl, Config as AutoencoderConfig, Side};
 pub use config::{Config, Family};
 pub use control::{ControlNet, Residuals};
 pub use embedding::TimeEmbedding;

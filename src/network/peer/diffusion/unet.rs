@@ -4,10 +4,11 @@
 
 use candle_core::{Error, Result, Tensor};
 
-use super::blocks::{DownLevel, Middle, UpLevel};
+use super::blocks::{Middle, Stage};
 use super::config::{Config, Level};
 use super::control::Residuals;
 use super::embedding::TimeEmbedding;
+use crate::network::device::beside;
 use crate::network::peer::layers::{Conv, GroupNorm, Taps};
 use crate::network::peer::scope::Scope;
 
@@ -16,7 +17,7 @@ use crate::network::peer::scope::Scope;
 pub(super) struct Encoder {
     conv_in: Conv,
     time: TimeEmbedding,
-    down: Vec<DownLevel>,
+    down: Vec<Stage>,
     middle: Option<Middle>,
     centered: bool,
 }
@@ -38,7 +39,7 @@ impl Encoder {
             let place = scope.at(format!("down_blocks.{i}"));
             let kind = &config.down_block_types[i];
             let last = i + 1 == levels.len();
-            down.push(DownLevel::new(&place, config, kind, (input, level), last)?);
+            down.push(Stage::down(&place, config, kind, (input, level), last)?);
             input = level.channels;
         }
         let coarsest = &levels[levels.len() - 1];
@@ -78,12 +79,15 @@ impl Encoder {
             sample
         };
         let mut x = self.conv_in.forward(sample)?;
+        // Brought to the weights once, not by every layer.
+        let text = text.map(|text| beside(text, &x)).transpose()?;
+        let text = text.as_ref();
         if let Some(hint) = hint {
             x = (x + hint)?;
         }
         let mut skips = vec![x.clone()];
         for level in &self.down {
-            x = level.forward(&x, Some(&time), text, &mut skips)?;
+            x = level.descend(&x, Some(&time), text, &mut skips)?;
         }
         if let Some(middle) = &self.middle {
             x = middle.forward(&x, Some(&time), text)?;
@@ -100,7 +104,7 @@ impl Encoder {
 #[derive(Clone, Debug)]
 pub struct Unet {
     encoder: Encoder,
-    up: Vec<UpLevel>,
+    up: Vec<Stage>,
     norm: GroupNorm,
     conv_out: Conv,
 }
@@ -121,14 +125,7 @@ impl Unet {
             let place = scope.at(format!("up_blocks.{i}"));
             let kind = &config.up_block_types[i];
             let last = i + 1 == count;
-            up.push(UpLevel::new(
-                &place,
-                config,
-                kind,
-                level,
-                (from, &own),
-                last,
-            )?);
+            up.push(Stage::up(&place, config, kind, level, (from, &own), last)?);
             from = level.channels;
         }
         let first = config.block_out_channels[0];
@@ -151,7 +148,7 @@ impl Unet {
 
     /// `sample [B,I,H,W]`, `time` (one number or one an image), `text [B,M,D]` to `[B,O,H,W]`.
     ///
-    /// `control` is added to the skips and to the middle.
+    /// `control` is added to the skips and to the middle. The result is where the sample is, and of its type.
     pub fn forward(
         &self,
         sample: &Tensor,
@@ -164,13 +161,18 @@ impl Unet {
             mut skips,
             middle: mut x,
         } = self.encoder.forward(sample, time, text, None)?;
+        let text = text.map(|text| beside(text, &x)).transpose()?;
+        let text = text.as_ref();
         if let Some(control) = control {
             control.add_to(&mut skips, &mut x)?;
         }
         for level in &self.up {
-            x = level.forward(&x, Some(&time), text, &mut skips)?;
+            x = level.ascend(x, Some(&time), text, &mut skips)?;
         }
-        self.conv_out.forward(&self.norm.forward_silu(&x)?)
+        beside(
+            &self.conv_out.forward(&self.norm.forward_silu(&x)?)?,
+            sample,
+        )
     }
 }
 

@@ -6,11 +6,8 @@ use candle_core::{D, Result, Tensor};
 
 use super::partial::Partial;
 use super::primitive::{Dense, Ending, Size};
-use crate::network::peer::layers::attend;
+use crate::network::peer::layers::{AWAY, Windows, attend};
 use crate::network::peer::scope::Scope;
-
-/// What is added to the score of a place that must not be looked at.
-const AWAY: f32 = -100.0;
 
 #[derive(Clone, Debug)]
 struct Block {
@@ -22,8 +19,7 @@ struct Block {
     wide: Dense,
     narrow: Dense,
     heads: usize,
-    window: usize,
-    shift: usize,
+    windows: Windows,
 }
 
 impl Block {
@@ -45,20 +41,22 @@ impl Block {
             wide: Dense::new(&scope.at("mlp.fc1"), [width, 2 * width], Ending::Leaky)?,
             narrow: Dense::new(&scope.at("mlp.fc2"), [2 * width, width], Ending::Linear)?,
             heads,
-            window,
-            shift,
+            windows: Windows {
+                side: window,
+                shift: [shift; 2],
+            },
         })
     }
 
     /// `x [B,H,W,C]` and a mask `[B,H,W,1]` of what is known to both after the block.
     fn forward(&self, x: &Tensor, mask: Option<&Tensor>) -> Result<(Tensor, Option<Tensor>)> {
         let (batch, height, width, _) = x.dims4()?;
-        let windows = self.partition(x)?;
+        let windows = self.windows.partition(x)?;
         let (count, tokens, _) = windows.dims3()?;
-        let mask_windows = mask.map(|mask| self.partition(mask)).transpose()?;
+        let mask_windows = mask.map(|mask| self.windows.partition(mask)).transpose()?;
         let mut bias = None;
-        if self.shift > 0 {
-            let own = self.neighbors(height, width, x)?;
+        if self.windows.shift != [0, 0] {
+            let own = self.windows.neighbors(height, width, x)?;
             let all = (batch, count / batch, tokens, tokens);
             bias = Some(
                 own.unsqueeze(0)?
@@ -84,7 +82,9 @@ impl Block {
             self.heads,
             bias.as_ref(),
         )?;
-        let y = self.join(&self.out.forward(&y)?, (batch, height, width))?;
+        let y = self
+            .windows
+            .join(&self.out.forward(&y)?, (batch, height, width))?;
         let y = self.fuse.forward(&Tensor::cat(&[x, &y], 3)?)?;
         let y = self.narrow.forward(&self.wide.forward(&y)?)?;
         let mask = match mask_windows {
@@ -93,67 +93,10 @@ impl Block {
             Some(known) => {
                 let any = known.max_keepdim(1)?.clamp(0.0, 1.0)?;
                 let any = any.broadcast_as((count, tokens, 1))?.contiguous()?;
-                Some(self.join(&any, (batch, height, width))?)
+                Some(self.windows.join(&any, (batch, height, width))?)
             }
         };
         Ok((y, mask))
-    }
-
-    /// `[B,H,W,C]`, shifted, to windows `[B·n, side², C]`.
-    fn partition(&self, x: &Tensor) -> Result<Tensor> {
-        let (batch, height, width, channels) = x.dims4()?;
-        let side = self.window;
-        let x = if self.shift > 0 {
-            let back = -(self.shift as i32);
-            x.roll(back, 1)?.roll(back, 2)?
-        } else {
-            x.clone()
-        };
-        x.reshape((batch, height / side, side, width / side, side, channels))?
-            .permute((0, 1, 3, 2, 4, 5))?
-            .contiguous()?
-            .reshape(((), side * side, channels))
-    }
-
-    /// The inverse of [`Self::partition`].
-    fn join(&self, x: &Tensor, (batch, height, width): (usize, usize, usize)) -> Result<Tensor> {
-        let (_, _, channels) = x.dims3()?;
-        let side = self.window;
-        let x = x
-            .reshape((batch, height / side, width / side, side, side, channels))?
-            .permute((0, 1, 3, 2, 4, 5))?
-            .contiguous()?
-            .reshape((batch, height, width, channels))?;
-        if self.shift > 0 {
-            let forth = self.shift as i32;
-            x.roll(forth, 1)?.roll(forth, 2)?.contiguous()
-        } else {
-            Ok(x)
-        }
-    }
-
-    /// `[n, side², side²]`: in a shifted picture, places that were not neighbors do not look at each other.
-    fn neighbors(&self, height: usize, width: usize, like: &Tensor) -> Result<Tensor> {
-        let side = self.window;
-        let part = |at: usize, size: usize| {
-            usize::from(at >= size - side) + usize::from(at >= size - self.shift)
-        };
-        let mut values = Vec::with_capacity(height * width * side * side);
-        for top in (0..height).step_by(side) {
-            for left in (0..width).step_by(side) {
-                let parts: Vec<usize> = (0..side * side)
-                    .map(|i| {
-                        let (y, x) = (top + i / side, left + i % side);
-                        3 * part(y, height) + part(x, width)
-                    })
-                    .collect();
-                for a in &parts {
-                    values.extend(parts.iter().map(|b| if a == b { 0.0 } else { AWAY }));
-                }
-            }
-        }
-        let count = height / side * (width / side);
-        Tensor::from_vec(values, (count, side * side, side * side), like.device())
     }
 }
 

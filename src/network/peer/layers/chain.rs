@@ -151,6 +151,21 @@ pub struct Residual {
     pub activation: Activation,
 }
 
+impl Residual {
+    /// With `ReLU` on the sum; no shortcut is the input itself.
+    pub fn relu(body: Chain, shortcut: Option<ConvNorm>) -> Self {
+        let mut short = Chain::new();
+        if let Some(layer) = shortcut {
+            short.push(layer);
+        }
+        Self {
+            body,
+            shortcut: short,
+            activation: Activation::Relu,
+        }
+    }
+}
+
 impl Layer for Residual {
     fn forward(&self, x: &Tensor) -> Result<Tensor> {
         let sum = (self.body.forward(x)? + self.shortcut.forward(x)?)?;

@@ -7,6 +7,7 @@ use candle_core::{Result, Tensor};
 
 use super::activation::Activation;
 use super::norm::BatchNorm;
+use crate::network::device::beside;
 use crate::network::ops;
 use crate::network::peer::scope::Scope;
 
@@ -149,6 +150,7 @@ impl Conv {
 
     /// `x [B,I,H,W]` to `[B,O,h,w]`.
     pub fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let x = &beside(x, &self.weight)?;
         self.taps.apply(x, &self.weight, self.bias.as_ref())
     }
 }

@@ -8,6 +8,7 @@ mod chain;
 mod convolution;
 mod norm;
 mod tokens;
+mod windows;
 
 pub use crate::network::layers::Linear;
 pub use activation::Activation;
@@ -15,3 +16,4 @@ pub use chain::{Chain, Concat, Gate, Layer, Residual, Step, window};
 pub use convolution::{Conv, ConvNorm, Taps, pad_zeros};
 pub use norm::{BatchNorm, GroupNorm, LayerNorm};
 pub use tokens::{attend, from_tokens, linear, split_heads, to_tokens};
+pub use windows::{AWAY, Windows, relative_bias};

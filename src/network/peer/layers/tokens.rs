@@ -48,18 +48,16 @@ pub fn attend(
     heads: usize,
     bias: Option<&Tensor>,
 ) -> Result<Tensor> {
+    let Some(bias) = bias else {
+        return ops::attention_of_tokens(q, k, v, heads);
+    };
     let (q, k, v) = (
         split_heads(q, heads)?,
         split_heads(k, heads)?,
         split_heads(v, heads)?,
     );
-    let y = match bias {
-        None => ops::attention(&q, &k, &v)?,
-        Some(bias) => {
-            let scale = 1.0 / (q.dim(3)? as f64).sqrt();
-            let scores = (q * scale)?.matmul(&k.t()?.contiguous()?)?;
-            ops::softmax(&scores.broadcast_add(bias)?)?.matmul(&v)?
-        }
-    };
+    let scale = 1.0 / (q.dim(3)? as f64).sqrt();
+    let scores = (q * scale)?.matmul(&k.t()?.contiguous()?)?;
+    let y = ops::softmax(&scores.broadcast_add(bias)?)?.matmul(&v)?;
     y.transpose(1, 2)?.flatten_from(2)?.contiguous()
 }

@@ -33,8 +33,8 @@ trait Reading: std::fmt::Debug + Send + Sync {
     fn shape(&self, name: &str) -> Option<Shape>;
     /// The name of its type.
     fn dtype(&self, name: &str) -> Option<String>;
-    /// In the type of the file.
-    fn read(&self, name: &str) -> Result<Tensor, ModelError>;
+    /// On the processor, in `dtype` where that needs no second copy, otherwise in a type that holds the file's.
+    fn read(&self, name: &str, dtype: DType) -> Result<Tensor, ModelError>;
 }
 
 impl Source {
@@ -84,19 +84,30 @@ impl Source {
         self
     }
 
-    /// Builds a network on `device`; missing, misshapen, unknown and wrongly typed tensors are errors that name them.
+    /// Builds a network in f32 on `device`: so are other programs' numbers checked. See [`Source::build_at`].
     pub fn build<N>(
         self,
         device: &Device,
         network: impl FnOnce(&Scope<'_>) -> candle_core::Result<N>,
     ) -> Result<N, ModelError> {
-        let path = self.path.clone();
-        // Other programs' numbers are checked in f32.
         let place = Place {
             device: device.clone(),
             dtype: DType::F32,
         };
-        build_over(self, &path, &place, |builder: &VarBuilder<'_>| {
+        self.build_at(&place, network)
+    }
+
+    /// Builds a network at a place, in its type; missing, misshapen, unknown and wrongly typed tensors are errors that
+    /// name them.
+    ///
+    /// Tensors are read and converted one after the other: the file is never in memory beside the network.
+    pub fn build_at<N>(
+        self,
+        place: &Place,
+        network: impl FnOnce(&Scope<'_>) -> candle_core::Result<N>,
+    ) -> Result<N, ModelError> {
+        let path = self.path.clone();
+        build_over(self, &path, place, |builder: &VarBuilder<'_>| {
             network(&Scope::new(builder.clone()))
         })
     }
@@ -121,19 +132,19 @@ impl Store for Source {
         self.file.shape(&self.full(name))
     }
 
-    fn read(&self, name: &str) -> Result<Tensor, ModelError> {
+    fn read(&self, name: &str, dtype: DType) -> Result<Tensor, ModelError> {
         let name = self.full(name);
-        let dtype = self.file.dtype(&name).unwrap_or_default();
-        if !matches!(dtype.as_str(), "F16" | "BF16" | "F32" | "F64") {
+        let found = self.file.dtype(&name).unwrap_or_default();
+        if !matches!(found.as_str(), "F16" | "BF16" | "F32" | "F64") {
             return Err(ModelError::Type {
                 path: self.path.clone(),
                 tensor: name,
-                found: dtype,
+                found,
             });
         }
         self.file
-            .read(&name)?
-            .to_dtype(DType::F32)
+            .read(&name, dtype)?
+            .to_dtype(dtype)
             .map_err(|source| ModelError::Tensors {
                 path: self.path.clone(),
                 source,

@@ -159,7 +159,7 @@ impl Reading for Archive {
         Some(format!("{:?}", self.tensors.get(name)?.dtype))
     }
 
-    fn read(&self, name: &str) -> Result<Tensor, ModelError> {
+    fn read(&self, name: &str, _: DType) -> Result<Tensor, ModelError> {
         let tensor = self.tensors.get(name).ok_or_else(|| ModelError::Tensor {
             path: self.path.clone(),
             tensor: name.to_owned(),

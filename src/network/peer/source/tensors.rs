@@ -1,5 +1,6 @@
-//! `.safetensors`, one tensor at a time.
+//! `.safetensors`, one tensor at a time, each read into the memory it will live in.
 //!
+//! Not mapped: tensors of the processor own their values, so mapped pages would be a second copy beside them.
 //! Separate from the reader of model folders, which takes a whole file to check its hash.
 
 use std::fs::File;
@@ -7,7 +8,11 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use bytemuck::Pod;
 use candle_core::{DType, Device, Shape, Tensor};
+use half::vec::HalfBitsVecExt;
+use half::{bf16, f16};
+use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::Reading;
@@ -17,6 +22,8 @@ use crate::network::folder::ModelError;
 const LENGTH: u64 = 8;
 /// The longest header that is read.
 const LONGEST_HEADER: u64 = 100_000_000;
+/// Values that are converted together.
+const PIECE: usize = 1 << 16;
 
 /// An open file and its table of contents.
 #[derive(Debug)]
@@ -90,13 +97,45 @@ impl TensorFile {
         })
     }
 
-    fn bytes(&self, info: &TensorInfo) -> std::io::Result<Vec<u8>> {
-        let (from, to) = info.data_offsets;
-        let mut bytes = vec![0; to - from];
+    /// Runs `read` where the values of a tensor begin.
+    fn at<T>(
+        &self,
+        info: &TensorInfo,
+        read: impl FnOnce(&mut File) -> std::io::Result<T>,
+    ) -> std::io::Result<T> {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        file.seek(SeekFrom::Start(self.start + from as u64))?;
-        file.read_exact(&mut bytes)?;
-        Ok(bytes)
+        file.seek(SeekFrom::Start(self.start + info.data_offsets.0 as u64))?;
+        read(&mut file)
+    }
+
+    /// The bytes of a tensor straight into the memory of its values, which are numbers of the file's own byte order.
+    fn whole<V: Pod>(&self, info: &TensorInfo) -> std::io::Result<Vec<V>> {
+        let count = info.shape.iter().product();
+        let mut values = vec![V::zeroed(); count];
+        self.at(info, |file| {
+            file.read_exact(bytemuck::cast_slice_mut(&mut values))
+        })?;
+        Ok(values)
+    }
+
+    /// Values of `W` bytes converted piece by piece.
+    fn converted<const W: usize>(
+        &self,
+        info: &TensorInfo,
+        convert: impl Fn([u8; W]) -> f32,
+    ) -> std::io::Result<Vec<f32>> {
+        let count: usize = info.shape.iter().product();
+        let mut values = Vec::with_capacity(count);
+        let mut piece = vec![0; W * PIECE.min(count)];
+        self.at(info, |file| {
+            while values.len() < count {
+                let part = &mut piece[..W * PIECE.min(count - values.len())];
+                file.read_exact(part)?;
+                let (parts, _) = part.as_chunks::<W>();
+                values.extend(parts.iter().map(|&bytes| convert(bytes)));
+            }
+            Ok(values)
+        })
     }
 }
 
@@ -114,27 +153,45 @@ impl Reading for TensorFile {
         Some(format!("{:?}", self.contents.info(name)?.dtype))
     }
 
-    fn read(&self, name: &str) -> Result<Tensor, ModelError> {
+    fn read(&self, name: &str, wanted: DType) -> Result<Tensor, ModelError> {
         let path = || self.path.clone();
         let info = self.contents.info(name).ok_or_else(|| ModelError::Tensor {
             path: path(),
             tensor: name.to_owned(),
             what: "is missing".to_owned(),
         })?;
-        let dtype = DType::try_from(info.dtype).map_err(|_| ModelError::Type {
-            path: path(),
-            tensor: name.to_owned(),
-            found: format!("{:?}", info.dtype),
-        })?;
-        let bytes = self.bytes(info).map_err(|source| ModelError::Io {
-            path: path(),
-            source,
-        })?;
-        Tensor::from_raw_buffer(&bytes, dtype, &info.shape, &Device::Cpu).map_err(|source| {
-            ModelError::Tensors {
+        let shape = info.shape.as_slice();
+        let little = cfg!(target_endian = "little");
+        let values = match info.dtype {
+            Dtype::F16 if wanted == DType::F16 && little => {
+                let bits = self.whole::<u16>(info);
+                let halves = bits.map(HalfBitsVecExt::reinterpret_into::<f16>);
+                halves.map(|values| Tensor::from_vec(values, shape, &Device::Cpu))
+            }
+            dtype => match dtype {
+                Dtype::F32 if little => self.whole(info),
+                Dtype::F32 => self.converted(info, f32::from_le_bytes),
+                Dtype::F16 => self.converted(info, |b| f16::from_le_bytes(b).to_f32()),
+                Dtype::BF16 => self.converted(info, |b| bf16::from_le_bytes(b).to_f32()),
+                Dtype::F64 => self.converted(info, |b| f64::from_le_bytes(b) as f32),
+                other => {
+                    return Err(ModelError::Type {
+                        path: path(),
+                        tensor: name.to_owned(),
+                        found: format!("{other:?}"),
+                    });
+                }
+            }
+            .map(|values| Tensor::from_vec(values, shape, &Device::Cpu)),
+        };
+        values
+            .map_err(|source| ModelError::Io {
                 path: path(),
                 source,
-            }
-        })
+            })?
+            .map_err(|source| ModelError::Tensors {
+                path: path(),
+                source,
+            })
     }
 }

@@ -175,5 +175,6 @@ fn causal(count: usize, like: &Tensor) -> Result<Tensor> {
     let values: Vec<f32> = (0..count * count)
         .map(|i| if i % count > i / count { f32::MIN } else { 0.0 })
         .collect();
-    Tensor::from_vec(values, (count, count), like.device())
+    // The lowest number of f32 becomes -∞ in f16, which softmax knows as well.
+    Tensor::from_vec(values, (count, count), like.device())?.to_dtype(like.dtype())
 }

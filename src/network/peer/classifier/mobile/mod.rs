@@ -37,7 +37,7 @@ fn conv_norm(
 }
 
 /// Squeeze and excitation `fc1`, `fc2`.
-fn gate(
+pub(super) fn gate(
     scope: &Scope<'_>,
     [channels, squeezed]: [usize; 2],
     inner: Activation,

@@ -95,22 +95,13 @@ fn block(
         epsilon,
         none,
     )?);
-    let mut shortcut = Chain::new();
-    if input != output || stride != 1 {
-        let taps = one.stride(stride);
-        shortcut.push(conv_norm(
-            &scope.at("proj"),
-            [input, output],
-            taps,
-            epsilon,
-            none,
-        )?);
-    }
-    Ok(Residual {
-        body,
-        shortcut,
-        activation: relu,
-    })
+    let shortcut = (input != output || stride != 1)
+        .then(|| {
+            let (place, taps) = (scope.at("proj"), one.stride(stride));
+            conv_norm(&place, [input, output], taps, epsilon, none)
+        })
+        .transpose()?;
+    Ok(Residual::relu(body, shortcut))
 }
 
 /// `regnet_x_…` and `regnet_y_…` in all of torchvision's sizes.

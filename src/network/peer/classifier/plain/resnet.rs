@@ -81,22 +81,13 @@ fn block(
                 none,
             )?);
     }
-    let mut shortcut = Chain::new();
-    if stride != 1 || input != output {
-        let names = ["downsample.0", "downsample.1"];
-        shortcut.push(pair(
-            scope,
-            names,
-            [input, output],
-            one.stride(stride),
-            none,
-        )?);
-    }
-    Ok(Residual {
-        body,
-        shortcut,
-        activation: relu,
-    })
+    let shortcut = (stride != 1 || input != output)
+        .then(|| {
+            let names = ["downsample.0", "downsample.1"];
+            pair(scope, names, [input, output], one.stride(stride), none)
+        })
+        .transpose()?;
+    Ok(Residual::relu(body, shortcut))
 }
 
 /// All of the family by torchvision's names.

@@ -8,7 +8,7 @@ use candle_core::{Result, Tensor, bail};
 use crate::network::ops;
 use crate::network::peer::classifier::{Classifier, Config};
 use crate::network::peer::layers::{
-    Chain, Conv, Layer, LayerNorm, Linear, Taps, attend, linear, to_tokens,
+    Chain, Conv, Layer, LayerNorm, Linear, Taps, attend, linear, relative_bias, to_tokens,
 };
 use crate::network::peer::scope::Scope;
 
@@ -79,21 +79,7 @@ impl Body {
             .collect();
         let table = Tensor::from_vec(table, (span * span, 2), like.device())?;
         let table = self.narrow.forward(&self.wide.forward(&table)?.relu()?)?;
-        let tokens = count * count;
-        let index: Vec<u32> = (0..tokens * tokens)
-            .map(|i| {
-                let (a, b) = (i / tokens, i % tokens);
-                let down = a / count + count - 1 - b / count;
-                let across = a % count + count - 1 - b % count;
-                (down * span + across) as u32
-            })
-            .collect();
-        let index = Tensor::from_vec(index, tokens * tokens, like.device())?;
-        table
-            .index_select(&index, 0)?
-            .t()?
-            .contiguous()?
-            .reshape((HEADS, tokens, tokens))
+        relative_bias(&table, count)
     }
 }
 
