@@ -49,6 +49,7 @@ const GROUND: &[&str] = &[
     "signal",
     "encoding",
     "bundle",
+    "whole",
 ];
 
 /// What each layer may use beside itself and the ground.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::canvas::{Tool, ToolOptions, View};
@@ -18,6 +18,7 @@ use crate::job::{
     Sex,
 };
 use crate::measure::dscore::{DScore, DScoreMode};
+use crate::radiograph::Preview;
 
 /// The large parts of the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -333,6 +334,10 @@ pub enum Stage {
         path: PathBuf,
         /// Its size in bytes, when it is known.
         bytes: Option<u64>,
+        /// A picture of it, as soon as there is one; it cannot be measured or drawn on.
+        preview: Arc<OnceLock<Preview>>,
+        /// The same on the GPU.
+        picture: Option<egui::TextureHandle>,
     },
     /// A file could not be read.
     Failed(Error),

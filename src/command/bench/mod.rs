@@ -2,6 +2,7 @@
 //!
 //! Separate from the work it measures; other programs read its JSON to compare.
 
+mod dicom;
 mod live;
 mod phantoms;
 
@@ -35,6 +36,8 @@ pub enum Bench {
         #[arg(long)]
         models: Option<std::path::PathBuf>,
     },
+    /// Opening and decoding image files, and the time to the first picture of each.
+    Dicom(dicom::Options),
     /// How near drawn films come to real ones: every gate of every kind, and the time to draw a film.
     Phantoms(phantoms::Options),
     /// Convolutions and the other operations of the networks, on the processor.
@@ -66,6 +69,7 @@ pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<Exit
             return pool.install(|| phantoms::run(options, common));
         }
         Bench::Canvas => canvas()?,
+        Bench::Dicom(options) => dicom::figures(options)?,
         Bench::Live { repeat, models } => {
             pool.install(|| live::figures(*repeat, models.as_deref(), common))?
         }
