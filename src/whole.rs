@@ -12,7 +12,22 @@ use std::path::Path;
 /// How the names of files on their way begin.
 const PREFIX: &str = ".radcanvas-";
 
-/// Writes a whole file; the folder is made where it is missing.
+/// Makes the folder in which the file at `path` is to lie, where it is missing.
+///
+/// # Errors
+/// What the system refused.
+pub fn make_folder_of(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder_of(path))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Writes a whole file. Its folder must be there: one that was taken away with its disk is not made anew.
 ///
 /// # Errors
 /// [`io::ErrorKind::AlreadyExists`] for a file that is there when `replace` is not given; whatever the system refused.
@@ -21,11 +36,7 @@ pub fn write(path: &Path, bytes: &[u8], replace: bool) -> io::Result<()> {
     if !replace && path.exists() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    fs::create_dir_all(folder)?;
+    let folder = folder_of(path);
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX);
     #[cfg(unix)]
@@ -93,10 +104,7 @@ pub fn is_leftover(name: &OsStr) -> bool {
 /// # Errors
 /// What the system refused; nothing of the copy stays then.
 pub fn copy_beside(from: &Path, to: &Path) -> io::Result<tempfile::TempDir> {
-    let parent = match to.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    let parent = folder_of(to);
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX);
     #[cfg(unix)]

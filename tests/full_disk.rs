@@ -259,6 +259,9 @@ fn a_folder_that_cannot_be_written_to_is_named() {
 fn a_file_is_replaced_only_when_that_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("new/file");
+    // A folder that was taken away is not made anew unless that is asked.
+    assert!(whole::write(&path, b"first", false).is_err());
+    whole::make_folder_of(&path).unwrap();
     whole::write(&path, b"first", false).unwrap();
     let error = whole::write(&path, b"second", false).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
@@ -299,4 +302,22 @@ fn a_saved_project_takes_the_place_of_the_one_before_and_of_nothing_else() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(names.len(), 3, "{names:?}");
+}
+
+#[cfg(feature = "window")]
+#[test]
+fn settings_come_back_and_damaged_ones_are_told() {
+    use radcanvas::app::settings::Settings;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("own/settings.json");
+    assert_eq!(Settings::load(Some(&file)), (Settings::default(), None));
+    let mut settings = Settings::default();
+    settings.remember(PathBuf::from("a film.dcm"));
+    settings.save(&file).unwrap();
+    assert_eq!(Settings::load(Some(&file)), (settings, None));
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    let (back, warning) = Settings::load(Some(&file));
+    assert_eq!(back, Settings::default());
+    assert!(warning.unwrap().contains("defaults"));
 }

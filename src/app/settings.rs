@@ -120,7 +120,9 @@ impl Settings {
             .remedy("make room, or check the rights of the folder")
         };
         let text = serde_json::to_vec(self).map_err(|error| failed(error.to_string()))?;
-        whole::write(file, &text, true).map_err(|error| failed(error.to_string()))
+        whole::make_folder_of(file)
+            .and_then(|()| whole::write(file, &text, true))
+            .map_err(|error| failed(error.to_string()))
     }
 
     /// Puts a file at the top of the recent ones.

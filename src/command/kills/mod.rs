@@ -23,6 +23,8 @@ use worker::{Work, edit_of};
 
 /// A project is left for a new one after so many kills: its journal is read again after each.
 const KILLS_A_PROJECT: u64 = 25;
+/// A child is killed after at most so many activities, and then at any moment of a few milliseconds.
+const MOST_ACTIVITIES: usize = 60;
 /// A child that does nothing for so long is a failure.
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -119,8 +121,8 @@ fn one_project(
     let mut steps = 0;
     for _ in 0..kills {
         let mut child = start(folder, seed)?;
-        wait_for_life(&mut child, &work)?;
-        std::thread::sleep(Duration::from_micros(noise.index(60_000) as u64));
+        wait_for_work(&mut child, &work, 1 + noise.index(MOST_ACTIVITIES))?;
+        std::thread::sleep(Duration::from_micros(noise.index(8000) as u64));
         child.kill().map_err(|error| failed(folder, &error))?;
         child.wait().map_err(|error| failed(folder, &error))?;
         found.kills += 1;
@@ -158,16 +160,16 @@ fn start(folder: &Path, seed: u64) -> Result<Child, Error> {
         .map_err(|error| failed(folder, &error))
 }
 
-/// Until the child has opened its project: a kill before that is a kill of nothing.
-fn wait_for_life(child: &mut Child, work: &Work) -> Result<(), Error> {
+/// Until the child has begun so many activities, however slow the machine is.
+fn wait_for_work(child: &mut Child, work: &Work, activities: usize) -> Result<(), Error> {
     let begun = Instant::now();
-    while !work.is_alive() {
+    while work.activities() < activities {
         let ended = child.try_wait().ok().flatten();
         if ended.is_some() || begun.elapsed() > PATIENCE {
             child.kill().ok();
             return Err(failed(work.folder(), &"the worker does not work"));
         }
-        std::thread::sleep(Duration::from_millis(1));
+        std::thread::sleep(Duration::from_micros(200));
     }
     Ok(())
 }

@@ -91,9 +91,9 @@ impl Work {
         self.length("told")
     }
 
-    /// Whether the worker has begun; [`Self::tell`] forgets it.
-    pub(super) fn is_alive(&self) -> bool {
-        self.length("doing") > 0
+    /// How many activities the worker has begun; [`Self::tell`] forgets them.
+    pub(super) fn activities(&self) -> usize {
+        self.length("doing")
     }
 
     /// What the worker was at.
@@ -135,11 +135,11 @@ pub(super) fn work(folder: &Path, seed: u64) -> Result<(), Error> {
     while own_parent() == parent {
         let mut note = |byte: u8| doing.write_all(&[byte]).map_err(|e| lost(&e));
         match chance.index(80) {
-            0..=2 => {
+            0..=5 => {
                 note(b'e')?;
                 exports::write(&work, project.document(), chance.index(1000), &mut chance)?;
             }
-            3 => {
+            6 => {
                 note(b's')?;
                 Project::save_as(&work.project(), &work.saved()).map_err(|e| lost(&e))?;
             }

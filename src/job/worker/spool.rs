@@ -62,8 +62,9 @@ impl Spool {
             }
             self.next += 1;
             let path = self.folder.join(format!("{:012}.json", self.next));
-            let saved = serde_json::to_vec(order)
-                .is_ok_and(|bytes| whole::write(&path, &bytes, true).is_ok());
+            let saved = whole::make_folder_of(&path).is_ok()
+                && serde_json::to_vec(order)
+                    .is_ok_and(|bytes| whole::write(&path, &bytes, true).is_ok());
             if saved {
                 self.written.insert(*id, path);
             }

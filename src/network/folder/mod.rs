@@ -287,7 +287,8 @@ fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
 
 /// Writes a file of a model by [`whole::write`]: a reader never sees half of it.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), ModelError> {
-    whole::write(path, content, true).map_err(|source| ModelError::Write {
+    let written = whole::make_folder_of(path).and_then(|()| whole::write(path, content, true));
+    written.map_err(|source| ModelError::Write {
         path: path.to_owned(),
         source,
     })

@@ -226,6 +226,9 @@ impl Content {
         let Self::Dicom(file, layout) = self else {
             return None;
         };
+        if frame >= layout.frames {
+            return None;
+        }
         // What is wrong with the image is said when the whole of it is decoded.
         let image = dicom::read_reduced(file, layout, frame, least)?.ok()?;
         let grey = image.grey(&image.initial_window());

@@ -150,9 +150,10 @@ pub enum WriteError {
     },
 }
 
-/// Writes a whole file by [`whole::write`].
+/// Writes a whole file by [`whole::write`]; its folder is made where it is missing.
 pub fn write_whole(path: &Path, bytes: &[u8], replace: bool) -> Result<(), WriteError> {
-    whole::write(path, bytes, replace).map_err(|error| match error.kind() {
+    let written = whole::make_folder_of(path).and_then(|()| whole::write(path, bytes, replace));
+    written.map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists if !replace => WriteError::Exists {
             path: path.to_owned(),
         },

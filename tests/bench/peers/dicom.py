@@ -118,7 +118,7 @@ def one(program, path):
                 most = max(most, float(np.nanmax(np.abs(a - b))))
     if count:
         share = 100 * count / frames.size
-        detail = f"{share:.3g} % of the pixels, by at most {most:g}; {what}"
+        detail = "; ".join(filter(None, [f"{share:.3g} % of the pixels, by at most {most:g}", what]))
         lossy = syntax.startswith(("JPEG Baseline", "JPEG Extended"))
         verdict = "equal but for rounding" if lossy and most <= 1 else "different"
         return name, syntax, len(frames), verdict, detail
@@ -272,4 +272,5 @@ def main():
     sys.exit(bool(unexplained))
 
 
-main()
+if __name__ == "__main__":
+    main()
