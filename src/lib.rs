@@ -16,7 +16,7 @@
 //! cohort, document ──► radiograph                               pure data
 //! radiograph                                                    [dicom crates, image, png: only here]
 //! phantom, measure                                              pure functions
-//! grid, geometry, landmarks, noise, signal, encoding, bundle          the ground; everything may use it
+//! grid, geometry, landmarks, noise, signal, encoding, bundle, whole   the ground; everything may use it
 //! ```
 //!
 //! The cargo feature `window` (on by default) carries `app`; without it the same program is small and headless.
@@ -66,6 +66,7 @@ pub mod signal;
 pub mod study;
 pub mod synthesis;
 pub mod training;
+pub mod whole;
 
 #[cfg(feature = "window")]
 pub mod app;

@@ -48,13 +48,7 @@ pub(crate) fn window(start: Start) -> Harness<'static, App> {
         .build_eframe(|cc| {
             let engine = || Ok(Box::new(Fake::default()) as Box<dyn Engine>);
             let worker = Worker::inline(engine);
-            App::new(
-                &cc.egui_ctx,
-                start,
-                worker,
-                cc.storage,
-                cc.wgpu_render_state.as_ref(),
-            )
+            App::new(&cc.egui_ctx, start, worker, cc.wgpu_render_state.as_ref())
         })
 }
 
@@ -586,7 +580,6 @@ fn the_film_stands_on_the_screen_in_its_own_grey() {
                 &cc.egui_ctx,
                 start,
                 Worker::inline(engine),
-                cc.storage,
                 cc.wgpu_render_state.as_ref(),
             )
         });

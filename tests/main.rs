@@ -15,6 +15,7 @@ mod app_canvas;
 mod command;
 mod document;
 mod files;
+mod full_disk;
 mod job;
 mod live;
 mod measure;

@@ -66,6 +66,33 @@ fn depth_follows_bits_stored_and_sign() {
 }
 
 #[test]
+fn a_reduced_picture_comes_before_the_image() {
+    let file = radiograph::open(fixture("jpeg_2000")).unwrap();
+    let preview = file.preview(0, 10).unwrap();
+    assert_eq!(preview.size, (35, 35));
+    assert_eq!(preview.grey.size(), (18, 18));
+    assert!(!preview.synthetic);
+    let image = file.frame(0).unwrap();
+    let grey = image.grey(&image.initial_window());
+    let mean = |cells: &mut dyn Iterator<Item = f64>| {
+        let (sum, count) = cells.fold((0.0, 0.0), |(sum, count), v| (sum + v, count + 1.0));
+        sum / count
+    };
+    let whole = mean(&mut grey.cells().iter().map(|v| f64::from(*v)));
+    let part = mean(&mut preview.grey.cells().iter().map(|v| f64::from(*v) / 255.0));
+    assert!((whole - part).abs() < 0.05, "{whole} {part}");
+    // Neither larger than the image, nor of what is not coded in steps.
+    assert!(file.preview(0, 35).is_none());
+    assert!(file.preview(1, 10).is_none());
+    assert!(
+        radiograph::open(fixture("rle"))
+            .unwrap()
+            .preview(0, 1)
+            .is_none()
+    );
+}
+
+#[test]
 fn a_ct_file_is_understood() {
     let image = dicom("ct");
     assert_eq!(image.photometric, Photometric::Monochrome1);

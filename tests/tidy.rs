@@ -49,6 +49,7 @@ const GROUND: &[&str] = &[
     "signal",
     "encoding",
     "bundle",
+    "whole",
 ];
 
 /// What each layer may use beside itself and the ground.
@@ -153,8 +154,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("wgpu::", &["app"]),
     ("rfd::", &["app"]),
     ("crossbeam_channel::", &["job"]),
-    // The decoding process is watched by a thread that may have to end it.
-    ("std::thread", &["job", "radiograph"]),
+    // The decoding process is watched by a thread that may have to end it; who ends processes at random must wait.
+    ("std::thread", &["job", "radiograph", "command"]),
 ];
 
 #[test]

@@ -51,6 +51,8 @@ pub struct Start {
     pub device: String,
     /// Folder for the journals of unsaved work; absent = nothing is kept.
     pub keep: Option<PathBuf>,
+    /// File of the settings; absent = nothing is remembered.
+    pub settings: Option<PathBuf>,
 }
 
 /// The window's state between frames.
@@ -58,6 +60,8 @@ pub struct App {
     pub(crate) ctx: egui::Context,
     pub(crate) session: Session,
     pub(crate) settings: Settings,
+    /// Where they are kept, and what stands there.
+    pub(crate) settings_file: Option<(PathBuf, Settings)>,
     pub(crate) keys: Keys,
     pub(crate) worker: Worker,
     pub(crate) models: Vec<ModelChoice>,
@@ -94,13 +98,7 @@ pub fn run(
         let ctx = cc.egui_ctx.clone();
         let wake = Box::new(move || ctx.request_repaint());
         let worker = Worker::start(build, wake, None)?;
-        let app = App::new(
-            &cc.egui_ctx,
-            start,
-            worker,
-            cc.storage,
-            cc.wgpu_render_state.as_ref(),
-        );
+        let app = App::new(&cc.egui_ctx, start, worker, cc.wgpu_render_state.as_ref());
         Ok(Box::new(app) as Box<dyn eframe::App>)
     };
     eframe::run_native("Radcanvas", options, Box::new(make)).map_err(|error| {
@@ -155,7 +153,6 @@ impl App {
         ctx: &egui::Context,
         start: Start,
         worker: Worker,
-        storage: Option<&dyn eframe::Storage>,
         render: Option<&RenderState>,
     ) -> Self {
         theme::install(ctx);
@@ -165,7 +162,7 @@ impl App {
         let (settings, warning) = if start.demo {
             (Settings::default(), None)
         } else {
-            Settings::load(storage)
+            Settings::load(start.settings.as_deref())
         };
         ctx.set_theme(match settings.theme {
             Theme::Dark => egui::Theme::Dark,
@@ -176,6 +173,10 @@ impl App {
             session: Session::new(&settings, &start.models),
             keys: Keys::new(&settings.keys),
             stage: StageView::new(settings.layout.as_ref()),
+            settings_file: start
+                .settings
+                .filter(|_| !start.demo)
+                .map(|file| (file, settings.clone())),
             settings,
             worker,
             models: start.models,
@@ -355,9 +356,20 @@ impl App {
             .show(ui, |ui| {
                 match (&shown.session.stage, shown.session.workspace) {
                     (Stage::Empty, _) => panel::states::empty_ui(ui, &shown, actions),
-                    (Stage::Loading { path, bytes }, _) => {
-                        panel::states::loading_ui(ui, path, *bytes);
-                    }
+                    (
+                        Stage::Loading {
+                            path,
+                            bytes,
+                            preview,
+                            picture,
+                        },
+                        _,
+                    ) => match (preview.get(), picture) {
+                        (Some(preview), Some(picture)) => {
+                            panel::states::preview_ui(ui, path, preview, picture);
+                        }
+                        _ => panel::states::loading_ui(ui, path, *bytes),
+                    },
                     (Stage::Failed(error), _) => panel::states::failed_ui(ui, error, actions),
                     (Stage::Open(_), Workspace::Draw) => {
                         stage.draw_ui(ui, &shown, &mut view, actions);
@@ -427,14 +439,16 @@ impl eframe::App for App {
         }
     }
 
-    fn save(&mut self, storage: &mut dyn eframe::Storage) {
-        if self.demo.is_none() {
-            self.settings.layout = self.stage.layout();
-            self.settings.save(storage);
-        }
+    fn save(&mut self, _storage: &mut dyn eframe::Storage) {
+        self.keep_settings();
     }
 
     fn on_exit(&mut self) {
+        self.keep_settings();
+        if let Some(task) = self.tasks.settings.take() {
+            // Nobody is left to be told.
+            task.wait().ok();
+        }
         self.leave_case();
     }
 

@@ -1,19 +1,20 @@
 //! What is remembered between two starts: theme, keys, recent files, layout.
 //!
-//! Separate because it outlives documents and sessions, is written by eframe's storage, and must survive bad data:
-//! an unknown version or a broken value warns and falls back to the defaults.
+//! Separate because it outlives documents and sessions and must survive bad data: an unknown version or a broken value
+//! warns and falls back to the defaults. The file is written whole or not at all; eframe's storage, which is not, only
+//! keeps where the window was.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::action::Theme;
+use crate::job::{Error, ErrorKind};
+use crate::whole;
 
 /// Version of the written form; another one is not read.
 const VERSION: u32 = 1;
-/// Key in eframe's storage.
-const KEY: &str = "radcanvas.settings";
 /// How many recent files are kept.
 const RECENT: usize = 8;
 
@@ -62,10 +63,17 @@ impl Default for Settings {
 
 impl Settings {
     /// Reads what was written; the second value is a warning for a person when it had to fall back.
-    pub fn load(storage: Option<&dyn eframe::Storage>) -> (Self, Option<String>) {
-        storage
-            .and_then(|storage| storage.get_string(KEY))
-            .map_or_else(|| (Self::default(), None), |text| Self::parse(&text))
+    pub fn load(file: Option<&Path>) -> (Self, Option<String>) {
+        let Some(file) = file.filter(|file| file.exists()) else {
+            return (Self::default(), None);
+        };
+        match std::fs::read_to_string(file) {
+            Ok(text) => Self::parse(&text),
+            Err(error) => {
+                let what = format!("Settings could not be read ({error}): {}", file.display());
+                (Self::default(), Some(what))
+            }
+        }
     }
 
     /// Reads the written form.
@@ -101,12 +109,20 @@ impl Settings {
         self
     }
 
-    /// Writes the settings.
-    pub fn save(&self, storage: &mut dyn eframe::Storage) {
-        // A map with string keys and plain values always has a JSON form.
-        if let Ok(text) = serde_json::to_string(self) {
-            storage.set_string(KEY, text);
-        }
+    /// Writes the settings; on an error those that were written before are still there.
+    pub fn save(&self, file: &Path) -> Result<(), Error> {
+        let failed = |what: String| {
+            Error::new(
+                ErrorKind::Failed,
+                format!("the settings were not saved ({what})"),
+            )
+            .at(file)
+            .remedy("make room, or check the rights of the folder")
+        };
+        let text = serde_json::to_vec(self).map_err(|error| failed(error.to_string()))?;
+        whole::make_folder_of(file)
+            .and_then(|()| whole::write(file, &text, true))
+            .map_err(|error| failed(error.to_string()))
     }
 
     /// Puts a file at the top of the recent ones.

@@ -10,6 +10,7 @@ mod deidentify;
 mod export;
 mod generate;
 mod inspect;
+mod kills;
 mod measure;
 pub mod models;
 mod mutate;
@@ -122,6 +123,9 @@ enum Command {
     /// Answers another instance of this program.
     #[command(hide = true)]
     Decode,
+    /// Ends this program by force while it works, and looks at what is left.
+    #[command(hide = true)]
+    Kills(kills::Kills),
     /// Damages image files and opens them.
     #[command(hide = true)]
     Mutate(mutate::Mutate),
@@ -197,6 +201,7 @@ fn dispatch(
         Command::Train(options) => train::run(options, common),
         Command::Models(what) => models::run(what, common),
         Command::Decode => decode::run(),
+        Command::Kills(options) => kills::run(options, common),
         Command::Mutate(options) => mutate::run(options, common),
     }
 }

@@ -25,12 +25,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::grid::Grid;
 
-pub use apart::{decode_apart, serve};
+pub use apart::{decode_apart, end_idle, serve};
 pub use error::{ReadError, ReadProblem};
 pub use export::{ExportError, Values, export, export_step, values};
 pub use extend::Margins;
 pub use open::{
-    ImageFile, InspectedWindow, Inspection, inspect, inspect_all, open, open_bytes, read,
+    ImageFile, InspectedWindow, Inspection, Preview, inspect, inspect_all, open, open_bytes,
+    open_here, read,
 };
 pub use pixels::Pixels;
 pub use raster::SYNTHETIC_KEYWORD;

@@ -1,17 +1,15 @@
-//! Power cuts: this test binary starts itself as a painter and kills it at random moments.
+//! Power cuts and full disks: processes that are ended, or refused, in the middle of a write.
 
 use super::*;
 use radcanvas::document::Project;
-use radcanvas::noise::Noise;
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 const FOLDER: &str = "RADCANVAS_TEST_KILL_FOLDER";
 
-/// The painter: does nothing unless the test below started it.
+/// The painter: does nothing unless the test at the end started it.
 #[test]
 fn painter() {
     let Some(folder) = std::env::var_os(FOLDER) else {
@@ -41,50 +39,25 @@ fn painter() {
     }
 }
 
-fn start(folder: &Path) -> std::io::Result<Child> {
-    Command::new(std::env::current_exe()?)
-        .args(["--exact", "document::kill::painter", "--test-threads=1"])
-        .env(FOLDER, folder)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-}
-
+/// The program kills itself: while it draws, accepts, saves and exports, by the code that the window uses.
 #[test]
-fn a_kill_loses_at_most_the_stroke_being_written() {
+fn a_kill_loses_at_most_the_step_being_written() {
     let folder = tempfile::tempdir().unwrap();
-    let at = folder.path().join("project");
-    drop(Project::create(&at, film()).unwrap());
-    let told = folder.path().join("told");
-    let strokes_told = || fs::metadata(&told).map_or(0, |facts| facts.len() as usize);
-    let mut noise = Noise::new(5, 0);
-    let mut before = 0;
-    for round in 0..10 {
-        let (marks_before, told_before) = (before, strokes_told());
-        let mut child = start(folder.path()).unwrap();
-        let patience = Instant::now();
-        while strokes_told() == told_before {
-            assert!(
-                patience.elapsed() < Duration::from_secs(20),
-                "the painter does not paint"
-            );
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        std::thread::sleep(Duration::from_micros(noise.index(20_000) as u64));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let (project, repairs) = Project::open(&at).unwrap();
-        before = project.document().marks.len();
-        let (made, told) = (before - marks_before, strokes_told() - told_before);
-        assert!(
-            made == told || made == told + 1,
-            "round {round}: {told} told, {made} there, {repairs:?}"
-        );
-        assert!(
-            repairs.iter().all(|r| r.contains("cut in the middle")),
-            "{repairs:?}"
-        );
-    }
+    let done = Command::new(env!("CARGO_BIN_EXE_radcanvas"))
+        .args([
+            "kills", "--count", "15", "--seed", "5", "--json", "--folder",
+        ])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stdout);
+    let errors = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{said}{errors}");
+    let found: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(found["kills"], 15);
+    assert_eq!(found["faults"], serde_json::json!([]));
+    assert!(found["steps"].as_u64().unwrap() > 0, "{found}");
+    assert!(found["exports_looked_at"].as_u64().unwrap() > 0, "{found}");
 }
 
 /// A limit on the size of files stands in for a full disk: the write that meets it is cut in the middle.

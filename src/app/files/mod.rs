@@ -19,7 +19,7 @@ use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, HipReading, Mode, Sex};
 use crate::landmarks::HipLandmarks;
 use crate::radiograph::{
-    ImageFile, Radiograph, ReadError, Spacing, SpacingSource, SyntheticMark, open, read,
+    ImageFile, Preview, Radiograph, ReadError, Spacing, SpacingSource, SyntheticMark, open, read,
 };
 
 /// A bundled case, as its folder describes it (`case.json`).
@@ -241,10 +241,14 @@ pub(super) fn loaded(radiograph: Radiograph, file: &Path, keep: Option<&Path>) -
     }
 }
 
+/// Pixels of the longer side of a preview: about those that a canvas has.
+const PREVIEW_SIDE: usize = 1000;
+
 /// Opens a file, a project folder, a bundled case or the first image of a folder; the work of a task.
 ///
-/// `keep` is the folder for the journals of unsaved work; without it nothing is kept.
-pub fn load(path: &Path, keep: Option<&Path>) -> Result<Loaded, Error> {
+/// `keep` is the folder for the journals of unsaved work; without it nothing is kept. Where the image takes its time, a
+/// picture of it is shown by `show` first.
+pub fn load(path: &Path, keep: Option<&Path>, show: &dyn Fn(Preview)) -> Result<Loaded, Error> {
     if path.join("project.json").is_file() {
         return restore(path, Some(path.to_owned()));
     }
@@ -257,6 +261,9 @@ pub fn load(path: &Path, keep: Option<&Path>) -> Result<Loaded, Error> {
         path.to_owned()
     };
     let opened = open(&file).map_err(refused)?;
+    if let Some(preview) = opened.preview(0, PREVIEW_SIDE) {
+        show(preview);
+    }
     let radiograph = opened.frame(0).map_err(refused)?;
     let several = opened.frames() > 1;
     Ok(Loaded {
@@ -433,40 +440,4 @@ pub fn unsaved(keep: &Path) -> Vec<PathBuf> {
     folders.sort();
     folders.reverse();
     folders
-}
-
-/// Copies a project folder beside the target and renames it, so that it is there whole or not at all.
-pub fn save_project(from: &Path, to: &Path) -> Result<Project, Error> {
-    let failed = |error: std::io::Error| {
-        Error::new(
-            ErrorKind::Failed,
-            format!("the project was not saved ({error})"),
-        )
-        .at(to)
-        .remedy("check the free space and the rights of the folder")
-    };
-    let beside = to.with_extension("saving");
-    std::fs::remove_dir_all(&beside).ok();
-    copy_folder(from, &beside).map_err(failed)?;
-    if to.join("project.json").is_file() {
-        std::fs::remove_dir_all(to).map_err(failed)?;
-    }
-    std::fs::rename(&beside, to).map_err(failed)?;
-    Project::open(to)
-        .map(|(project, _)| project)
-        .map_err(|error| unreadable(to, error))
-}
-
-fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(to)?;
-    for entry in std::fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
-            copy_folder(&entry.path(), &target)?;
-        } else {
-            std::fs::copy(entry.path(), target)?;
-        }
-    }
-    Ok(())
 }

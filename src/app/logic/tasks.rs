@@ -3,7 +3,7 @@
 //! Separate so that everything that may wait for a disk or a person is started and collected in one place.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::case::accepted_edit;
 use crate::app::App;
@@ -13,7 +13,7 @@ use crate::app::session::{ResultId, Stage, Weight};
 use crate::document::project::{Prepared, Project, Store};
 use crate::document::{Accepted, Document, Edit};
 use crate::job::{Error, ErrorKind, HipReading, Made, Task, Wake};
-use crate::radiograph::Radiograph;
+use crate::radiograph::{Preview, Radiograph};
 
 /// Everything that is under way.
 #[derive(Default)]
@@ -30,6 +30,8 @@ pub(crate) struct Tasks {
     pub save: Option<(Task<Option<Project>>, u64)>,
     /// A file that is being written.
     pub export: Option<Task<Option<PathBuf>>>,
+    /// Settings that are being written.
+    pub settings: Option<Task<()>>,
     /// Bundled cases.
     pub cards: Option<Task<Vec<CaseCard>>>,
     /// Journals of unsaved work.
@@ -134,7 +136,7 @@ impl App {
             }
             Action::Restore(path) => {
                 self.session.restorable.retain(|known| *known != path);
-                self.load(path, |path, _| files::restore(path, None));
+                self.load(path, |path, _, _| files::restore(path, None));
             }
             Action::Discard(path) => {
                 self.session.restorable.retain(|known| *known != path);
@@ -153,19 +155,30 @@ impl App {
     fn load(
         &mut self,
         path: PathBuf,
-        read: impl FnOnce(&Path, Option<&Path>) -> Result<Loaded, Error> + Send + 'static,
+        read: impl FnOnce(&Path, Option<&Path>, &dyn Fn(Preview)) -> Result<Loaded, Error>
+        + Send
+        + 'static,
     ) {
         self.leave_case();
         let keep = self.keep.clone();
+        let preview = Arc::new(OnceLock::new());
+        let (slot, wake) = (Arc::clone(&preview), self.wake());
         self.session.stage = Stage::Loading {
             bytes: std::fs::metadata(&path)
                 .ok()
                 .filter(std::fs::Metadata::is_file)
                 .map(|m| m.len()),
             path: path.clone(),
+            preview,
+            picture: None,
         };
         self.tasks.load = Some(Task::start("open", self.wake(), move || {
-            read(&path, keep.as_deref())
+            let show = |preview| {
+                // There is one picture a file.
+                slot.set(preview).ok();
+                wake();
+            };
+            read(&path, keep.as_deref(), &show)
         }));
     }
 
@@ -229,6 +242,26 @@ impl App {
         }));
     }
 
+    /// Writes the settings where they changed.
+    pub(crate) fn keep_settings(&mut self) {
+        self.settings.layout = self.stage.layout();
+        let wake = self.wake();
+        let Some((file, written)) = &mut self.settings_file else {
+            return;
+        };
+        if *written == self.settings {
+            return;
+        }
+        if let Some(earlier) = self.tasks.settings.take() {
+            // Two writers would race; the earlier one had half a minute.
+            earlier.wait().ok();
+        }
+        written.clone_from(&self.settings);
+        let (file, settings) = (file.clone(), self.settings.clone());
+        let work = move || settings.save(&file);
+        self.tasks.settings = Some(Task::start("settings", wake, work));
+    }
+
     /// Looks for journals that an earlier session left.
     pub(crate) fn look_for_unsaved(&mut self) {
         if let Some(keep) = self.keep.clone().filter(|_| self.demo.is_none()) {
@@ -260,6 +293,15 @@ impl App {
                 Err(error) => self.session.stage = Stage::Failed(error),
             }
         }
+        if let Stage::Loading {
+            preview, picture, ..
+        } = &mut self.session.stage
+            && picture.is_none()
+        {
+            *picture = preview
+                .get()
+                .map(|preview| crate::app::texture(ctx, &preview.grey));
+        }
         self.poll_frame();
         if let Some(result) = self.tasks.dialog.as_ref().and_then(Task::poll) {
             self.tasks.dialog = None;
@@ -277,6 +319,12 @@ impl App {
             }
         }
         self.poll_saves();
+        if let Some(result) = self.tasks.settings.as_ref().and_then(Task::poll) {
+            self.tasks.settings = None;
+            if let Err(error) = result {
+                self.session.say(Weight::Wrong, error.to_string());
+            }
+        }
         if let Some(Ok(cards)) = self.tasks.cards.as_ref().and_then(Task::poll) {
             self.tasks.cards = None;
             self.cases = cards;
@@ -351,10 +399,10 @@ impl App {
 
 fn save_to(source: Option<&Path>, document: &Document, target: &Path) -> Result<Project, Error> {
     match source {
-        Some(source) => files::save_project(source, target),
-        None => Project::create(target, document.clone())
-            .map_err(|error| Error::new(ErrorKind::Failed, error.to_string())),
+        Some(source) => Project::save_as(source, target),
+        None => Project::create(target, document.clone()),
     }
+    .map_err(|error| Error::new(ErrorKind::Failed, error.to_string()))
 }
 
 /// Removes a folder of our own on another thread; what cannot be removed is offered again at the next start.

@@ -11,6 +11,7 @@ use super::widgets::primary_button;
 use crate::app::action::Action;
 use crate::app::theme::{self, glyph, palette};
 use crate::job::Error;
+use crate::radiograph::Preview;
 
 /// Nothing is open: one drop area, unsaved work, recent files, bundled cases.
 pub(crate) fn empty_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
@@ -201,6 +202,41 @@ pub(crate) fn loading_ui(ui: &mut Ui, path: &std::path::Path, bytes: Option<u64>
         });
         ui.label(RichText::new(format!("Reading{size}…")).color(p.dim));
     });
+}
+
+/// A picture of a file that is still being read: to be looked at, with no tool at hand.
+pub(crate) fn preview_ui(
+    ui: &mut Ui,
+    path: &std::path::Path,
+    preview: &Preview,
+    picture: &egui::TextureHandle,
+) {
+    let p = palette(ui.visuals());
+    let (rect, response) = ui.allocate_exact_size(ui.available_size(), Sense::hover());
+    let (width, height) = preview.size;
+    let text = format!(
+        "Preview of {} · {width} × {height}: the whole image is being read",
+        super::file_name(path)
+    );
+    response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &text));
+    let whole = vec2(width as f32, height as f32);
+    let place = rect.shrink2(vec2(16.0, 44.0));
+    let scale = (place.width() / whole.x)
+        .min(place.height() / whole.y)
+        .max(0.0);
+    let shown = Rect::from_center_size(place.center(), whole * scale);
+    let all = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+    ui.painter().image(picture.id(), shown, all, Color32::WHITE);
+    let above = rect.center_top() + vec2(0.0, 22.0);
+    let font = FontId::new(14.0, theme::strong());
+    ui.painter()
+        .text(above, Align2::CENTER_CENTER, text, font.clone(), p.text);
+    if preview.synthetic {
+        let below = rect.center_bottom() - vec2(0.0, 22.0);
+        let mark = "SYNTHETIC · not for diagnosis";
+        ui.painter()
+            .text(below, Align2::CENTER_CENTER, mark, font, p.synthetic);
+    }
 }
 
 /// A file could not be read: what, where, what to do.

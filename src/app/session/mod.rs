@@ -6,6 +6,7 @@ mod tray;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use super::canvas::{Tool, ToolOptions, View};
@@ -18,6 +19,7 @@ use crate::geometry::Point;
 use crate::job::{
     Attributes, Control, Error, JobId, Mode, ModelReference, Progress, Request, RingPolicy, Sex,
 };
+use crate::radiograph::Preview;
 
 pub use tray::{Staged, Tray};
 
@@ -245,6 +247,10 @@ pub enum Stage {
         path: PathBuf,
         /// Its size in bytes, when it is known.
         bytes: Option<u64>,
+        /// A picture of it, as soon as there is one; it cannot be measured or drawn on.
+        preview: Arc<OnceLock<Preview>>,
+        /// The same on the GPU.
+        picture: Option<egui::TextureHandle>,
     },
     /// A file could not be read.
     Failed(Error),

@@ -2,6 +2,7 @@
 //!
 //! Separate from the work it measures; other programs read its JSON to compare.
 
+mod dicom;
 mod live;
 mod phantoms;
 mod untouched;
@@ -39,6 +40,8 @@ pub enum Bench {
         #[arg(long)]
         models: Option<std::path::PathBuf>,
     },
+    /// Opening and decoding image files, and the time to the first picture of each.
+    Dicom(dicom::Options),
     /// How near drawn films come to real ones: every gate of every kind, and the time to draw a film.
     Phantoms(phantoms::Options),
     /// Pixels outside the ring that change, over random masks, depths, crops, rings, scales and canvases: 0.
@@ -74,6 +77,7 @@ pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<Exit
         Bench::Untouched(options) => {
             return pool.install(|| untouched::run(options, common));
         }
+        Bench::Dicom(options) => dicom::figures(options)?,
         Bench::Canvas => canvas()?,
         Bench::Live {
             repeat,

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Document, Edit, History};
+use crate::whole;
 use journal::{Entry, Journal, Next};
 use store::{StoredDocument, write_whole};
 
@@ -102,7 +103,11 @@ impl Project {
             return Err(ProjectError::NotAProject(folder.to_owned()));
         }
         let lock = lock(folder)?;
-        let store = Store::new(folder.join("rasters"));
+        let rasters = folder.join("rasters");
+        for own in [folder, &rasters] {
+            whole::clear(own);
+        }
+        let store = Store::new(rasters);
         let history = History::new(store.get_document(read_beginning(&beginning_path)?)?);
         let mut file = open_journal(&journal_path)?;
         let bytes = fs::read(&journal_path).map_err(ProjectError::io("read", &journal_path))?;
@@ -166,6 +171,27 @@ impl Project {
             )),
         };
         Ok((replayed.history, left_out.into_iter().collect()))
+    }
+
+    /// Copies the project in the folder `from` to `to`, in the place of a project that is there, and opens the copy.
+    ///
+    /// At `to` is the old project or the new one, whole, at every moment.
+    ///
+    /// # Errors
+    /// Something else lies at `to`, the project there is open elsewhere, or the disk refuses; nothing is left behind.
+    pub fn save_as(from: &Path, to: &Path) -> Result<Self, ProjectError> {
+        let save = |error| ProjectError::io("save the project", to)(error);
+        let taken = fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some());
+        let replaced = to.join("project.json").is_file();
+        if taken && !replaced {
+            return Err(ProjectError::NotAProject(to.to_owned()));
+        }
+        let held = replaced.then(|| lock(to)).transpose()?;
+        // Some systems move no folder with an open file in it.
+        drop(held);
+        let copy = whole::copy_beside(from, to).map_err(save)?;
+        whole::replace_folder(copy, to).map_err(save)?;
+        Self::open(to).map(|(project, _)| project)
     }
 
     /// Where it lies.

@@ -4,7 +4,6 @@
 //! and little endian: lossless, and quick to write.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use crate::geometry::PixelRect;
 use crate::grid::Grid;
 use crate::landmarks::HipLandmarks;
 use crate::radiograph::{Pixels, Radiograph};
+use crate::whole;
 
 /// The folder of rasters of a project; may be cloned and used on another thread.
 #[derive(Clone, Debug)]
@@ -108,20 +108,9 @@ pub(super) fn sha256(parts: &[&[u8]]) -> String {
     })
 }
 
-/// Writes a file whole or not at all: a temporary file beside it, flushed to the disk, then renamed.
+/// Writes a file whole or not at all, in the place of one that is there.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), ProjectError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let write = || {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        file.persist(path).map_err(|error| error.error)?;
-        // The rename itself is on the disk once the folder is; only Unix lets a folder be flushed.
-        #[cfg(unix)]
-        fs::File::open(folder)?.sync_all()?;
-        Ok(())
-    };
-    write().map_err(ProjectError::io("write", path))
+    whole::write(path, bytes, true).map_err(ProjectError::io("write", path))
 }
 
 impl Store {

@@ -1,12 +1,13 @@
 //! Queued orders on disk, so that the queue survives a restart.
 //!
-//! One JSON file an order, written beside and renamed; an order that was running is queued again, since trainings
+//! One JSON file an order; an order that was running is queued again, since trainings
 //! resume from their checkpoints and generations are idempotent.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use crate::job::{JobId, Order};
+use crate::whole;
 
 /// The folder of queued orders.
 #[derive(Debug)]
@@ -61,11 +62,9 @@ impl Spool {
             }
             self.next += 1;
             let path = self.folder.join(format!("{:012}.json", self.next));
-            let part = path.with_extension("part");
-            let saved = std::fs::create_dir_all(&self.folder).is_ok()
+            let saved = whole::make_folder_of(&path).is_ok()
                 && serde_json::to_vec(order)
-                    .is_ok_and(|bytes| std::fs::write(&part, bytes).is_ok())
-                && std::fs::rename(&part, &path).is_ok();
+                    .is_ok_and(|bytes| whole::write(&path, &bytes, true).is_ok());
             if saved {
                 self.written.insert(*id, path);
             }

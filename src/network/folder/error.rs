@@ -21,6 +21,17 @@ pub enum ModelError {
         /// Why.
         source: std::io::Error,
     },
+    /// A file was not written.
+    #[error(
+        "{} was not written ({source}); make room or choose another folder, what was there is untouched",
+        path.display()
+    )]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// `model.json` does not say what it must.
     #[error("{} cannot be understood: {what}", path.display())]
     Card {

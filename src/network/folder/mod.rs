@@ -9,7 +9,6 @@ mod watched;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
@@ -20,6 +19,7 @@ use super::autoencoder::LatentScale;
 use super::condition::Names;
 use super::hips::points::Calibration;
 use crate::encoding::hex;
+use crate::whole;
 
 pub use error::ModelError;
 pub use load::{
@@ -237,10 +237,6 @@ pub fn save(
     mut card: Card,
     tensors: &BTreeMap<String, Tensor>,
 ) -> Result<ModelFolder, ModelError> {
-    fs::create_dir_all(path).map_err(|source| ModelError::Io {
-        path: path.to_owned(),
-        source,
-    })?;
     let tensors_failed = |source| ModelError::Tensors {
         path: path.to_owned(),
         source,
@@ -305,15 +301,11 @@ fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
     })
 }
 
-/// Writes beside the target and renames: a reader never sees half a file.
+/// Writes a file of a model by [`whole::write`]: a reader never sees half of it.
 pub fn write(path: &Path, content: &[u8]) -> Result<(), ModelError> {
-    let failed = |source| ModelError::Io {
+    let written = whole::make_folder_of(path).and_then(|()| whole::write(path, content, true));
+    written.map_err(|source| ModelError::Write {
         path: path.to_owned(),
         source,
-    };
-    let part = path.with_extension("part");
-    let mut file = fs::File::create(&part).map_err(failed)?;
-    file.write_all(content).map_err(failed)?;
-    file.sync_all().map_err(failed)?;
-    fs::rename(&part, path).map_err(failed)
+    })
 }

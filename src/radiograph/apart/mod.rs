@@ -20,6 +20,7 @@ use super::error::{ReadError, ReadProblem};
 use super::open::content::{self, Facts, Found};
 use super::open::inspect::of_content;
 use super::{Inspection, Pixels, Radiograph};
+use crate::grid::Grid;
 use wire::{Ask, Attached, Reply, Request};
 
 pub use worker::serve;
@@ -41,6 +42,11 @@ pub fn decode_apart(path: PathBuf, most_seconds: u64) {
     let program = Program { path, most_seconds };
     // A second call would name the same program.
     PROGRAM.set(program).ok();
+}
+
+/// Ends the decoding processes that wait for work: the next file starts one.
+pub fn end_idle() {
+    lock(&IDLE).clear();
 }
 
 /// A source that the decoding process can be asked about.
@@ -158,6 +164,27 @@ impl Handle {
         radiograph.pixels = Pixels::from_le_bytes(&depth, width, height, &bytes)
             .ok_or_else(|| stopped("its pixels do not fit their size"))?;
         Ok(radiograph)
+    }
+}
+
+impl Handle {
+    /// A picture of a frame by the other process; `None` where there is none, whatever the reason.
+    pub(super) fn preview(&self, frame: usize, least: usize) -> Option<content::Preview> {
+        let what = Ask::Preview(frame, least);
+        let (reply, bytes) = ask(PROGRAM.get()?, self.key, &self.source, what).ok()?;
+        match reply {
+            Reply::Preview {
+                width,
+                height,
+                size,
+                synthetic,
+            } => Some(content::Preview {
+                grey: Grid::from_vec(width, height, bytes)?,
+                size,
+                synthetic,
+            }),
+            _ => None,
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub(super) enum Ask {
     Look,
     /// One frame.
     Frame(usize),
+    /// A picture of a frame, its longer side at least so many pixels, where that is quicker than the frame.
+    Preview(usize, usize),
     /// What the reader understood.
     Inspect,
 }
@@ -65,6 +67,18 @@ pub(super) enum Reply {
         width: usize,
         height: usize,
     },
+    /// A picture of a frame: its grey is in the bytes that follow.
+    Preview {
+        /// Its width and height.
+        width: usize,
+        height: usize,
+        /// Columns and rows of the image.
+        size: (usize, usize),
+        /// Whether any pixel is synthetic.
+        synthetic: bool,
+    },
+    /// The frame itself is as quick as a picture of it.
+    NoPreview,
     /// What the reader understood.
     Inspection(Box<Inspection>),
     /// It was refused.

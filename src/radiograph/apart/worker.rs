@@ -72,6 +72,18 @@ fn answer(request: Request, bytes: Vec<u8>, held: &mut Option<(u64, Content)>) -
             let inspection = Box::new(inspect::of_content(content));
             Ok((Reply::Inspection(inspection), Vec::new()))
         }
+        Ask::Preview(frame, least) => Ok(match content.preview(frame, least) {
+            Some(preview) => {
+                let reply = Reply::Preview {
+                    width: preview.grey.width(),
+                    height: preview.grey.height(),
+                    size: preview.size,
+                    synthetic: preview.synthetic,
+                };
+                (reply, preview.grey.cells().to_vec())
+            }
+            None => (Reply::NoPreview, Vec::new()),
+        }),
         Ask::Frame(frame) => {
             let mut facts = content.frame(frame)?;
             let nothing = Pixels::U8(Grid::filled(1, 1, 0));

@@ -165,6 +165,11 @@ impl Layout {
         held.max(1)
     }
 
+    /// Columns and rows.
+    pub(in crate::radiograph) const fn size(&self) -> (usize, usize) {
+        (self.width, self.height)
+    }
+
     /// Pixels a frame.
     pub(super) fn area(&self) -> usize {
         self.width * self.height

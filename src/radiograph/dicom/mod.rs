@@ -117,6 +117,58 @@ pub(super) fn read_frame(
     Ok(radiograph)
 }
 
+/// Decodes one frame at about a fraction of its size, its longer side at least `least` pixels where it has so many.
+///
+/// `None` where its code stream cannot be decoded in part, or would not be any smaller.
+pub(super) fn read_reduced(
+    file: &DicomFile,
+    layout: &Layout,
+    frame: usize,
+    least: usize,
+) -> Option<Result<Radiograph, ReadProblem>> {
+    let Ok(FrameBytes::Encoded(stream)) = frames::frame_bytes(file, layout, frame) else {
+        return None;
+    };
+    let longest = layout.width.max(layout.height);
+    let halved = (0..=codec::halvings(&stream))
+        .take_while(|n| longest.checked_shr(*n).unwrap_or(0) >= least.max(1))
+        .last()
+        .filter(|halved| *halved > 0)?;
+    Some(reduced(file, layout, frame, &stream, halved))
+}
+
+fn reduced(
+    file: &DicomFile,
+    layout: &Layout,
+    frame: usize,
+    stream: &[u8],
+    halved: u32,
+) -> Result<Radiograph, ReadProblem> {
+    let view = View {
+        bytes: &file.bytes,
+        elements: &file.elements,
+    };
+    let mut notes = Vec::new();
+    let photometric = polarity(layout, &mut notes)?;
+    let palette = match layout.photometric.as_str() {
+        "PALETTE COLOR" => Some(Palette::of(view, layout.signed)?),
+        _ => None,
+    };
+    let coded = codec::decode_halved(stream, layout, halved)?;
+    let smaller = Layout {
+        width: coded.width,
+        height: coded.height,
+        ..layout.clone()
+    };
+    let pixels = samples::coded(coded, &smaller, palette.as_ref())?;
+    let mut radiograph = Radiograph::from_pixels(pixels);
+    radiograph.frame = frame;
+    radiograph.frames = layout.frames;
+    radiograph.photometric = photometric;
+    describe(&mut radiograph, view, file, layout, &mut notes);
+    Ok(radiograph)
+}
+
 /// What is said where values are kept as floats of 32 bits, which hold 24 bits, and need more.
 fn rounded(pixels: &super::Pixels, layout: &Layout) -> Option<String> {
     let wide = match layout.carrier {

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::grid::Grid;
 use crate::radiograph::error::{ReadError, ReadProblem};
 use crate::radiograph::series::{self, Place};
 use crate::radiograph::volume::{self, Volume};
@@ -205,6 +206,37 @@ impl Content {
         radiograph.frame = frame;
         radiograph.frames = frames;
         Ok(radiograph)
+    }
+}
+
+/// A picture of an image that is still to be decoded: grey as it will be shown, and nothing that can be measured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Preview {
+    /// The picture through the image's own window, black 0.
+    pub grey: Grid<u8>,
+    /// Columns and rows of the image itself.
+    pub size: (usize, usize),
+    /// Whether any pixel is synthetic: the picture must say so too.
+    pub synthetic: bool,
+}
+
+impl Content {
+    /// A picture of frame `frame`, its longer side at least `least` pixels, where that is quicker than the frame.
+    pub(in crate::radiograph) fn preview(&self, frame: usize, least: usize) -> Option<Preview> {
+        let Self::Dicom(file, layout) = self else {
+            return None;
+        };
+        if frame >= layout.frames {
+            return None;
+        }
+        // What is wrong with the image is said when the whole of it is decoded.
+        let image = dicom::read_reduced(file, layout, frame, least)?.ok()?;
+        let grey = image.grey(&image.initial_window());
+        Some(Preview {
+            grey: grey.map(|grey| (grey * 255.0).round() as u8),
+            size: layout.size(),
+            synthetic: image.synthetic.is_some(),
+        })
     }
 }
 

@@ -14,6 +14,7 @@ use super::series::{self, Member};
 use super::{FileKind, Radiograph};
 use content::Content;
 
+pub use content::Preview;
 pub use inspect::{InspectedWindow, Inspection, inspect, inspect_all};
 
 /// A file that was opened, or the files of a series one after the other.
@@ -90,6 +91,24 @@ pub fn read(path: impl AsRef<Path>, frame: usize) -> Result<Radiograph, ReadErro
     open(path)?.frame(frame)
 }
 
+/// Opens a single file in this process, whatever [`apart`] says: to measure what the other process costs.
+///
+/// # Errors
+/// See [`open`]; a collection is refused.
+pub fn open_here(path: impl AsRef<Path>) -> Result<ImageFile, ReadError> {
+    let path = path.as_ref();
+    match content::find(path)? {
+        content::Found::Image(content) => Ok(ImageFile {
+            path: path.to_owned(),
+            form: Form::Here(content),
+        }),
+        content::Found::Collection(_) => Err(ReadError::new(
+            path,
+            ReadProblem::Unsupported("a collection of files".to_owned()),
+        )),
+    }
+}
+
 /// Reads an image that is already in memory, as if it were the file at `path`.
 ///
 /// # Errors
@@ -110,6 +129,19 @@ pub fn open_bytes(path: impl AsRef<Path>, bytes: Vec<u8>) -> Result<ImageFile, R
         path: path.to_owned(),
         form,
     })
+}
+
+/// The file of a stack that holds a frame, and the frame's number within it.
+fn member_of(members: &[Member], frame: usize) -> Option<(&Member, usize)> {
+    let mut left = frame;
+    let member = members.iter().find(|member| {
+        let inside = left < member.frames;
+        if !inside {
+            left -= member.frames;
+        }
+        inside
+    })?;
+    Some((member, left))
 }
 
 impl ImageFile {
@@ -136,6 +168,20 @@ impl ImageFile {
         }
     }
 
+    /// A picture of frame `frame`, its longer side at least `least` pixels, where that is quicker than the frame.
+    ///
+    /// `None` where it is not, and for whatever cannot be read: [`Self::frame`] says what is wrong.
+    pub fn preview(&self, frame: usize, least: usize) -> Option<Preview> {
+        match &self.form {
+            Form::Here(content) => content.preview(frame, least),
+            Form::Apart(handle) => handle.preview(frame, least),
+            Form::Stack(members) => {
+                let (member, frame) = member_of(members, frame)?;
+                open(&member.path).ok()?.preview(frame, least)
+            }
+        }
+    }
+
     /// Decodes frame `frame`, from 0.
     ///
     /// # Errors
@@ -150,17 +196,9 @@ impl ImageFile {
             Form::Here(content) => content.frame(frame).map_err(refused)?,
             Form::Apart(handle) => handle.frame(frame).map_err(refused)?,
             Form::Stack(members) => {
-                let mut left = frame;
-                let member = members.iter().find(|member| {
-                    let inside = left < member.frames;
-                    if !inside {
-                        left -= member.frames;
-                    }
-                    inside
-                });
-                let member =
-                    member.ok_or_else(|| refused(ReadProblem::NoFrame { frame, frames }))?;
-                read(&member.path, left)?
+                let (member, frame) = member_of(members, frame)
+                    .ok_or_else(|| refused(ReadProblem::NoFrame { frame, frames }))?;
+                read(&member.path, frame)?
             }
         };
         if !matches!(self.form, Form::Stack(_)) {

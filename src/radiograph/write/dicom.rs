@@ -11,9 +11,9 @@ use dicom_core::smallvec::SmallVec;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 
-use super::dataset::{DataSet, date_and_time, decimal, new_uid, uid};
+use super::dataset::{Code, DataSet, date_and_time, decimal};
 use super::glyphs::{MARK, mark_bitmap};
-use super::modules::put_patient_and_study;
+use super::modules::{Begun, SeriesFacts};
 use super::{WriteError, write_whole};
 use crate::radiograph::{
     FileKind, ModalityTransform, Photometric, Pixels, Radiograph, SpacingSource, WindowFunction,
@@ -31,54 +31,28 @@ pub struct SecondaryCapture {
 
 /// The file's bytes: Explicit VR Little Endian, with preamble and file meta.
 pub fn dicom_bytes(radiograph: &Radiograph, facts: &SecondaryCapture) -> Result<Vec<u8>, String> {
-    let now = SystemTime::now();
-    let instance = new_uid(&radiograph.pixels.to_le_bytes(), now);
-    let mut set = DataSet::default();
-    set.text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
     let keep = !facts.from_nothing && radiograph.source.kind == FileKind::Dicom;
-    put_patient_and_study(&mut set, radiograph, keep, &instance);
-    put_series(&mut set, radiograph, facts, now, &instance);
-    put_provenance(&mut set, radiograph, facts, now);
-    put_pixels(&mut set, radiograph, facts)?;
-    set.into_file(uids::SECONDARY_CAPTURE_IMAGE_STORAGE, &instance)
+    let series = SeriesFacts {
+        class: uids::SECONDARY_CAPTURE_IMAGE_STORAGE,
+        modality: &radiograph.modality,
+        number: "9001",
+        description: &facts.description,
+    };
+    let content = radiograph.pixels.to_le_bytes();
+    let mut begun = Begun::new(radiograph, &series, &content, keep);
+    begun.put_content_time();
+    let now = begun.now;
+    put_capture(&mut begun.set, radiograph);
+    put_provenance(&mut begun.set, radiograph, facts, now);
+    put_pixels(&mut begun.set, radiograph, facts)?;
+    begun.into_file()
 }
 
-fn put_series(
-    set: &mut DataSet,
-    radiograph: &Radiograph,
-    facts: &SecondaryCapture,
-    now: SystemTime,
-    instance: &str,
-) {
-    let (date, time) = date_and_time(now);
+/// General Image and SC Equipment (C.7.6.1, C.8.6.1).
+fn put_capture(set: &mut DataSet, radiograph: &Radiograph) {
     let synthetic = radiograph.synthetic.is_some();
-    let mark = if synthetic { "SYNTHETIC " } else { "" };
-    let description: String = format!("{mark}{}", facts.description)
-        .chars()
-        .take(64)
-        .collect();
-    set.text(
-        tags::SOP_CLASS_UID,
-        VR::UI,
-        uids::SECONDARY_CAPTURE_IMAGE_STORAGE,
-    );
-    set.text(tags::SOP_INSTANCE_UID, VR::UI, instance);
-    set.text(
-        tags::SERIES_INSTANCE_UID,
-        VR::UI,
-        uid(&[instance.as_bytes(), b"series"]),
-    );
-    set.text(tags::SERIES_NUMBER, VR::IS, "9001");
-    set.text(tags::SERIES_DESCRIPTION, VR::LO, description.trim());
-    set.text(tags::MODALITY, VR::CS, radiograph.modality.clone());
-    set.text(tags::INSTANCE_NUMBER, VR::IS, "1");
-    set.text(tags::INSTANCE_CREATION_DATE, VR::DA, date.clone());
-    set.text(tags::INSTANCE_CREATION_TIME, VR::TM, time.clone());
-    set.text(tags::CONTENT_DATE, VR::DA, date);
-    set.text(tags::CONTENT_TIME, VR::TM, time);
     set.text(tags::PATIENT_ORIENTATION, VR::CS, "");
     set.text(tags::LATERALITY, VR::CS, "");
-    set.text(tags::MANUFACTURER, VR::LO, "Radcanvas");
     set.text(
         tags::SECONDARY_CAPTURE_DEVICE_MANUFACTURER,
         VR::LO,
@@ -133,7 +107,6 @@ fn put_provenance(
     let Some(mark) = &radiograph.synthetic else {
         return;
     };
-    set.text(tags::SYNTHETIC_DATA, VR::CS, "YES");
     set.text(tags::BURNED_IN_ANNOTATION, VR::CS, "NO");
     let contribution: String = if mark.contribution.is_empty() {
         mark.evidence.chars().take(1024).collect()
@@ -141,13 +114,12 @@ fn put_provenance(
         mark.contribution.chars().take(1024).collect()
     };
     set.text(tags::DERIVATION_DESCRIPTION, VR::ST, contribution.clone());
-    let mut purpose = DataSet::default();
-    purpose.text(tags::CODE_VALUE, VR::SH, "109100");
-    purpose.text(tags::CODING_SCHEME_DESIGNATOR, VR::SH, "DCM");
-    purpose.text(tags::CODE_MEANING, VR::LO, "Synthesizing Equipment");
     let (date, time) = date_and_time(now);
     let mut item = DataSet::default();
-    item.items(tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE, vec![purpose]);
+    item.code(
+        tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE,
+        Code("109100", "DCM", "Synthesizing Equipment"),
+    );
     item.text(tags::MANUFACTURER, VR::LO, "Radcanvas");
     item.text(tags::MANUFACTURER_MODEL_NAME, VR::LO, "Radcanvas");
     item.text(tags::SOFTWARE_VERSIONS, VR::LO, env!("CARGO_PKG_VERSION"));

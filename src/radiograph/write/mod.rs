@@ -13,10 +13,10 @@ mod segmentation;
 mod tables;
 mod volume;
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::{DisplayWindow, Radiograph, ReadError, ReadProblem, check};
+use crate::whole;
 
 pub(super) use glyphs::MARK;
 pub(super) use volume::{nifti_bytes, packed};
@@ -65,6 +65,18 @@ pub fn write_object(
     .map_err(unsupported)?;
     check::object(&bytes, image, object).map_err(unsupported)?;
     write_whole(path, &bytes, replace)
+}
+
+/// Reads the object at `path` back: whether it is there whole and says what `object` does.
+pub fn object_at(path: &Path, image: &Radiograph, object: &Object<'_>) -> Result<(), WriteError> {
+    let bytes = std::fs::read(path).map_err(|error| WriteError::Disk {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
+    check::object(&bytes, image, object).map_err(|what| WriteError::Unsupported {
+        what,
+        path: path.to_owned(),
+    })
 }
 
 /// What de-identifying did.
@@ -138,44 +150,16 @@ pub enum WriteError {
     },
 }
 
-/// Writes a whole file: beside the target first, synced, then renamed.
+/// Writes a whole file by [`whole::write`]; its folder is made where it is missing.
 pub fn write_whole(path: &Path, bytes: &[u8], replace: bool) -> Result<(), WriteError> {
-    let disk = |error: std::io::Error| WriteError::Disk {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    };
-    if !replace && path.exists() {
-        return Err(WriteError::Exists {
+    let written = whole::make_folder_of(path).and_then(|()| whole::write(path, bytes, replace));
+    written.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists if !replace => WriteError::Exists {
             path: path.to_owned(),
-        });
-    }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    std::fs::create_dir_all(folder).map_err(disk)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".radcanvas-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        // As readable as any other new file: the umask still applies.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder).map_err(disk)?;
-    file.write_all(bytes).map_err(disk)?;
-    file.as_file().sync_all().map_err(disk)?;
-    // A disk that takes what it does not keep is found out while the old file is still there.
-    if std::fs::read(file.path()).map_err(disk)? != bytes {
-        return Err(WriteError::Disk {
+        },
+        _ => WriteError::Disk {
             path: path.to_owned(),
-            reason: "what was written is not what is read back".to_owned(),
-        });
-    }
-    let saved = if replace {
-        file.persist(path).map_err(|e| e.error)
-    } else {
-        file.persist_noclobber(path).map_err(|e| e.error)
-    };
-    saved.map(|_| ()).map_err(disk)
+            reason: error.to_string(),
+        },
+    })
 }

@@ -2,13 +2,11 @@
 //!
 //! Separate because nothing in it is a pixel: it says how the image was looked at.
 
-use std::time::SystemTime;
-
 use dicom_core::{DataElement, PrimitiveValue, VR};
 use dicom_dictionary_std::{tags, uids};
 
-use super::dataset::{DataSet, date_and_time, decimal, new_uid};
-use super::modules::{Reference, SeriesFacts, put_patient_and_study, put_series_and_equipment};
+use super::dataset::{DataSet, decimal};
+use super::modules::{Begun, Reference, SeriesFacts};
 use crate::geometry::Point;
 use crate::radiograph::{DisplayWindow, Photometric, Radiograph, WindowFunction};
 
@@ -60,18 +58,14 @@ pub fn presentation_bytes(
     if !window.is_usable() {
         return Err("the window has no usable center and width".to_owned());
     }
-    let now = SystemTime::now();
-    let instance = new_uid(reference.instance.as_bytes(), now);
-    let (date, time) = date_and_time(now);
-    let mut set = DataSet::default();
-    put_patient_and_study(&mut set, image, true, &instance);
     let facts = SeriesFacts {
         class: uids::GRAYSCALE_SOFTCOPY_PRESENTATION_STATE_STORAGE,
         modality: "PR",
         number: "9004",
         description: "Presentation",
     };
-    put_series_and_equipment(&mut set, image, &facts, &instance, now);
+    let mut begun = Begun::new(image, &facts, reference.instance.as_bytes(), true);
+    let set = &mut begun.set;
     set.text(tags::LATERALITY, VR::CS, "");
     set.text(tags::CONTENT_LABEL, VR::CS, LAYER);
     set.text(
@@ -80,14 +74,20 @@ pub fn presentation_bytes(
         "Window and marks of Radcanvas",
     );
     set.text(tags::CONTENT_CREATOR_NAME, VR::PN, "");
-    set.text(tags::PRESENTATION_CREATION_DATE, VR::DA, date);
-    set.text(tags::PRESENTATION_CREATION_TIME, VR::TM, time);
-    let mut series = DataSet::default();
-    series.text(tags::SERIES_INSTANCE_UID, VR::UI, reference.series);
-    series.items(tags::REFERENCED_IMAGE_SEQUENCE, vec![reference.item()]);
+    set.text(
+        tags::PRESENTATION_CREATION_DATE,
+        VR::DA,
+        begun.date.as_str(),
+    );
+    set.text(
+        tags::PRESENTATION_CREATION_TIME,
+        VR::TM,
+        begun.time.as_str(),
+    );
+    let series = reference.series_item(tags::REFERENCED_IMAGE_SEQUENCE, reference.item());
     set.items(tags::REFERENCED_SERIES_SEQUENCE, vec![series]);
-    put_area(&mut set, image);
-    put_annotations(&mut set, annotations)?;
+    put_area(set, image);
+    put_annotations(set, annotations)?;
     // The Modality LUT of the image is applied before this window.
     if let crate::radiograph::ModalityTransform::Linear { slope, intercept } =
         &image.modality_transform
@@ -114,10 +114,7 @@ pub fn presentation_bytes(
         Photometric::Monochrome2 => "IDENTITY",
     };
     set.text(tags::PRESENTATION_LUT_SHAPE, VR::CS, shape);
-    set.into_file(
-        uids::GRAYSCALE_SOFTCOPY_PRESENTATION_STATE_STORAGE,
-        &instance,
-    )
+    begun.into_file()
 }
 
 /// Displayed Area (C.10.4): the whole image, as large as fits.

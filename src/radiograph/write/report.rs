@@ -3,13 +3,11 @@
 //! Separate because a measurement is only worth what it was made from: each angle carries its two circles and its rim
 //! point as coordinates on the image, who or what placed them, and its interval.
 
-use std::time::SystemTime;
-
 use dicom_core::VR;
 use dicom_dictionary_std::{tags, uids};
 
-use super::dataset::{Code, DataSet, date_and_time, decimal, new_uid, uid};
-use super::modules::{Reference, SeriesFacts, put_patient_and_study, put_series_and_equipment};
+use super::dataset::{Code, DataSet, decimal, uid};
+use super::modules::{Begun, Reference, SeriesFacts};
 use super::presentation::corner;
 use crate::geometry::Point;
 use crate::landmarks::{Hip, HipLandmarks, Side};
@@ -63,18 +61,15 @@ pub fn report_bytes(image: &Radiograph, report: &HipReport) -> Result<Vec<u8>, S
     if !report.landmarks.is_valid() || !finite {
         return Err("a point or an angle is no number".to_owned());
     }
-    let now = SystemTime::now();
-    let instance = new_uid(reference.instance.as_bytes(), now);
-    let (date, time) = date_and_time(now);
-    let mut set = DataSet::default();
-    put_patient_and_study(&mut set, image, true, &instance);
     let facts = SeriesFacts {
         class: uids::COMPREHENSIVE_SR_STORAGE,
         modality: "SR",
         number: "9003",
         description: "Measurements",
     };
-    put_series_and_equipment(&mut set, image, &facts, &instance, now);
+    let mut begun = Begun::new(image, &facts, reference.instance.as_bytes(), true);
+    begun.put_content_time();
+    let (set, instance) = (&mut begun.set, &begun.instance);
     set.items(
         tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE,
         Vec::new(),
@@ -101,7 +96,7 @@ pub fn report_bytes(image: &Radiograph, report: &HipReport) -> Result<Vec<u8>, S
         Code("121049", "DCM", "Language of Content Item and Descendants"),
         Code("en", "RFC5646", "English"),
     )];
-    content.extend(observers(report, &instance));
+    content.extend(observers(report, instance));
     content.push(Item::code(
         "HAS CONCEPT MOD",
         Code("121058", "DCM", "Procedure reported"),
@@ -111,7 +106,7 @@ pub fn report_bytes(image: &Radiograph, report: &HipReport) -> Result<Vec<u8>, S
     let groups = [(Side::Right, report.right), (Side::Left, report.left)];
     let groups = groups
         .into_iter()
-        .filter_map(|(side, angle)| Some(group(report, side, angle?, &reference, &instance)))
+        .filter_map(|(side, angle)| Some(group(report, side, angle?, &reference, instance)))
         .collect();
     content.push(Item::container(
         "CONTAINS",
@@ -122,22 +117,11 @@ pub fn report_bytes(image: &Radiograph, report: &HipReport) -> Result<Vec<u8>, S
         tags::CONTENT_SEQUENCE,
         content.into_iter().map(Item::into_set).collect(),
     );
-    set.text(tags::CONTENT_DATE, VR::DA, date);
-    set.text(tags::CONTENT_TIME, VR::TM, time);
-    set.into_file(uids::COMPREHENSIVE_SR_STORAGE, &instance)
+    begun.into_file()
 }
 
 fn evidence(reference: &Reference<'_>) -> DataSet {
-    let mut series = DataSet::default();
-    series.text(tags::SERIES_INSTANCE_UID, VR::UI, reference.series);
-    let mut image = DataSet::default();
-    image.text(tags::REFERENCED_SOP_CLASS_UID, VR::UI, reference.class);
-    image.text(
-        tags::REFERENCED_SOP_INSTANCE_UID,
-        VR::UI,
-        reference.instance,
-    );
-    series.items(tags::REFERENCED_SOP_SEQUENCE, vec![image]);
+    let series = reference.series_item(tags::REFERENCED_SOP_SEQUENCE, reference.whole());
     let mut study = DataSet::default();
     study.text(tags::STUDY_INSTANCE_UID, VR::UI, reference.study);
     study.items(tags::REFERENCED_SERIES_SEQUENCE, vec![series]);

@@ -3,13 +3,11 @@
 //! Separate because its frames are packed to the bit, one after the other without a gap (PS3.5 8.1.1), which a reader
 //! and a writer must agree on.
 
-use std::time::SystemTime;
-
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 
-use super::dataset::{Code, DataSet, date_and_time, decimal, new_uid, uid};
-use super::modules::{Reference, SeriesFacts, put_patient_and_study, put_series_and_equipment};
+use super::dataset::{Code, DataSet, decimal, uid};
+use super::modules::{Begun, Reference, SeriesFacts};
 use crate::grid::Grid;
 use crate::radiograph::{Radiograph, Spacing, SpacingSource};
 
@@ -46,24 +44,19 @@ pub fn segmentation_bytes(image: &Radiograph, segments: &[Segment]) -> Result<Ve
             "{width} × {height} pixels are more than DICOM's 65535 a side"
         ));
     };
-    let now = SystemTime::now();
     let packed = packed_frames(segments);
-    let instance = new_uid(&packed, now);
-    let mut set = DataSet::default();
-    put_patient_and_study(&mut set, image, true, &instance);
     let facts = SeriesFacts {
         class: uids::SEGMENTATION_STORAGE,
         modality: "SEG",
         number: "9002",
         description: "Masks",
     };
-    put_series_and_equipment(&mut set, image, &facts, &instance, now);
+    let mut begun = Begun::new(image, &facts, &packed, true);
+    begun.put_content_time();
+    let (set, instance) = (&mut begun.set, &begun.instance);
     // Needed where no plane in the patient is known, and may be empty.
     set.text(tags::PATIENT_ORIENTATION, VR::CS, "");
     set.texts(tags::IMAGE_TYPE, VR::CS, &["DERIVED", "PRIMARY"]);
-    let (date, time) = date_and_time(now);
-    set.text(tags::CONTENT_DATE, VR::DA, date);
-    set.text(tags::CONTENT_TIME, VR::TM, time);
     set.text(tags::CONTENT_LABEL, VR::CS, "MASKS");
     set.text(
         tags::CONTENT_DESCRIPTION,
@@ -89,30 +82,16 @@ pub fn segmentation_bytes(image: &Radiograph, segments: &[Segment]) -> Result<Ve
             .map(|(n, segment)| segment_item(n as u16 + 1, segment))
             .collect(),
     );
-    let mut series = DataSet::default();
-    series.text(tags::SERIES_INSTANCE_UID, VR::UI, reference.series);
-    series.items(tags::REFERENCED_INSTANCE_SEQUENCE, vec![plain(&reference)]);
+    let series = reference.series_item(tags::REFERENCED_INSTANCE_SEQUENCE, reference.whole());
     set.items(tags::REFERENCED_SERIES_SEQUENCE, vec![series]);
-    put_dimension(&mut set, &instance);
-    put_frames(&mut set, image, &reference, segments.len());
+    put_dimension(set, instance);
+    put_frames(set, image, &reference, segments.len());
     set.0.put(DataElement::new(
         tags::PIXEL_DATA,
         VR::OB,
         PrimitiveValue::U8(packed.into()),
     ));
-    set.into_file(uids::SEGMENTATION_STORAGE, &instance)
-}
-
-/// A reference without a frame number: to the whole instance.
-fn plain(reference: &Reference<'_>) -> DataSet {
-    let mut item = DataSet::default();
-    item.text(tags::REFERENCED_SOP_CLASS_UID, VR::UI, reference.class);
-    item.text(
-        tags::REFERENCED_SOP_INSTANCE_UID,
-        VR::UI,
-        reference.instance,
-    );
-    item
+    begun.into_file()
 }
 
 /// All masks, lowest bit first, no gap between frames, an even number of bytes.

@@ -2,7 +2,7 @@
 //!
 //! Separate because the code stream has its own depth and sign, which outweigh the header's.
 
-use jpeg2k::Image;
+use jpeg2k::{DecodeParameters, Image};
 
 use super::{Coded, Color, Words};
 use crate::radiograph::dicom::layout::Layout;
@@ -25,7 +25,30 @@ fn size(stream: &[u8]) -> Option<(usize, usize, usize)> {
     ))
 }
 
-pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Coded, ReadProblem> {
+/// How often the image can be halved: the decomposition levels of its COD marker (T.800 A.6.1).
+pub(super) fn halvings(stream: &[u8]) -> u32 {
+    let start = stream
+        .windows(4)
+        .position(|four| four == [0xFF, 0x4F, 0xFF, 0x51]);
+    let mut at = start.map_or(stream.len(), |start| start + 2);
+    while let Some(&[a, b, high, low]) = stream.get(at..).and_then(|rest| rest.first_chunk()) {
+        match [a, b] {
+            [0xFF, 0x52] => {
+                return stream
+                    .get(at + 9)
+                    .map_or(0, |levels| u32::from(*levels).min(32));
+            }
+            // The first tile begins: its header has no say over all.
+            [0xFF, 0x90] => return 0,
+            [0xFF, _] => at += 2 + usize::from(u16::from_be_bytes([high, low])),
+            _ => return 0,
+        }
+    }
+    0
+}
+
+/// Decodes the image halved `halved` times, without the code blocks that only the larger ones need.
+pub(super) fn decode(stream: &[u8], layout: &Layout, halved: u32) -> Result<Coded, ReadProblem> {
     let damaged = |why: String| ReadProblem::Damaged(format!("JPEG 2000: {why}"));
     let (width, height, components) =
         size(stream).ok_or_else(|| damaged("no SIZ marker".to_owned()))?;
@@ -36,13 +59,20 @@ pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Coded, ReadProble
         )));
     }
     checked_size(width, height, components, 4)?;
-    let image = Image::from_bytes(stream).map_err(|error| damaged(error.to_string()))?;
+    let parameters = DecodeParameters::new().reduce(halved);
+    let image =
+        Image::from_bytes_with(stream, parameters).map_err(|error| damaged(error.to_string()))?;
     let parts = image.components();
     let samples = layout.samples.min(parts.len());
     let Some(first) = parts.first() else {
         return Err(damaged("no component".to_owned()));
     };
     let bits = first.precision().clamp(1, 32);
+    let (width, height) = if halved == 0 {
+        (width, height)
+    } else {
+        (first.width() as usize, first.height() as usize)
+    };
     for part in parts.iter().take(samples) {
         if part.data().len() != width * height {
             return Err(ReadProblem::Unsupported(

@@ -60,6 +60,38 @@ pub(in crate::radiograph) struct Coded {
     pub(in crate::radiograph) color: Color,
 }
 
+const fn is_jpeg_2000(stream: &[u8]) -> bool {
+    matches!(
+        stream,
+        [0xFF, 0x4F, 0xFF, ..] | [0, 0, 0, 0x0C, b'j', b'P', ..]
+    )
+}
+
+/// How often a code stream can be halved before it is decoded; 0 for all but JPEG 2000.
+pub(super) fn halvings(stream: &[u8]) -> u32 {
+    if is_jpeg_2000(stream) {
+        jpeg2000::halvings(stream)
+    } else {
+        0
+    }
+}
+
+/// Decodes one frame halved `halved` times, at most [`halvings`].
+pub(super) fn decode_halved(
+    stream: &[u8],
+    layout: &Layout,
+    halved: u32,
+) -> Result<Coded, ReadProblem> {
+    let coded = shielded("JPEG 2000", || jpeg2000::decode(stream, layout, halved))?;
+    if coded.words.len() == coded.width * coded.height * coded.samples {
+        Ok(coded)
+    } else {
+        Err(ReadProblem::Damaged(
+            "JPEG 2000: components of different sizes".to_owned(),
+        ))
+    }
+}
+
 /// Decodes one frame and checks its size against the header.
 pub(super) fn decode(stream: &[u8], syntax: &str, layout: &Layout) -> Result<Coded, ReadProblem> {
     let stream_start = stream.get(..12).unwrap_or(stream);
@@ -68,8 +100,8 @@ pub(super) fn decode(stream: &[u8], syntax: &str, layout: &Layout) -> Result<Cod
             Some(0xF7) => shielded("JPEG-LS", || jpeg_ls::decode(stream, layout)),
             _ => jpeg::decode(stream),
         },
-        [0xFF, 0x4F, 0xFF, ..] | [0, 0, 0, 0x0C, b'j', b'P', ..] => {
-            shielded("JPEG 2000", || jpeg2000::decode(stream, layout))
+        start if is_jpeg_2000(start) => {
+            shielded("JPEG 2000", || jpeg2000::decode(stream, layout, 0))
         }
         [0xFF, 0x0A, ..] | [0, 0, 0, 0x0C, b'J', b'X', ..] => {
             shielded("JPEG XL", || jpeg_xl::decode(stream, layout))

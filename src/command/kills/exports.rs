@@ -1,0 +1,218 @@
+//! The files that the worker exports, and what each must hold when it is there.
+//!
+//! Separate because every format is told to be whole in its own way: read as an image, read back as an object, or
+//! compared to the byte.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::worker::Work;
+use super::{Found, failed};
+use crate::document::Document;
+use crate::geometry::Point;
+use crate::grid::Grid;
+use crate::job::Error;
+use crate::landmarks::{Hip, HipLandmarks};
+use crate::noise::Noise;
+use crate::radiograph::write::{
+    HipReport, MeasuredAngle, Object, SecondaryCapture, Segment, coco, masks_csv, object_at,
+    write_dicom, write_object, write_whole,
+};
+use crate::radiograph::{self, DisplayWindow, Pixels, Radiograph};
+
+/// Images, by name: read back as images.
+const IMAGES: &[&str] = &["image.png", "image.tif", "image.nii.gz", "image.dcm"];
+/// Objects about the image.
+const OBJECTS: &[&str] = &["masks.dcm", "report.dcm", "view.dcm"];
+/// Files that are the same to the byte whenever they are written.
+const BYTES: &[&str] = &[
+    "image.npy",
+    "image.safetensors",
+    "masks.csv",
+    "masks.json",
+    "settings.json",
+];
+
+/// What is exported is one of these: an image of one value after the other.
+const VARIANTS: usize = 2;
+
+fn picture(work: &Work, variant: usize) -> Radiograph {
+    let mut image = (*work.image).clone();
+    let (width, height) = (image.width(), image.height());
+    let step = 100 + 57 * variant;
+    image.pixels = Pixels::U16(Grid::from_fn(width, height, |x, y| (x * step + y) as u16));
+    image
+}
+
+fn segments(work: &Work, variant: usize) -> Vec<Segment> {
+    let (width, height) = (work.image.width(), work.image.height());
+    vec![Segment {
+        label: "lesion".to_owned(),
+        mask: Grid::from_fn(width, height, |x, y| u8::from(x > 20 + variant && y > 30)),
+        algorithm: None,
+    }]
+}
+
+fn report(variant: usize) -> HipReport {
+    let hip = |x: f64, rim: f64| Hip {
+        center: Point::new(x, 40.0),
+        radius: 8.0,
+        rim: Point::new(rim, 28.0),
+    };
+    HipReport {
+        landmarks: HipLandmarks {
+            left: hip(70.0, 76.0),
+            right: hip(26.0, 20.0),
+            pixel_spacing_mm: None,
+        },
+        left: Some(MeasuredAngle {
+            degrees: 101.0 + variant as f64,
+            interval_degrees: None,
+        }),
+        right: None,
+        algorithm: None,
+        person: String::new(),
+    }
+}
+
+fn window(variant: usize) -> DisplayWindow {
+    DisplayWindow::from_range(0.0, 1000.0 + variant as f64)
+}
+
+/// Calls `then` with the object of this name.
+fn with_object<T>(
+    work: &Work,
+    name: &str,
+    variant: usize,
+    then: impl FnOnce(&Object<'_>) -> T,
+) -> T {
+    match name {
+        "masks.dcm" => then(&Object::Segmentation(&segments(work, variant))),
+        "report.dcm" => then(&Object::Report(&report(variant))),
+        _ => then(&Object::Presentation {
+            window: &window(variant),
+            annotations: &[],
+        }),
+    }
+}
+
+/// The bytes of a text file.
+fn text(work: &Work, name: &str, variant: usize) -> Result<Vec<u8>, String> {
+    let image = picture(work, variant);
+    let segments = segments(work, variant);
+    match name {
+        "masks.csv" => masks_csv("image", &image, &segments),
+        "masks.json" => {
+            serde_json::to_vec(&coco("image", &image, &segments)).map_err(|e| e.to_string())
+        }
+        _ => Ok(json!({ "variant": variant, "recent": vec!["a film"; 200] })
+            .to_string()
+            .into_bytes()),
+    }
+}
+
+/// Writes one file in the place of the one that is there, by the code that the window and the commands use.
+pub(super) fn write(
+    work: &Work,
+    document: &Document,
+    which: usize,
+    chance: &mut Noise,
+) -> Result<(), Error> {
+    let variant = chance.index(VARIANTS);
+    let names: Vec<&str> = [IMAGES, OBJECTS, BYTES, &["shown.png"]].concat();
+    let name = names[which % names.len()];
+    let path = work.out(name);
+    let image = picture(work, variant);
+    let lost = |error: &dyn std::fmt::Display| failed(&path, error);
+    match name {
+        "shown.png" => {
+            let shown = document.image();
+            radiograph::export(&path, shown, &shown.pixels, true).map_err(|e| lost(&e))
+        }
+        "image.dcm" => {
+            write_dicom(&path, &image, &SecondaryCapture::default(), true).map_err(|e| lost(&e))
+        }
+        name if OBJECTS.contains(&name) => with_object(work, name, variant, |object| {
+            write_object(&path, &work.image, object, true).map_err(|e| lost(&e))
+        }),
+        "masks.csv" | "masks.json" | "settings.json" => {
+            let bytes = text(work, name, variant).map_err(|e| lost(&e))?;
+            write_whole(&path, &bytes, true).map_err(|e| lost(&e))
+        }
+        _ => radiograph::export(&path, &image, &image.pixels, true).map_err(|e| lost(&e)),
+    }
+}
+
+/// Looks at every export that is there.
+pub(super) fn look(work: &Work, found: &mut Found) {
+    for name in [IMAGES, OBJECTS, BYTES, &["shown.png"]].concat() {
+        let path = work.out(name);
+        if !path.exists() {
+            continue;
+        }
+        found.exports += 1;
+        if let Err(what) = whole(work, name, &path) {
+            found.faults.push(format!("{name}: {what}"));
+        }
+    }
+}
+
+/// Whether a file is one of those that were written, from its first byte to its last.
+fn whole(work: &Work, name: &str, path: &Path) -> Result<(), String> {
+    if name == "shown.png" {
+        let image = radiograph::read(path, 0).map_err(|error| error.to_string())?;
+        return same_size(&image, work);
+    }
+    let mut reasons = Vec::new();
+    for variant in 0..VARIANTS {
+        match is_variant(work, name, path, variant) {
+            Ok(()) => return Ok(()),
+            Err(what) => reasons.push(what),
+        }
+    }
+    Err(reasons.join("; "))
+}
+
+fn same_size(image: &Radiograph, work: &Work) -> Result<(), String> {
+    if (image.width(), image.height()) == (work.image.width(), work.image.height()) {
+        Ok(())
+    } else {
+        Err("another size".to_owned())
+    }
+}
+
+fn is_variant(work: &Work, name: &str, path: &Path, variant: usize) -> Result<(), String> {
+    let equal = |same: bool| {
+        if same {
+            Ok(())
+        } else {
+            Err("other content".to_owned())
+        }
+    };
+    if IMAGES.contains(&name) {
+        let image = radiograph::read(path, 0).map_err(|error| error.to_string())?;
+        let wanted = picture(work, variant);
+        let same = image.pixels.to_f32() == wanted.pixels.to_f32();
+        return equal(same && image.notes.iter().all(|note| !note.contains("cut short")));
+    }
+    if OBJECTS.contains(&name) {
+        return with_object(work, name, variant, |object| {
+            object_at(path, &work.image, object).map_err(|error| error.to_string())
+        });
+    }
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let wanted = match name {
+        "image.npy" | "image.safetensors" => {
+            // Written once more beside, where no kill reaches it.
+            let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+            let again = folder.path().join(name);
+            let image = picture(work, variant);
+            radiograph::export(&again, &image, &image.pixels, true)
+                .map_err(|error| error.to_string())?;
+            std::fs::read(&again).map_err(|error| error.to_string())?
+        }
+        name => text(work, name, variant)?,
+    };
+    equal(bytes == wanted)
+}
