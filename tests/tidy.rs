@@ -60,6 +60,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("document", &["radiograph"]),
     ("job", &["document", "measure", "radiograph"]),
     ("network", &[]),
+    ("transfer", &["job", "radiograph"]),
     (
         "synthesis",
         &[
@@ -116,11 +117,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "app",
-        &["job", "document", "cohort", "measure", "radiograph"],
+        &[
+            "transfer",
+            "job",
+            "document",
+            "cohort",
+            "measure",
+            "radiograph",
+        ],
     ),
     (
         "command",
         &[
+            "transfer",
             "engine",
             "study",
             "training",
@@ -138,7 +147,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Crates that only some layers may name.
 const ONLY_IN: &[(&str, &[&str])] = &[
-    ("dicom_", &["radiograph"]),
+    ("dicom_core", &["radiograph"]),
+    ("dicom_dictionary_std", &["radiograph"]),
+    ("dicom_encoding", &["radiograph"]),
+    ("dicom_object", &["radiograph"]),
+    ("dicom_pixeldata", &["radiograph"]),
+    ("dicom_transfer_syntax_registry", &["radiograph"]),
+    ("dicom_ul", &["transfer"]),
+    ("ureq", &["transfer"]),
+    ("TcpStream", &["transfer"]),
+    ("TcpListener", &["transfer"]),
     ("image::", &["radiograph"]),
     ("png::", &["radiograph"]),
     (
@@ -153,8 +171,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("wgpu::", &["app"]),
     ("rfd::", &["app"]),
     ("crossbeam_channel::", &["job"]),
-    // The decoding process is watched by a thread that may have to end it.
-    ("std::thread", &["job", "radiograph"]),
+    // The decoding process is watched by a thread that may have to end it; connections come and names are looked up
+    // while something else waits.
+    ("std::thread", &["job", "radiograph", "transfer"]),
 ];
 
 #[test]

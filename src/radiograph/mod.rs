@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::grid::Grid;
 
 pub use apart::{decode_apart, serve};
+pub use dicom::exchange;
 pub use error::{ReadError, ReadProblem};
 pub use export::{ExportError, Values, export, export_step, values};
 pub use open::{
