@@ -58,6 +58,7 @@ fn open_window(options: WindowOptions) -> Result<(), Error> {
         cases: radcanvas::bundle::assets().map(|assets| assets.join("cases")),
         device: String::new(),
         keep: radcanvas::bundle::own_folder().map(|own| own.join("unsaved")),
+        nodes: radcanvas::transfer::Nodes::place(),
     };
     app::run(start, move || {
         Ok(Box::new(LocalEngine::new(Arc::clone(&store))) as Box<dyn Engine>)

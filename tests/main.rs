@@ -28,3 +28,4 @@ mod schedules;
 mod synthesis;
 mod tidy;
 mod training;
+mod transfer;
