@@ -29,6 +29,10 @@ fn refused(code: i32, words: &str, arguments: &[&str]) {
     assert!(!said.contains("panicked"), "{said}");
 }
 
+fn texts(all: &[String]) -> Vec<&str> {
+    all.iter().map(String::as_str).collect()
+}
+
 #[test]
 fn nodes_are_added_listed_tried_and_forgotten() {
     let folder = tempfile::tempdir().unwrap();
@@ -41,9 +45,6 @@ fn nodes_are_added_listed_tried_and_forgotten() {
             .map(|s| (*s).to_owned())
             .collect()
     };
-    fn texts(all: &[String]) -> Vec<&str> {
-        all.iter().map(String::as_str).collect()
-    }
     let listed = with(&["nodes", "list"]);
     assert_eq!(answered(0, &texts(&listed)), serde_json::json!([]));
     refused(

@@ -62,15 +62,17 @@ fn start() -> Option<Orthanc> {
     let path = store.path().join("orthanc.json");
     std::fs::write(&path, settings.to_string()).unwrap();
     let places = ["Orthanc", "/usr/sbin/Orthanc", "/usr/local/sbin/Orthanc"];
-    let started = places.into_iter().find_map(|program| {
-        let mut command = Command::new(program);
-        command
-            .arg(&path)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command.spawn().ok()
+    let started = plugin.and_then(|_| {
+        places.into_iter().find_map(|program| {
+            let mut command = Command::new(program);
+            command
+                .arg(&path)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            command.spawn().ok()
+        })
     });
-    let (Some(child), Some(_)) = (started, plugin) else {
+    let Some(child) = started else {
         assert!(
             !required,
             "Orthanc and its DICOMweb plugin must be installed here"

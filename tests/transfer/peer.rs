@@ -20,12 +20,19 @@ pub(super) fn peer<T: Send + 'static>(
     let port = listener.local_addr().unwrap().port();
     let served = std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
+        drop(listener);
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
         script(stream)
     });
     (node(port), served)
+}
+
+/// Reads until the other side has gone.
+pub(super) fn drain(stream: &mut TcpStream) {
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).ok();
 }
 
 /// A node on this machine with short waits.
@@ -35,8 +42,8 @@ pub(super) fn node(port: u16) -> Node {
         host: "127.0.0.1".to_owned(),
         port: Some(port),
         title: "PEER".to_owned(),
-        connect_seconds: 2,
-        quiet_seconds: 1,
+        connect_seconds: 5,
+        quiet_seconds: 5,
         whole_seconds: 20,
         ..Node::default()
     }
@@ -164,7 +171,7 @@ pub(super) fn say(
 /// Answers a message with a status.
 pub(super) fn answer(stream: &mut TcpStream, to: &Message, status: u16, data: Option<&[u8]>) {
     let number = |tag| to.command.number(tag).unwrap() as u16;
-    let elements = [
+    let elements: [(u32, Value); 3] = [
         (0x0000_0100, (number(0x0000_0100) | 0x8000).into()),
         (0x0000_0120, number(0x0000_0110).into()),
         (0x0000_0900, status.into()),

