@@ -8,11 +8,12 @@
 //!
 //! ```text
 //! main ──► command, app, engine                     parse, choose window or subcommand
-//! app ──► job, document, cohort, measure, radiograph            [egui, eframe, wgpu, rfd: only here]
+//! app ──► transfer, job, document, cohort, measure, radiograph  [egui, eframe, wgpu, rfd: only here]
 //! command ──► everything but app                                [clap, indicatif, anyhow: only here]
 //! engine ──► study ──► training, synthesis ──► network          [candle: only in these]
+//! transfer ──► job, radiograph                                  [dicom-ul, ureq: only here]
 //! synthesis, training ──► job, cohort, phantom, document, measure, radiograph
-//! job ──► document, measure                                     [channels, and threads but the decoder's watch]
+//! job ──► document, measure                                     [channels, and threads, but those that watch a decoder or a connection]
 //! cohort, document ──► radiograph                               pure data
 //! radiograph                                                    [dicom crates, image, png: only here]
 //! phantom, measure                                              pure functions
@@ -34,7 +35,8 @@
 //! 7. Measurements are pure functions of points and spacing, in image space, with units in their names;
 //!    a number that cannot be computed is absent, never NaN.
 //! 8. Synthetic never passes as real: the mark survives every save, export and re-open.
-//! 9. No patient identity in logs, settings, names of thumbnails, fixtures or screenshots; no network code.
+//! 9. No patient identity in logs, settings, names of thumbnails, fixtures or screenshots. Nothing goes over
+//!    a network but by [`transfer`], to nodes that a person configured, and there are none before.
 //! 10. The mask that will be used is the mask that is drawn: one crop transform for image, mask and every hint.
 //!
 //! # One stroke, from hand to number
@@ -66,6 +68,7 @@ pub mod signal;
 pub mod study;
 pub mod synthesis;
 pub mod training;
+pub mod transfer;
 pub mod whole;
 
 #[cfg(feature = "window")]

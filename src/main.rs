@@ -59,6 +59,7 @@ fn open_window(options: WindowOptions) -> Result<(), Error> {
         device: String::new(),
         keep: radcanvas::bundle::own_folder().map(|own| own.join("unsaved")),
         settings: radcanvas::bundle::own_folder().map(|own| own.join("settings.json")),
+        nodes: radcanvas::transfer::Nodes::place(),
     };
     app::run(start, move || {
         Ok(Box::new(LocalEngine::new(Arc::clone(&store))) as Box<dyn Engine>)

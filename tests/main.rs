@@ -30,3 +30,4 @@ mod schedules;
 mod synthesis;
 mod tidy;
 mod training;
+mod transfer;

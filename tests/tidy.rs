@@ -61,6 +61,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("document", &["radiograph"]),
     ("job", &["document", "measure", "radiograph"]),
     ("network", &[]),
+    ("transfer", &["job", "radiograph"]),
     (
         "synthesis",
         &[
@@ -117,11 +118,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "app",
-        &["job", "document", "cohort", "measure", "radiograph"],
+        &[
+            "transfer",
+            "job",
+            "document",
+            "cohort",
+            "measure",
+            "radiograph",
+        ],
     ),
     (
         "command",
         &[
+            "transfer",
             "engine",
             "study",
             "training",
@@ -139,7 +148,16 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Crates that only some layers may name.
 const ONLY_IN: &[(&str, &[&str])] = &[
-    ("dicom_", &["radiograph"]),
+    ("dicom_core", &["radiograph"]),
+    ("dicom_dictionary_std", &["radiograph"]),
+    ("dicom_encoding", &["radiograph"]),
+    ("dicom_object", &["radiograph"]),
+    ("dicom_pixeldata", &["radiograph"]),
+    ("dicom_transfer_syntax_registry", &["radiograph"]),
+    ("dicom_ul", &["transfer"]),
+    ("ureq", &["transfer"]),
+    ("TcpStream", &["transfer"]),
+    ("TcpListener", &["transfer"]),
     ("image::", &["radiograph"]),
     ("png::", &["radiograph"]),
     (
@@ -154,8 +172,9 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("wgpu::", &["app"]),
     ("rfd::", &["app"]),
     ("crossbeam_channel::", &["job"]),
-    // The decoding process is watched by a thread that may have to end it; who ends processes at random must wait.
-    ("std::thread", &["job", "radiograph", "command"]),
+    // The decoding process is watched by a thread that may have to end it; connections come and names are looked up
+    // while something else waits; who ends processes at random must wait.
+    ("std::thread", &["job", "radiograph", "transfer", "command"]),
 ];
 
 #[test]

@@ -85,6 +85,8 @@ pub enum Action {
     Save,
     /// Writes one file.
     Export(ExportKind),
+    /// Sends to or fetches from other programs of the network.
+    Nodes(Box<super::nodes::Ask>),
     /// Ends the program.
     Quit,
 

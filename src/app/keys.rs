@@ -196,6 +196,9 @@ pub const COMMANDS: &[Command] = &[
     command("File", "export-record", "Export the record…", "", || {
         Action::Export(ExportKind::Record)
     }),
+    command("File", "nodes", "Send and fetch…", "", || {
+        Action::Nodes(Box::new(super::nodes::Ask::Show))
+    }),
     command("File", "close", "Close the case", "Ctrl+W", || {
         Action::CloseCase
     }),

@@ -11,6 +11,7 @@ pub mod keys;
 pub mod layers;
 pub mod live;
 mod logic;
+pub mod nodes;
 mod panel;
 pub mod session;
 pub mod settings;
@@ -53,6 +54,8 @@ pub struct Start {
     pub keep: Option<PathBuf>,
     /// File of the settings; absent = nothing is remembered.
     pub settings: Option<PathBuf>,
+    /// The list of nodes of the network; absent = nothing can be sent or fetched.
+    pub nodes: Option<PathBuf>,
 }
 
 /// The window's state between frames.
@@ -188,6 +191,7 @@ impl App {
             tab_pressed: false,
             dragging: None,
         };
+        app.session.nodes.place = start.nodes;
         if let Some(warning) = warning {
             app.session.say(session::Weight::Wrong, warning);
         }

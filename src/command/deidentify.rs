@@ -70,8 +70,17 @@ fn pairs(options: &Deidentify) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
     if !options.input.is_dir() {
         return Ok(vec![(options.input.clone(), options.output.clone())]);
     }
+    let found = files_under(&options.input)?;
+    let named = found.into_iter().enumerate();
+    Ok(named
+        .map(|(n, from)| (from, options.output.join(format!("{:04}.dcm", n + 1))))
+        .collect())
+}
+
+/// Every file below a folder, links not followed, in the order of their paths.
+pub(super) fn files_under(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
-    let mut folders = vec![options.input.clone()];
+    let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
         let entries = std::fs::read_dir(&folder).map_err(|error| {
             let what = format!("the folder cannot be read ({error})");
@@ -86,10 +95,7 @@ fn pairs(options: &Deidentify) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
         }
     }
     found.sort();
-    let named = found.into_iter().enumerate();
-    Ok(named
-        .map(|(n, from)| (from, options.output.join(format!("{:04}.dcm", n + 1))))
-        .collect())
+    Ok(found)
 }
 
 fn one(from: &Path, to: &Path, salt: &[u8], force: bool) -> Result<Deidentification, Error> {
@@ -106,7 +112,7 @@ fn one(from: &Path, to: &Path, salt: &[u8], force: bool) -> Result<Deidentificat
 }
 
 /// Bytes that nobody can guess later: of the clock, of the process, and of where its memory lies.
-fn salt(output: &Path) -> Vec<u8> {
+pub(super) fn salt(output: &Path) -> Vec<u8> {
     use std::hash::{BuildHasher as _, RandomState};
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -19,6 +19,7 @@ mod phantom;
 pub mod progress;
 mod reproduce;
 pub mod train;
+mod transfer;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -120,6 +121,15 @@ enum Command {
     /// Models: what is there, and whether it loads.
     #[command(subcommand)]
     Models(models::Models),
+    /// Other programs of the network: which there are, and whether they answer.
+    #[command(subcommand)]
+    Nodes(transfer::NodesCommand),
+    /// DICOM files to a node.
+    Send(transfer::Send),
+    /// What a node has.
+    Find(transfer::Find),
+    /// A study or a series of a node into a folder.
+    Fetch(transfer::Fetch),
     /// Answers another instance of this program.
     #[command(hide = true)]
     Decode,
@@ -200,6 +210,10 @@ fn dispatch(
         Command::Phantom(options) => phantom::run(options, common),
         Command::Train(options) => train::run(options, common),
         Command::Models(what) => models::run(what, common),
+        Command::Nodes(what) => transfer::nodes(what, common),
+        Command::Send(options) => transfer::send(options, common),
+        Command::Find(options) => transfer::find(options, common),
+        Command::Fetch(options) => transfer::fetch(options, common),
         Command::Decode => decode::run(),
         Command::Kills(options) => kills::run(options, common),
         Command::Mutate(options) => mutate::run(options, common),

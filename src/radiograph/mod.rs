@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::grid::Grid;
 
 pub use apart::{decode_apart, end_idle, serve};
+pub use dicom::exchange;
 pub use error::{ReadError, ReadProblem};
 pub use export::{ExportError, Values, export, export_step, values};
 pub use extend::Margins;

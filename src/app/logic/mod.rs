@@ -41,6 +41,7 @@ impl App {
             | Action::Discard(_)
             | Action::Save
             | Action::Export(_) => self.start_task(action),
+            Action::Nodes(ask) => self.ask_nodes(*ask),
             Action::CloseCase => self.close_case(),
             Action::Frame(change) => self.change_frame(change),
             Action::ClearRecent => self.settings.recent.clear(),

@@ -36,6 +36,8 @@ pub(crate) struct Tasks {
     pub cards: Option<Task<Vec<CaseCard>>>,
     /// Journals of unsaved work.
     pub unsaved: Option<Task<Vec<PathBuf>>>,
+    /// Something asked of another program of the network.
+    pub nodes: Option<crate::app::nodes::Running>,
 }
 
 /// A result on its way into the document.
@@ -325,6 +327,7 @@ impl App {
                 self.session.say(Weight::Wrong, error.to_string());
             }
         }
+        self.poll_nodes();
         if let Some(Ok(cards)) = self.tasks.cards.as_ref().and_then(Task::poll) {
             self.tasks.cards = None;
             self.cases = cards;

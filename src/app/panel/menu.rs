@@ -115,6 +115,7 @@ fn file_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
             }
         });
     });
+    item(ui, shown, "nodes", None, true, actions);
     ui.separator();
     item(ui, shown, "close", None, open.is_some(), actions);
     item(ui, shown, "quit", None, true, actions);

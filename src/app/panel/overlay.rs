@@ -48,6 +48,7 @@ pub(crate) fn overlay_ui(ui: &Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) 
         Overlay::Palette(query, chosen) => palette_ui(ui, shown, query, *chosen, actions),
         Overlay::Keys(awaiting) => keys_ui(ui, shown, *awaiting, actions),
         Overlay::Notices => notices_ui(ui, shown, actions),
+        Overlay::Nodes => crate::app::nodes::panel::nodes_ui(ui, shown, actions),
     }
 }
 

@@ -270,6 +270,8 @@ pub enum Overlay {
     Keys(Option<&'static str>),
     /// The list of notices.
     Notices,
+    /// The panel of nodes: sending and fetching.
+    Nodes,
 }
 
 /// Everything that is forgotten when the window closes.
@@ -328,6 +330,8 @@ pub struct Session {
     pub engine_error: Option<Error>,
     /// Journals of unsaved work found at the start.
     pub restorable: Vec<PathBuf>,
+    /// Other programs of the network.
+    pub nodes: super::nodes::View,
     /// Whether the whole screen is used.
     pub full_screen: bool,
 }
@@ -368,6 +372,7 @@ impl Session {
             engine_ready: false,
             engine_error: None,
             restorable: Vec::new(),
+            nodes: super::nodes::View::default(),
             full_screen: false,
         }
     }

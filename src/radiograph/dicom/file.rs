@@ -17,6 +17,8 @@ pub(in crate::radiograph) struct DicomFile {
     /// The file, or the inflated data set.
     pub(super) bytes: Vec<u8>,
     pub(super) elements: Elements,
+    /// First byte of the data set.
+    pub(super) start: usize,
     /// Transfer Syntax UID; as guessed when the file does not say.
     pub(super) syntax: String,
     /// Media Storage SOP Class UID (0002,0002).
@@ -82,6 +84,7 @@ pub(in crate::radiograph) fn parse(mut bytes: Vec<u8>) -> Result<DicomFile, Read
     Ok(DicomFile {
         bytes,
         elements,
+        start: at,
         syntax,
         meta_class,
         notes,

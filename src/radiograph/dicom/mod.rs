@@ -8,12 +8,14 @@ mod codec;
 mod dataset;
 mod deidentify;
 mod directory;
+pub mod exchange;
 mod file;
 mod frames;
 mod layout;
 mod readback;
 mod samples;
 mod values;
+mod written;
 
 use super::error::ReadProblem;
 use super::{FileKind, Identity, Photometric, Radiograph, Source, SyntheticMark, luminance};

@@ -8,14 +8,12 @@ mod table;
 
 use std::collections::BTreeSet;
 
-use dicom_core::dictionary::{DataDictionary as _, DataDictionaryEntry as _};
-use dicom_core::{Tag, VR};
-use dicom_dictionary_std::StandardDataDictionary;
 use sha2::{Digest as _, Sha256};
 
-use super::dataset::{self, Element, Elements, Encoding, tag_name};
+use super::dataset::{self, Elements, Encoding, tag_name};
 use super::file;
 use super::values::View;
+use super::written::{head, header, item, padded, representation, written};
 use crate::radiograph::error::ReadProblem;
 use crate::radiograph::write::MARK;
 
@@ -57,22 +55,6 @@ fn action(tag: u32) -> Action {
     } else {
         Action::Keep
     }
-}
-
-/// The representation of an element: as written, else as the standard has it, else unknown.
-fn representation(element: &Element) -> [u8; 2] {
-    if element.vr != [0; 2] && element.vr != *b"UN" {
-        return element.vr;
-    }
-    let tag = Tag((element.tag >> 16) as u16, (element.tag & 0xFFFF) as u16);
-    let known = StandardDataDictionary
-        .by_tag(tag)
-        .map(|entry| entry.vr().relaxed());
-    let name = known.unwrap_or(VR::UN).to_string();
-    name.as_bytes()
-        .first_chunk::<2>()
-        .copied()
-        .unwrap_or(*b"UN")
 }
 
 /// One run: UIDs are mapped by a secret of its own, so that nobody can try out what they were.
@@ -267,85 +249,6 @@ fn nothing_said(vr: [u8; 2], length: usize) -> Vec<u8> {
         }
         _ => vec![0; length],
     }
-}
-
-/// Text of an even length: UIDs are padded by a zero.
-fn padded(text: &str, vr: [u8; 2]) -> Vec<u8> {
-    let mut bytes = text.as_bytes().to_vec();
-    if bytes.len() % 2 == 1 {
-        bytes.push(if vr == *b"UI" { 0 } else { b' ' });
-    }
-    bytes
-}
-
-fn number<const N: usize>(mut little: [u8; N], big: bool) -> [u8; N] {
-    if big {
-        little.reverse();
-    }
-    little
-}
-
-fn header(tag: u32, vr: [u8; 2], length: u32, encoding: Encoding) -> Vec<u8> {
-    let big = encoding.big;
-    let mut bytes = number(((tag >> 16) as u16).to_le_bytes(), big).to_vec();
-    bytes.extend(number((tag as u16).to_le_bytes(), big));
-    if !encoding.explicit || tag >> 16 == 0xFFFE {
-        bytes.extend(number(length.to_le_bytes(), big));
-        return bytes;
-    }
-    bytes.extend(vr);
-    if dataset::is_long(vr, [0, 0]) {
-        bytes.extend([0, 0]);
-        bytes.extend(number(length.to_le_bytes(), big));
-    } else {
-        bytes.extend(number((length as u16).to_le_bytes(), big));
-    }
-    bytes
-}
-
-fn written(tag: u32, vr: [u8; 2], value: Vec<u8>, encoding: Encoding) -> Vec<u8> {
-    // A value too long for the short form is written as unknown, which has the long one.
-    let long = dataset::is_long(vr, [0, 0]);
-    let vr = if value.len() > 0xFFFF && !long {
-        *b"UN"
-    } else {
-        vr
-    };
-    let mut bytes = header(tag, vr, value.len() as u32, encoding);
-    bytes.extend(value);
-    bytes
-}
-
-fn item(inner: &[u8], encoding: Encoding) -> Vec<u8> {
-    let mut bytes = header(0xFFFE_E000, [0; 2], inner.len() as u32, encoding);
-    bytes.extend_from_slice(inner);
-    bytes
-}
-
-/// Preamble of zeros, since anything may hide in one, and file meta information (PS3.10 section 7.1).
-fn head(class: &str, instance: &str, syntax: &str) -> Vec<u8> {
-    let explicit = Encoding::EXPLICIT;
-    let uid = |tag, text: &str| written(tag, *b"UI", padded(text, *b"UI"), explicit);
-    let mut meta = written(0x0002_0001, *b"OB", vec![0, 1], explicit);
-    meta.extend(uid(0x0002_0002, class));
-    meta.extend(uid(0x0002_0003, instance));
-    meta.extend(uid(0x0002_0010, syntax));
-    meta.extend(uid(
-        0x0002_0012,
-        "2.25.302478391206185719640953829518406713",
-    ));
-    meta.extend(written(
-        0x0002_0013,
-        *b"SH",
-        b"RADCANVAS ".to_vec(),
-        explicit,
-    ));
-    let mut out = vec![0; 128];
-    out.extend(b"DICM");
-    let length = (meta.len() as u32).to_le_bytes().to_vec();
-    out.extend(written(0x0002_0000, *b"UL", length, explicit));
-    out.extend(meta);
-    out
 }
 
 /// Reads what was written and looks for what must not be there, and for the pixels.
