@@ -10,7 +10,8 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 use super::action::{Action, ExportKind, FrameChange};
 use super::canvas::Tool;
 use super::session::Workspace;
-use crate::document::Layer;
+use crate::document::{Edit, Layer};
+use crate::geometry::FigureKind;
 
 /// A command that a key, a menu or the palette can give.
 #[derive(Clone, Copy)]
@@ -59,10 +60,30 @@ pub const COMMANDS: &[Command] = &[
     command("Tools", "hips", "Hip points", "H", || {
         Action::Tool(Tool::Hips)
     }),
-    command("Tools", "length", "Length", "M", || {
-        Action::Tool(Tool::Length)
+    command("Measure", "length", "Length", "M", || {
+        Action::Tool(Tool::Measure(FigureKind::Length))
     }),
-    command("Tools", "angle", "Angle", "A", || Action::Tool(Tool::Angle)),
+    command("Measure", "angle", "Angle", "A", || {
+        Action::Tool(Tool::Measure(FigureKind::Angle))
+    }),
+    command("Measure", "cobb", "Cobb angle", "Shift+A", || {
+        Action::Tool(Tool::Measure(FigureKind::Cobb))
+    }),
+    command("Measure", "circle", "Circle by three points", "C", || {
+        Action::Tool(Tool::Measure(FigureKind::Circle))
+    }),
+    command("Measure", "region", "Region, rectangle", "Shift+R", || {
+        Action::Tool(Tool::Measure(FigureKind::Rectangle))
+    }),
+    command("Measure", "oval", "Region, ellipse", "Shift+E", || {
+        Action::Tool(Tool::Measure(FigureKind::Ellipse))
+    }),
+    command("Measure", "freehand", "Region, freehand", "Shift+L", || {
+        Action::Tool(Tool::Measure(FigureKind::Freehand))
+    }),
+    command("Measure", "clear-measures", "Clear measurements", "", || {
+        Action::Edit(Box::new(Edit::ClearFigures))
+    }),
     command("Tools", "select", "Select", "V", || {
         Action::Tool(Tool::Select)
     }),
@@ -84,6 +105,7 @@ pub const COMMANDS: &[Command] = &[
     command("View", "invert", "Invert", "I", || Action::Invert),
     command("View", "rotate", "Rotate", ".", || Action::Rotate),
     command("View", "flip", "Flip", ",", || Action::Flip),
+    command("View", "loupe", "Loupe", "Z", || Action::Loupe),
     command("View", "overlays", "Overlays", "O", || Action::Overlays),
     command("View", "before-after", "Before and after", "Tab", || {
         Action::BeforeAfter
@@ -100,6 +122,21 @@ pub const COMMANDS: &[Command] = &[
     command("View", "last-frame", "Last frame", "End", || {
         Action::Frame(FrameChange::To(usize::MAX))
     }),
+    command(
+        "View",
+        "next-series",
+        "Next series",
+        "Ctrl+PageDown",
+        || Action::Frame(FrameChange::Series(1)),
+    ),
+    command(
+        "View",
+        "previous-series",
+        "Previous series",
+        "Ctrl+PageUp",
+        || Action::Frame(FrameChange::Series(-1)),
+    ),
+    command("View", "series", "List of series", "", || Action::SeriesList),
     command("View", "window", "The image's own window", "Alt+0", || {
         Action::ResetWindow
     }),
@@ -167,11 +204,47 @@ pub const COMMANDS: &[Command] = &[
     command("File", "export-dicom", "Export DICOM…", "", || {
         Action::Export(ExportKind::Dicom)
     }),
+    command("File", "export-tiff", "Export TIFF…", "", || {
+        Action::Export(ExportKind::Tiff)
+    }),
+    command("File", "export-nifti", "Export NIfTI…", "", || {
+        Action::Export(ExportKind::Nifti)
+    }),
+    command(
+        "File",
+        "export-seg",
+        "Export the mask as DICOM Segmentation…",
+        "",
+        || Action::Export(ExportKind::Segmentation),
+    ),
+    command(
+        "File",
+        "export-sr",
+        "Export measurements as DICOM SR…",
+        "",
+        || Action::Export(ExportKind::Report),
+    ),
+    command(
+        "File",
+        "export-pr",
+        "Export the view as presentation state…",
+        "",
+        || Action::Export(ExportKind::Presentation),
+    ),
+    command("File", "export-coco", "Export the mask as COCO…", "", || {
+        Action::Export(ExportKind::Coco)
+    }),
+    command("File", "export-csv", "Export measurements as CSV…", "", || {
+        Action::Export(ExportKind::Csv)
+    }),
     command("File", "export-mask", "Export the mask…", "", || {
         Action::Export(ExportKind::Mask)
     }),
     command("File", "export-record", "Export the record…", "", || {
         Action::Export(ExportKind::Record)
+    }),
+    command("File", "export-nameless", "Exports without identity", "", || {
+        Action::ExportIdentity
     }),
     command("File", "close", "Close the case", "Ctrl+W", || {
         Action::CloseCase

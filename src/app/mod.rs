@@ -330,6 +330,13 @@ impl App {
                 .resizable(false)
                 .show(ui, |ui| panel::rail::rail_ui(ui, &shown, actions));
             side_ui(ui, &shown, actions);
+            if panel::viewer::series::is_shown(&shown) {
+                egui::Panel::left("series")
+                    .frame(egui::Frame::new().fill(p.panel))
+                    .exact_size(panel::viewer::series::WIDTH)
+                    .resizable(false)
+                    .show(ui, |ui| panel::viewer::series::list_ui(ui, &shown, actions));
+            }
         }
         egui::CentralPanel::no_frame()
             .frame(egui::Frame::new().fill(p.ground))
@@ -367,10 +374,12 @@ fn side_ui(ui: &mut egui::Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
                 .auto_shrink([false, false])
                 .show(ui, |ui| {
                     panel::overlay::hint_ui(ui, shown, next_hint(shown), actions);
+                    panel::viewer::brush::options_ui(ui, shown, actions);
                     if shown.session.workspace == Workspace::Draw {
                         panel::recipe::recipe_ui(ui, shown, actions);
                     }
                     panel::readouts::readouts_ui(ui, shown, actions);
+                    panel::viewer::measures::list_ui(ui, shown, actions);
                     ui.add_space(8.0);
                 });
         });

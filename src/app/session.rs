@@ -11,6 +11,7 @@ use super::canvas::{Tool, ToolOptions, View};
 use super::files::Open;
 use super::live::Live;
 use super::logic::frames::Stack;
+use super::logic::measures::Measures;
 use crate::document::Layer;
 use crate::geometry::Point;
 use crate::job::{
@@ -398,6 +399,10 @@ pub struct Session {
     pub unread: usize,
     /// What lies above the window.
     pub overlay: Overlay,
+    /// The figure that is chosen, and whether it is being dragged.
+    pub measures: Measures,
+    /// Whether what lies under the pointer is magnified.
+    pub loupe: bool,
     /// The image point that the pointer is over, pixels.
     pub probe: Option<Point>,
     /// The layer the pointer was last on: what Clear and the tool sizes act on.
@@ -410,6 +415,8 @@ pub struct Session {
     pub restorable: Vec<PathBuf>,
     /// Whether the whole screen is used.
     pub full_screen: bool,
+    /// Secret for files without identity; empty until the first of them.
+    pub salt: Vec<u8>,
 }
 
 impl Session {
@@ -442,12 +449,15 @@ impl Session {
             notices: Vec::new(),
             unread: 0,
             overlay: Overlay::None,
+            measures: Measures::default(),
+            loupe: false,
             probe: None,
             layer: Layer::Sketch,
             engine_ready: false,
             engine_error: None,
             restorable: Vec::new(),
             full_screen: false,
+            salt: Vec::new(),
         }
     }
 

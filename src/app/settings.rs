@@ -33,6 +33,10 @@ pub struct Settings {
     pub dismissed: BTreeSet<String>,
     /// Whether identity is hidden at the start; true unless somebody chose otherwise.
     pub hide_identity: bool,
+    /// Whether exports leave identity behind.
+    pub export_nameless: bool,
+    /// Whether the series that are open are listed.
+    pub series_list: bool,
     /// Left button windows instead of drawing.
     pub pacs_buttons: bool,
     /// Width of the sketch pen, image pixels.
@@ -52,6 +56,8 @@ impl Default for Settings {
             keys: BTreeMap::new(),
             dismissed: BTreeSet::new(),
             hide_identity: true,
+            export_nameless: false,
+            series_list: true,
             pacs_buttons: false,
             pen_px: 3.0,
             brush_px: 24.0,

@@ -14,7 +14,7 @@ use crate::job::{Error, ErrorKind};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 use crate::radiograph::write::{
-    Annotation, HipReport, MeasuredAngle, Object, Segment, WriteError, coco, hips_csv, masks_csv,
+    HipReport, MeasuredAngle, Object, Segment, WriteError, coco, hip_annotations, hips_csv, masks_csv,
     write_object, write_whole,
 };
 use crate::radiograph::{self, DisplayWindow, Radiograph, WindowFunction};
@@ -95,7 +95,7 @@ pub(super) fn run(options: &Export, common: &Common) -> Result<ExitCode, Error> 
         }
         Form::Presentation => {
             let window = window(options, &image)?;
-            let annotations = report.as_ref().map(annotations).unwrap_or_default();
+            let annotations = report.as_ref().map(hip_annotations).unwrap_or_default();
             let object = Object::Presentation {
                 window: &window,
                 annotations: &annotations,
@@ -216,27 +216,4 @@ fn window(options: &Export, image: &Radiograph) -> Result<DisplayWindow, Error> 
             "give center and width with a comma between, as 40,400; the width is at least 1",
         )
     })
-}
-
-/// Circles, rim points with their angles, and the line between the centres.
-fn annotations(report: &HipReport) -> Vec<Annotation> {
-    let landmarks = &report.landmarks;
-    let mut found = vec![Annotation::Lines(vec![
-        landmarks.left.center,
-        landmarks.right.center,
-    ])];
-    for (side, angle) in [(Side::Left, report.left), (Side::Right, report.right)] {
-        let hip = landmarks.hip(side);
-        found.push(Annotation::Circle {
-            center: hip.center,
-            radius: hip.radius,
-        });
-        found.push(Annotation::Point {
-            at: hip.rim,
-            label: angle
-                .map(|a| format!("{:.1} deg", a.degrees))
-                .unwrap_or_default(),
-        });
-    }
-    found
 }

@@ -8,6 +8,7 @@ mod draft;
 mod drawing;
 pub mod gesture;
 pub mod gpu;
+pub mod measures;
 pub mod palette;
 pub mod pyramid;
 mod scene;
@@ -15,7 +16,7 @@ pub mod view;
 mod widget;
 
 pub use draft::{Draft, DraftRaster};
-pub use drawing::length_text;
+pub use measures::Measured;
 pub use scene::{CanvasEvent, OverlayRaster, Scene, Tool, ToolOptions};
 pub use view::{ColorMap, View};
 pub use widget::{Canvas, look};

@@ -131,6 +131,8 @@ impl App {
         self.session.shown = None;
         self.session.before = false;
         self.tasks.frame = None;
+        self.tasks.picture = None;
+        self.session.measures.chosen = None;
         let stack = self.session.stack.take();
         let parked = stack.into_iter().flat_map(Stack::into_parked);
         let stage = std::mem::replace(&mut self.session.stage, Stage::Empty);

@@ -4,8 +4,12 @@
 mod case;
 mod edit;
 pub(crate) mod frames;
+mod exports;
+pub(crate) mod measures;
 pub(crate) mod tasks;
 mod work;
+
+pub(crate) use exports::no_export;
 
 use super::App;
 use super::action::{Action, Theme};
@@ -67,7 +71,8 @@ impl App {
                 self.session.before = false;
             }
             Action::Accept(id) => self.accept(id),
-            Action::Reject(id) => self.reject(id),
+            Action::Reject(id) => self.reject_or_remove(id),
+            Action::ToolOptions(options) => self.session.tool_options = *options,
             Action::Cancel => self.cancel(),
             Action::CancelJob(id) => self.worker.cancel(id),
             Action::Canvas(layer, event) => self.canvas(layer, *event),
@@ -127,12 +132,17 @@ impl App {
                     };
                 }
             }
+            Action::Loupe => session.loupe = !session.loupe,
             Action::Overlays => session.overlays = !session.overlays,
             Action::BeforeAfter => session.before = !session.before,
             Action::Identity => {
                 session.hide_identity = !session.hide_identity;
                 self.settings.hide_identity = session.hide_identity;
             }
+            Action::ExportIdentity => {
+                self.settings.export_nameless = !self.settings.export_nameless;
+            }
+            Action::SeriesList => self.settings.series_list = !self.settings.series_list,
             Action::PacsButtons => self.settings.pacs_buttons = !self.settings.pacs_buttons,
             Action::FullScreen => {
                 session.full_screen = !session.full_screen;
@@ -187,7 +197,12 @@ impl App {
         let session = &mut self.session;
         let settings = &mut self.settings;
         match action {
-            Action::Tool(tool) => session.tool = *tool,
+            Action::Tool(tool) => {
+                session.tool = *tool;
+                if let Tool::Measure(kind) = tool {
+                    session.measures.kind = *kind;
+                }
+            }
             Action::Size(factor) => {
                 let px = (session.tool_options.size_px * factor).clamp(0.5, 1000.0);
                 match session.tool {

@@ -306,6 +306,9 @@ fn canvas_ui(
         landmarks: landmarks.as_ref(),
         intervals: intervals.map(|(left, right)| [left, right]),
         show_hips: show != Show::Mask,
+        figures: &open.figures.all,
+        chosen: session.measures.chosen,
+        loupe: session.loupe,
         tool: if show == Show::Hips && session.tool.is_stroke() {
             Tool::Hips
         } else {
@@ -319,7 +322,7 @@ fn canvas_ui(
         },
         overlays: session.overlays,
         pacs_buttons: shown.settings.pacs_buttons,
-        stack: session.stack.is_some(),
+        stack: session.stack.as_ref().is_some_and(|stack| stack.frames() > 1),
         title: match show {
             Show::Sketch => "Sketch canvas",
             Show::Mask => "Mask canvas",
