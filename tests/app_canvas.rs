@@ -396,7 +396,12 @@ fn a_stroke_keeps_every_move_of_a_frame() {
 
 #[test]
 fn escape_commits_nothing() {
-    for tool in [Tool::Brush, Tool::Lasso, Tool::Rectangle, Tool::Measure(FigureKind::Length)] {
+    for tool in [
+        Tool::Brush,
+        Tool::Lasso,
+        Tool::Rectangle,
+        Tool::Measure(FigureKind::Length),
+    ] {
         let mut bench = Bench::new(tool);
         bench.pass(vec![button(PointerButton::Primary, 50.0, 60.0, true)]);
         bench.pass(vec![
@@ -414,7 +419,12 @@ fn escape_commits_nothing() {
 
 #[test]
 fn right_drag_changes_the_window_in_every_tool_and_escape_brings_it_back() {
-    for tool in [Tool::Brush, Tool::Hips, Tool::Fill, Tool::Measure(FigureKind::Angle)] {
+    for tool in [
+        Tool::Brush,
+        Tool::Hips,
+        Tool::Fill,
+        Tool::Measure(FigureKind::Angle),
+    ] {
         let mut bench = Bench::new(tool);
         let before = bench.view.window.clone();
         bench.pass(vec![button(PointerButton::Secondary, 50.0, 60.0, true)]);

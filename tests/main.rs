@@ -14,6 +14,7 @@ mod app;
 mod app_canvas;
 mod command;
 mod document;
+mod figures;
 mod files;
 mod job;
 mod measure;
@@ -28,3 +29,5 @@ mod schedules;
 mod synthesis;
 mod tidy;
 mod training;
+#[cfg(feature = "window")]
+mod viewer;

@@ -9,6 +9,7 @@ use crate::document::{Edit, Layer};
 use crate::job::JobId;
 
 use super::canvas::{CanvasEvent, Tool, ToolOptions};
+pub use super::logic::grid::{Layout, Link};
 use super::session::{Recipe, ResultId, Workspace};
 
 /// The form of an exported file.
@@ -172,6 +173,12 @@ pub enum Action {
 
     /// Shows a workspace.
     Workspace(Workspace),
+    /// Shows so many images side by side.
+    Layout(Layout),
+    /// Lets views go together, or each for itself.
+    Link(Link),
+    /// Keys and the list of series act on this image, 0 = the open case.
+    ActiveCell(usize),
     /// Fits the image.
     Fit,
     /// One image pixel to one screen pixel.

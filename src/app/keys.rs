@@ -9,6 +9,7 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::action::{Action, ExportKind, FrameChange};
 use super::canvas::Tool;
+use super::logic::grid::{Layout, Link};
 use super::session::Workspace;
 use crate::document::{Edit, Layer};
 use crate::geometry::FigureKind;
@@ -81,9 +82,13 @@ pub const COMMANDS: &[Command] = &[
     command("Measure", "freehand", "Region, freehand", "Shift+L", || {
         Action::Tool(Tool::Measure(FigureKind::Freehand))
     }),
-    command("Measure", "clear-measures", "Clear measurements", "", || {
-        Action::Edit(Box::new(Edit::ClearFigures))
-    }),
+    command(
+        "Measure",
+        "clear-measures",
+        "Clear measurements",
+        "",
+        || Action::Edit(Box::new(Edit::ClearFigures)),
+    ),
     command("Tools", "select", "Select", "V", || {
         Action::Tool(Tool::Select)
     }),
@@ -99,6 +104,24 @@ pub const COMMANDS: &[Command] = &[
     }),
     command("View", "hips-workspace", "Hips workspace", "F2", || {
         Action::Workspace(Workspace::Hips)
+    }),
+    command("View", "view-workspace", "View workspace", "F3", || {
+        Action::Workspace(Workspace::View)
+    }),
+    command("View", "one", "One image", "Ctrl+1", || {
+        Action::Layout(Layout::One)
+    }),
+    command("View", "two", "Two images side by side", "Ctrl+2", || {
+        Action::Layout(Layout::Two)
+    }),
+    command("View", "four", "Four images", "Ctrl+4", || {
+        Action::Layout(Layout::Four)
+    }),
+    command("View", "link-place", "Zoom and pan together", "", || {
+        Action::Link(Link::Place)
+    }),
+    command("View", "link-window", "Windows together", "", || {
+        Action::Link(Link::Window)
     }),
     command("View", "fit", "Fit the image", "F", || Action::Fit),
     command("View", "one-to-one", "One to one", "1", || Action::OneToOne),
@@ -136,7 +159,9 @@ pub const COMMANDS: &[Command] = &[
         "Ctrl+PageUp",
         || Action::Frame(FrameChange::Series(-1)),
     ),
-    command("View", "series", "List of series", "", || Action::SeriesList),
+    command("View", "series", "List of series", "", || {
+        Action::SeriesList
+    }),
     command("View", "window", "The image's own window", "Alt+0", || {
         Action::ResetWindow
     }),
@@ -231,21 +256,33 @@ pub const COMMANDS: &[Command] = &[
         "",
         || Action::Export(ExportKind::Presentation),
     ),
-    command("File", "export-coco", "Export the mask as COCO…", "", || {
-        Action::Export(ExportKind::Coco)
-    }),
-    command("File", "export-csv", "Export measurements as CSV…", "", || {
-        Action::Export(ExportKind::Csv)
-    }),
+    command(
+        "File",
+        "export-coco",
+        "Export the mask as COCO…",
+        "",
+        || Action::Export(ExportKind::Coco),
+    ),
+    command(
+        "File",
+        "export-csv",
+        "Export measurements as CSV…",
+        "",
+        || Action::Export(ExportKind::Csv),
+    ),
     command("File", "export-mask", "Export the mask…", "", || {
         Action::Export(ExportKind::Mask)
     }),
     command("File", "export-record", "Export the record…", "", || {
         Action::Export(ExportKind::Record)
     }),
-    command("File", "export-nameless", "Exports without identity", "", || {
-        Action::ExportIdentity
-    }),
+    command(
+        "File",
+        "export-nameless",
+        "Exports without identity",
+        "",
+        || Action::ExportIdentity,
+    ),
     command("File", "close", "Close the case", "Ctrl+W", || {
         Action::CloseCase
     }),

@@ -60,8 +60,15 @@ impl Figures {
     /// Follows the document; what did not change keeps its numbers.
     pub(super) fn update(&mut self, document: &Document) {
         let image = document.image();
-        let same = self.image.as_ref().is_some_and(|known| Arc::ptr_eq(known, image));
-        let known = if same { std::mem::take(&mut self.all) } else { Vec::new() };
+        let same = self
+            .image
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, image));
+        let known = if same {
+            std::mem::take(&mut self.all)
+        } else {
+            Vec::new()
+        };
         self.image = Some(Arc::clone(image));
         self.all = document
             .figures

@@ -305,6 +305,7 @@ impl App {
         let stage = &mut self.stage;
         // The view is lent to the canvases while everything else is only looked at.
         let mut view = std::mem::take(&mut self.session.view);
+        let mut views = std::mem::take(&mut self.session.beside.views);
         let shown = Shown {
             session: &self.session,
             settings: &self.settings,
@@ -350,6 +351,9 @@ impl App {
                     (Stage::Open(_), Workspace::Draw) => {
                         stage.draw_ui(ui, &shown, &mut view, actions);
                     }
+                    (Stage::Open(_), Workspace::View) => {
+                        stage.view_ui(ui, &shown, &mut view, &mut views, actions);
+                    }
                     (Stage::Open(_), Workspace::Hips) => {
                         stage.hips_ui(ui, &shown, &mut view, actions);
                     }
@@ -357,6 +361,7 @@ impl App {
             });
         panel::overlay::overlay_ui(ui, &shown, actions);
         self.session.view = view;
+        self.session.beside.views = views;
     }
 }
 

@@ -11,6 +11,7 @@ use super::canvas::{Tool, ToolOptions, View};
 use super::files::Open;
 use super::live::Live;
 use super::logic::frames::Stack;
+use super::logic::grid::Beside;
 use super::logic::measures::Measures;
 use crate::document::Layer;
 use crate::geometry::Point;
@@ -28,6 +29,8 @@ pub enum Workspace {
     Draw,
     /// One canvas with the construction of the angles.
     Hips,
+    /// One, two or four images side by side.
+    View,
 }
 
 /// A model that can be chosen, as `main` found it.
@@ -371,8 +374,10 @@ pub struct Session {
     pub tool: Tool,
     /// Sizes and switches of the tools.
     pub tool_options: ToolOptions,
-    /// The one view that all canvases share.
+    /// The one view that all canvases of the case share.
     pub view: View,
+    /// The images beside the case.
+    pub beside: Beside,
     /// What is asked for besides what is drawn.
     pub recipe: Recipe,
     /// Moves on with every change of the recipe.
@@ -436,6 +441,7 @@ impl Session {
                 ..ToolOptions::default()
             },
             view: View::default(),
+            beside: Beside::default(),
             recipe,
             recipe_revision: 0,
             live: Live::default(),

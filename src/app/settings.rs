@@ -20,6 +20,10 @@ const RECENT: usize = 8;
 /// What is remembered between two starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the window, each named"
+)]
 pub struct Settings {
     /// Version of the written form.
     pub version: u32,

@@ -5,13 +5,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
 use super::{Common, report, say, say_json};
 use crate::job::{Error, ErrorKind};
-use crate::radiograph::write::{Deidentification, DeidentifyError, WriteError, deidentify};
+use crate::radiograph::write::{Deidentification, DeidentifyError, WriteError, deidentify, secret};
 
 /// Options of `deidentify`.
 #[derive(Clone, Debug, clap::Args)]

@@ -121,11 +121,8 @@ impl Figure {
     pub fn circle(&self, scale: [f64; 2]) -> Option<(Point, f64)> {
         match (self.kind, self.points.as_slice()) {
             (FigureKind::Circle, [a, b, c]) => {
-                let (center, radius) = circle_through(
-                    scaled(*a, scale),
-                    scaled(*b, scale),
-                    scaled(*c, scale),
-                )?;
+                let (center, radius) =
+                    circle_through(scaled(*a, scale), scaled(*b, scale), scaled(*c, scale))?;
                 let center = center.scaled(1.0 / scale[1], 1.0 / scale[0]);
                 center.is_finite().then_some((center, radius))
             }
@@ -139,9 +136,7 @@ impl Figure {
     pub fn area(&self, scale: [f64; 2]) -> Option<f64> {
         let area = match (self.kind, self.points.as_slice()) {
             (FigureKind::Rectangle, [a, b]) => box_area(*a, *b, scale),
-            (FigureKind::Ellipse, [a, b]) => {
-                box_area(*a, *b, scale) * std::f64::consts::FRAC_PI_4
-            }
+            (FigureKind::Ellipse, [a, b]) => box_area(*a, *b, scale) * std::f64::consts::FRAC_PI_4,
             (FigureKind::Freehand, points) if points.len() >= 3 => {
                 let first = points[0];
                 let next = points.iter().cycle().skip(1);

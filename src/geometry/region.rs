@@ -80,7 +80,11 @@ impl Figure {
 }
 
 /// Even–odd: between every second pair of crossings of a row of centers.
-fn outline(runs: &mut Vec<(usize, Range<usize>)>, points: &[Point], (width, height): (usize, usize)) {
+fn outline(
+    runs: &mut Vec<(usize, Range<usize>)>,
+    points: &[Point],
+    (width, height): (usize, usize),
+) {
     let low = points.iter().map(|p| p.y).fold(f64::INFINITY, f64::min);
     let high = points.iter().map(|p| p.y).fold(f64::NEG_INFINITY, f64::max);
     let rows = whole(low, high, height);

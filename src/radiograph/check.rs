@@ -69,9 +69,7 @@ pub(super) fn object(bytes: &[u8], image: &Radiograph, object: &Object<'_>) -> R
     match object {
         Object::Segmentation(segments) => masks(bytes, segments),
         Object::Report(report) => numbers(bytes, &reported(image, Some(report), &[])),
-        Object::Measurements { hips, figures } => {
-            numbers(bytes, &reported(image, *hips, figures))
-        }
+        Object::Measurements { hips, figures } => numbers(bytes, &reported(image, *hips, figures)),
         Object::Presentation { window, .. } => {
             let back = presented(bytes.to_vec()).map_err(|e| differs(&e.to_string()))?;
             let near = |a: f64, b: f64| (a - b).abs() <= b.abs() * 1.0e-9 + 1.0e-9;

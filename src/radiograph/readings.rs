@@ -146,7 +146,11 @@ impl Readings {
             let deviation = self
                 .get(Quantity::StandardDeviation)
                 .map_or_else(|| "–".to_owned(), |r| number(r.value));
-            lines.push(format!("mean {}{} · SD {deviation}", number(mean.value), unit(mean)));
+            lines.push(format!(
+                "mean {}{} · SD {deviation}",
+                number(mean.value),
+                unit(mean)
+            ));
         }
         if let (Some(low), Some(high), Some(count)) = (
             self.get(Quantity::Minimum),
@@ -187,8 +191,7 @@ fn written(reading: &Reading) -> String {
 impl Radiograph {
     /// What one pixel counts, `[row, column]`: millimetres, or `[1, 1]` where they are unknown.
     pub fn scale(&self) -> [f64; 2] {
-        self.spacing
-            .map_or([1.0, 1.0], |s| [s.row_mm, s.column_mm])
+        self.spacing.map_or([1.0, 1.0], |s| [s.row_mm, s.column_mm])
     }
 
     /// The numbers of a figure on this image; those that cannot be computed are left out.

@@ -121,15 +121,18 @@ fn any_mark() -> impl Strategy<Value = Mark> {
 
 /// Figures with the points of their kind, or one too many.
 fn any_figure() -> impl Strategy<Value = Arc<Figure>> {
-    (0..FigureKind::ALL.len(), prop::collection::vec(point(), 5), any::<bool>()).prop_map(
-        |(kind, mut points, whole)| {
+    (
+        0..FigureKind::ALL.len(),
+        prop::collection::vec(point(), 5),
+        any::<bool>(),
+    )
+        .prop_map(|(kind, mut points, whole)| {
             let kind = FigureKind::ALL[kind];
             if whole {
                 points.truncate(kind.points().unwrap_or(5));
             }
             Arc::new(Figure { kind, points })
-        },
-    )
+        })
 }
 
 /// Any edit, some of which do not fit the document.

@@ -36,7 +36,14 @@ impl Sheet<'_> {
     }
 
     /// Text on a dark halo.
-    pub(super) fn text(&self, at: Pos2, anchor: Align2, text: &str, size: f32, color: Color32) -> Rect {
+    pub(super) fn text(
+        &self,
+        at: Pos2,
+        anchor: Align2,
+        text: &str,
+        size: f32,
+        color: Color32,
+    ) -> Rect {
         let font = FontId::proportional(size);
         let galley = self.painter.layout_no_wrap(text.to_owned(), font, color);
         let rect = anchor.anchor_size(at, galley.size());

@@ -173,7 +173,13 @@ pub fn moved(figure: &Figure, part: FigurePart, from: Point, to: Point) -> Figur
 
 impl Sheet<'_> {
     /// A finished figure with its number and its numbers.
-    pub(super) fn figure(&self, number: usize, measured: &Measured, image: &Radiograph, chosen: bool) {
+    pub(super) fn figure(
+        &self,
+        number: usize,
+        measured: &Measured,
+        image: &Radiograph,
+        chosen: bool,
+    ) {
         self.outline_of(&measured.figure, image, chosen);
         let mut lines = vec![format!("{} ", number + 1)];
         if let Some(first) = measured.lines.first() {
@@ -222,8 +228,10 @@ impl Sheet<'_> {
                 let at = self.at(*point);
                 let side = if chosen { 7.0 } else { 5.0 };
                 let square = |side| Rect::from_center_size(at, Vec2::splat(side));
-                self.painter.rect_filled(square(side + 2.0), 0.0, palette::HALO);
-                self.painter.rect_filled(square(side), 0.0, palette::LANDMARK);
+                self.painter
+                    .rect_filled(square(side + 2.0), 0.0, palette::HALO);
+                self.painter
+                    .rect_filled(square(side), 0.0, palette::LANDMARK);
             }
         }
     }
@@ -233,7 +241,8 @@ impl Sheet<'_> {
         let halo = Stroke::new(width + 2.0, palette::HALO);
         self.painter.add(Shape::line(points.to_vec(), halo));
         let stroke = Stroke::new(width, palette::LANDMARK);
-        self.painter.extend(Shape::dashed_line(points, stroke, 7.0, 4.0));
+        self.painter
+            .extend(Shape::dashed_line(points, stroke, 7.0, 4.0));
     }
 
     /// Lines of text beside a figure, always inside the canvas.
@@ -253,10 +262,12 @@ impl Sheet<'_> {
         let mut at = self.at(*anchor) + vec2(10.0, 4.0);
         let height = line_height * lines.len() as f32;
         let inner = self.rect.shrink(6.0);
-        at.y = at.y.clamp(inner.top(), (inner.bottom() - height).max(inner.top()));
+        at.y =
+            at.y.clamp(inner.top(), (inner.bottom() - height).max(inner.top()));
         for line in lines {
             let width = self.width_of(line, 13.0);
-            let x = at.x.clamp(inner.left(), (inner.right() - width).max(inner.left()));
+            let x =
+                at.x.clamp(inner.left(), (inner.right() - width).max(inner.left()));
             let at_line = Pos2::new(x, at.y);
             self.text(at_line, Align2::LEFT_TOP, line, 13.0, palette::LANDMARK);
             at.y += line_height;

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use crate::document::{Layer, Mark};
 use super::Measured;
+use crate::document::{Layer, Mark};
 use crate::geometry::{Figure, FigureKind, PixelRect, Point};
 use crate::grid::Grid;
 use crate::landmarks::{HipLandmarks, HipPoint, Side};

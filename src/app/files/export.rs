@@ -99,8 +99,13 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
         ExportKind::Segmentation => {
             let masks = masks(document)?;
             // A mask lies on the same grid before and after what was accepted.
-            write_object(path, &document.original, &Object::Segmentation(&masks), true)
-                .map_err(failed)
+            write_object(
+                path,
+                &document.original,
+                &Object::Segmentation(&masks),
+                true,
+            )
+            .map_err(failed)
         }
         ExportKind::Report => {
             let image = referred(document)?;
@@ -114,8 +119,7 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
         }
         ExportKind::Presentation => {
             let image = referred(document)?;
-            let mut annotations: Vec<_> =
-                hips(what).iter().flat_map(hip_annotations).collect();
+            let mut annotations: Vec<_> = hips(what).iter().flat_map(hip_annotations).collect();
             annotations.extend(figure_annotations(image, &figures(document)));
             let object = Object::Presentation {
                 window: &what.window,
@@ -130,8 +134,8 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
         ExportKind::Csv => text(table(what)?),
         ExportKind::Mask => {
             let image = document.image();
-            let mask = painted(document)
-                .unwrap_or_else(|| Grid::filled(image.width(), image.height(), 0));
+            let mask =
+                painted(document).unwrap_or_else(|| Grid::filled(image.width(), image.height(), 0));
             picture(&Radiograph::from_pixels(Pixels::U8(mask)))
         }
         ExportKind::Record => {

@@ -2,7 +2,7 @@
 //!
 //! Separate because a folder of a hundred images is one thing to open and a hundred to look at.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::refused;
@@ -12,7 +12,7 @@ use crate::radiograph::series::{Listing, Series, list};
 use crate::radiograph::{ImageFile, open};
 
 /// Pixels a side of a picture in the list of series, at most.
-pub const THUMBNAIL: usize = 192;
+const THUMBNAIL: usize = 192;
 
 /// One series, ready to be opened.
 #[derive(Clone, Debug)]
@@ -70,10 +70,10 @@ pub fn gather(path: &Path) -> Result<Gathered, Error> {
     if listing.series.is_empty() {
         return open(path).map(Gathered::single).map_err(refused);
     }
-    Ok(gathered(path, listing))
+    Ok(gathered(path, &listing))
 }
 
-fn gathered(path: &Path, listing: Listing) -> Gathered {
+fn gathered(path: &Path, listing: &Listing) -> Gathered {
     // Scouts come before the images themselves, so the first series is not the one that is meant.
     let most = listing.series.iter().map(Series::frames).max();
     let first = listing
@@ -105,7 +105,7 @@ fn entry(path: &Path, series: &Series) -> SeriesEntry {
     let first = series.members.first();
     let place = first.map(|member| &member.place);
     let description = place.map_or("", |place| place.description.trim());
-    let file = first.map_or_else(|| path.to_owned(), |member: &_| PathBuf::from(&member.path));
+    let file = first.map_or(path, |member| &member.path).to_owned();
     SeriesEntry {
         title: if description.is_empty() {
             crate::app::panel::file_name(&file)

@@ -20,9 +20,7 @@ use crate::document::{Document, Edit, EditError, History, Layer};
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, HipReading, Mode, Sex};
 use crate::landmarks::HipLandmarks;
-use crate::radiograph::{
-    Radiograph, ReadError, Spacing, SpacingSource, SyntheticMark, read,
-};
+use crate::radiograph::{Radiograph, ReadError, Spacing, SpacingSource, SyntheticMark, read};
 
 /// A bundled case, as its folder describes it (`case.json`).
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -29,7 +29,7 @@ pub struct Listed {
 }
 
 /// An image among all that were opened: series and frame, from 0.
-type Place = (usize, usize);
+pub type Place = (usize, usize);
 
 /// What was opened: one or more series of one or more images each.
 pub struct Stack {
@@ -87,19 +87,30 @@ impl Stack {
         self.series.get(series).map(|listed| &*listed.entry.file)
     }
 
+    /// The images of a series, to be read elsewhere.
+    pub(super) fn shared(&self, series: usize) -> Option<Arc<ImageFile>> {
+        Some(Arc::clone(&self.series.get(series)?.entry.file))
+    }
+
     /// The cases of the frames that wait.
     pub(super) fn into_parked(self) -> impl Iterator<Item = Open> {
         self.parked.into_values().map(|parked| *parked.open)
     }
 
-    /// Where a change leads.
-    fn after(&self, change: FrameChange) -> Place {
-        let (series, frame) = self.wanted;
-        let last = |series| self.file(series).map_or(0, |f| f.frames().saturating_sub(1));
+    /// Where a change leads from a place.
+    pub(super) fn after(&self, (series, frame): Place, change: FrameChange) -> Place {
+        let last = |series| {
+            self.file(series)
+                .map_or(0, |f| f.frames().saturating_sub(1))
+        };
         let other = |step| {
             let most = self.series.len().saturating_sub(1);
             let next = series.saturating_add_signed(step).min(most);
-            if next == series { (series, frame) } else { (next, 0) }
+            if next == series {
+                (series, frame)
+            } else {
+                (next, 0)
+            }
         };
         match change {
             // Images that stand each for itself are stepped through like the slices of one series.
@@ -113,7 +124,7 @@ impl Stack {
             }
             FrameChange::To(frame) => (series, frame.min(last(series))),
             FrameChange::Series(step) => other(step),
-            FrameChange::ToSeries(next) if next == series => self.wanted,
+            FrameChange::ToSeries(next) if next == series => (series, frame),
             FrameChange::ToSeries(next) => (next.min(self.series.len().saturating_sub(1)), 0),
         }
     }
@@ -128,10 +139,13 @@ fn load(file: &ImageFile, frame: usize, keep: Option<&Path>) -> Result<Loaded, E
 impl App {
     /// Goes to another image; steps made while one is read go on from the last one asked for.
     pub(super) fn change_frame(&mut self, change: FrameChange) {
+        if self.change_cell(change) {
+            return;
+        }
         let Some(stack) = &mut self.session.stack else {
             return;
         };
-        stack.wanted = stack.after(change);
+        stack.wanted = stack.after(stack.wanted, change);
         self.follow_stack();
     }
 
@@ -275,6 +289,10 @@ pub(crate) fn title(session: &Session) -> Option<String> {
         let shown = session.open()?.document().original.frame;
         Some(format!("Frame {} / {}", shown + 1, stack.frames()))
     } else {
-        Some(format!("Image {} / {}", stack.shown + 1, stack.series.len()))
+        Some(format!(
+            "Image {} / {}",
+            stack.shown + 1,
+            stack.series.len()
+        ))
     }
 }

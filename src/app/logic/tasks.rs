@@ -7,14 +7,15 @@ use std::sync::Arc;
 
 use super::case::accepted_edit;
 use super::exports::Exported;
+use super::frames::Place;
 use crate::app::App;
 use crate::app::action::Action;
 use crate::app::files::{self, CaseCard, Loaded, Open, Work};
 use crate::app::session::{ResultId, Stage, Weight};
 use crate::document::project::{Prepared, Project, Store};
 use crate::document::{Accepted, Document, Edit};
-use crate::job::{Error, ErrorKind, HipReading, Made, Task, Wake};
 use crate::grid::Grid;
+use crate::job::{Error, ErrorKind, HipReading, Made, Task, Wake};
 use crate::radiograph::Radiograph;
 
 /// Everything that is under way.
@@ -24,6 +25,8 @@ pub(crate) struct Tasks {
     pub load: Option<Task<Loaded>>,
     /// Another image of what is open, and its series.
     pub frame: Option<(usize, Task<Loaded>)>,
+    /// An image beside the case: its number, where it is from.
+    pub cell: Option<(usize, Place, Task<Radiograph>)>,
     /// The picture of a series for the list.
     pub picture: Option<(usize, Task<Grid<u8>>)>,
     /// A file dialog; no path when it was closed.
@@ -243,6 +246,7 @@ impl App {
         }
         self.poll_frame();
         self.poll_pictures(ctx);
+        self.poll_cells();
         if let Some(result) = self.tasks.dialog.as_ref().and_then(Task::poll) {
             self.tasks.dialog = None;
             match result {

@@ -239,6 +239,7 @@ fn workspaces(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     for (workspace, title, id) in [
         (Workspace::Draw, "Draw", "draw"),
         (Workspace::Hips, "Hips", "hips-workspace"),
+        (Workspace::View, "View", "view-workspace"),
     ] {
         let on = shown.session.workspace == workspace;
         let font = FontId::new(

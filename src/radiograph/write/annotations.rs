@@ -44,7 +44,12 @@ pub fn figure_annotations(image: &Radiograph, figures: &[Figure]) -> Vec<Annotat
                     radius: radius / scale[1],
                 });
             }
-            _ => found.extend(figure.lines(scale, STEPS).into_iter().map(Annotation::Lines)),
+            _ => found.extend(
+                figure
+                    .lines(scale, STEPS)
+                    .into_iter()
+                    .map(Annotation::Lines),
+            ),
         }
         let text = image.readings(figure).lines().join(", ");
         if let Some(at) = figure.points.last().filter(|_| !text.is_empty()) {

@@ -2,6 +2,8 @@
 //!
 //! Separate because it is the whole of what the mouse does, in one place.
 
+use std::sync::Mutex;
+
 use egui::{Event, Key, PointerButton, Pos2, Ui};
 
 use super::{Canvas, Pass, Settling, generation_of};
@@ -129,8 +131,7 @@ impl Canvas {
                     self.shown_draft = (layer_code(scene.layer), draft.erases());
                     if let Ok(mut raster) = self.raster.lock() {
                         raster.clear((scene.image.width(), scene.image.height()));
-                        let rect =
-                            raster.segment(first, first, draft.width(), draft.is_smooth());
+                        let rect = raster.segment(first, first, draft.width(), draft.is_smooth());
                         keep_in_range(&mut raster, rect, scene);
                     }
                 }
@@ -200,25 +201,11 @@ impl Canvas {
         let point = pass.image_point(at);
         match &mut active.gesture {
             Gesture::Draw(draft) => {
-                let before = draft.points().last().copied();
                 let sample = StrokePoint {
                     at: point,
                     pressure: self.pressure,
                 };
-                let (_, zoom) = pass.view.placement(pass.rect, pass.ppp);
-                if draft.push(sample, 0.5 / zoom) {
-                    if let (true, Some(before), Some(after), Ok(mut raster)) = (
-                        draft.tool().is_stroke(),
-                        before,
-                        draft.points().last().copied(),
-                        self.raster.lock(),
-                    ) {
-                        let rect =
-                            raster.segment(before, after, draft.width(), draft.is_smooth());
-                        keep_in_range(&mut raster, rect, pass.scene);
-                    }
-                    pass.events.push(CanvasEvent::DraftChanged);
-                }
+                draw_on(draft, sample, &self.raster, pass);
             }
             Gesture::Window { from, start } => {
                 let delta = at - *from;
@@ -355,6 +342,30 @@ fn take_figure(at: Pos2, pass: &mut Pass<'_, '_>, lines: bool) -> Option<Gesture
 /// Where the slider stands, screen points.
 pub(super) fn split_x(pass: &Pass<'_, '_>) -> f32 {
     pass.rect.left() + pass.scene.split.clamp(0.0, 1.0) * pass.rect.width()
+}
+
+/// Adds a sample to a mark, and to the raster that shows it.
+fn draw_on(
+    draft: &mut Draft,
+    sample: StrokePoint,
+    raster: &Mutex<DraftRaster>,
+    pass: &mut Pass<'_, '_>,
+) {
+    let before = draft.points().last().copied();
+    let (_, zoom) = pass.view.placement(pass.rect, pass.ppp);
+    if !draft.push(sample, 0.5 / zoom) {
+        return;
+    }
+    if let (true, Some(before), Some(after), Ok(mut raster)) = (
+        draft.tool().is_stroke(),
+        before,
+        draft.points().last().copied(),
+        raster.lock(),
+    ) {
+        let rect = raster.segment(before, after, draft.width(), draft.is_smooth());
+        keep_in_range(&mut raster, rect, pass.scene);
+    }
+    pass.events.push(CanvasEvent::DraftChanged);
 }
 
 /// Takes away what a stroke may not cover: values outside the range of the brush.

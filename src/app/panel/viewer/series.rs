@@ -101,30 +101,43 @@ fn entry_ui(ui: &mut Ui, shown: &Shown<'_>, index: usize, listed: &Listed, on: b
         let font = FontId::proportional(11.5);
         painter.text(room.center(), Align2::CENTER_CENTER, text, font, p.dim);
     }
-    let cut = |text: &str| -> String {
-        let font = FontId::proportional(12.0);
-        let width = room.width();
-        let fits = |text: &str| {
-            let galley = painter.layout_no_wrap(text.to_owned(), font.clone(), p.text);
-            galley.size().x <= width
-        };
-        let mut kept: Vec<char> = text.chars().take(64).collect();
-        if fits(text) && kept.len() == text.chars().count() {
-            return text.to_owned();
-        }
-        while !kept.is_empty() && !fits(&format!("{}…", kept.iter().collect::<String>())) {
-            kept.pop();
-        }
-        format!("{}…", kept.iter().collect::<String>())
-    };
     let at = |y: f32| pos2(room.left(), room.bottom() + y);
     let font = FontId::proportional(12.0);
-    painter.text(at(3.0), Align2::LEFT_TOP, cut(&title), font, p.text);
+    painter.text(
+        at(3.0),
+        Align2::LEFT_TOP,
+        cut(&painter, &title, room.width()),
+        font,
+        p.text,
+    );
     let font = FontId::proportional(11.0);
-    painter.text(at(18.0), Align2::LEFT_TOP, cut(&facts), font, p.dim);
+    painter.text(
+        at(18.0),
+        Align2::LEFT_TOP,
+        cut(&painter, &facts, room.width()),
+        font,
+        p.dim,
+    );
     let response = match &listed.unreadable {
         Some(why) => response.on_hover_text(why),
         None => response.on_hover_text(format!("{title}\n{facts}")),
     };
     response.clicked()
+}
+
+/// As much of a text as fits.
+fn cut(painter: &egui::Painter, text: &str, width: f32) -> String {
+    let fits = |text: &str| {
+        let font = FontId::proportional(12.0);
+        let galley = painter.layout_no_wrap(text.to_owned(), font, Color32::WHITE);
+        galley.size().x <= width
+    };
+    if text.chars().count() <= 64 && fits(text) {
+        return text.to_owned();
+    }
+    let mut kept: String = text.chars().take(64).collect();
+    while !kept.is_empty() && !fits(&format!("{kept}…")) {
+        kept.pop();
+    }
+    format!("{kept}…")
 }

@@ -73,9 +73,7 @@ fn group(
     instance: &str,
 ) -> Option<Item> {
     let readings = image.readings(figure);
-    if told(&readings).next().is_none() {
-        return None;
-    }
+    told(&readings).next()?;
     let name = format!("{} {number}", figure.kind.title());
     let mut children = vec![
         Item::text(
@@ -103,7 +101,11 @@ fn group(
         |source| format!("mm ({})", source.label()),
     );
     for reading in told(&readings) {
-        let mut item = Item::number(concept(reading.quantity), reading.value, unit(&reading.unit));
+        let mut item = Item::number(
+            concept(reading.quantity),
+            reading.value,
+            unit(&reading.unit),
+        );
         let has_scale = matches!(
             reading.unit,
             Unit::Millimetre | Unit::SquareMillimetre | Unit::Pixel | Unit::SquarePixel
