@@ -10,10 +10,10 @@ use radcanvas::app::canvas::pyramid::reach::reach_of;
 use radcanvas::app::canvas::pyramid::{Levels, prepare, tile_shift};
 use radcanvas::app::canvas::view::{DragSpeed, dragged_window, point_of};
 use radcanvas::app::canvas::{
-    Canvas, CanvasEvent, DraftRaster, OverlayRaster, Scene, Tool, ToolOptions, View, look,
+    Canvas, CanvasEvent, DraftRaster, Measured, OverlayRaster, Scene, Tool, ToolOptions, View, look,
 };
 use radcanvas::document::{Layer, Operation, Shape, StrokePoint};
-use radcanvas::geometry::{PixelRect, Point};
+use radcanvas::geometry::{FigureKind, PixelRect, Point};
 use radcanvas::grid::Grid;
 use radcanvas::landmarks::{Hip, HipLandmarks, HipPoint, Side};
 use radcanvas::noise::Noise;
@@ -273,6 +273,7 @@ struct Bench {
     options: ToolOptions,
     tool: Tool,
     landmarks: Option<HipLandmarks>,
+    figures: Vec<Measured>,
 }
 
 impl Bench {
@@ -286,6 +287,7 @@ impl Bench {
             options: ToolOptions::default(),
             tool,
             landmarks: None,
+            figures: Vec::new(),
         };
         bench.pass(vec![Event::PointerMoved(pos2(5.0, 5.0))]);
         bench
@@ -306,6 +308,9 @@ impl Bench {
             landmarks: self.landmarks.as_ref(),
             intervals: None,
             show_hips: true,
+            figures: &self.figures,
+            chosen: None,
+            loupe: false,
             tool: self.tool,
             tool_options: &self.options,
             corner_texts: &corners,
@@ -391,7 +396,12 @@ fn a_stroke_keeps_every_move_of_a_frame() {
 
 #[test]
 fn escape_commits_nothing() {
-    for tool in [Tool::Brush, Tool::Lasso, Tool::Rectangle, Tool::Length] {
+    for tool in [
+        Tool::Brush,
+        Tool::Lasso,
+        Tool::Rectangle,
+        Tool::Measure(FigureKind::Length),
+    ] {
         let mut bench = Bench::new(tool);
         bench.pass(vec![button(PointerButton::Primary, 50.0, 60.0, true)]);
         bench.pass(vec![
@@ -409,7 +419,12 @@ fn escape_commits_nothing() {
 
 #[test]
 fn right_drag_changes_the_window_in_every_tool_and_escape_brings_it_back() {
-    for tool in [Tool::Brush, Tool::Hips, Tool::Fill, Tool::Angle] {
+    for tool in [
+        Tool::Brush,
+        Tool::Hips,
+        Tool::Fill,
+        Tool::Measure(FigureKind::Angle),
+    ] {
         let mut bench = Bench::new(tool);
         let before = bench.view.window.clone();
         bench.pass(vec![button(PointerButton::Secondary, 50.0, 60.0, true)]);

@@ -14,6 +14,7 @@ mod app;
 mod app_canvas;
 mod command;
 mod document;
+mod figures;
 mod files;
 mod full_disk;
 mod job;
@@ -31,3 +32,5 @@ mod synthesis;
 mod tidy;
 mod training;
 mod transfer;
+#[cfg(feature = "window")]
+mod viewer;

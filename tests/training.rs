@@ -396,7 +396,11 @@ fn every_bundled_recipe_can_be_used() {
         for model in [&recipe.start, &recipe.autoencoder] {
             let named = !model.as_os_str().is_empty();
             let found = Path::new(env!("CARGO_MANIFEST_DIR")).join(model);
-            assert!(!named || folder::check(&found).is_ok(), "{}", path.display());
+            assert!(
+                !named || folder::check(&found).is_ok(),
+                "{}",
+                path.display()
+            );
         }
         count += 1;
     }

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use crate::document::{Edit, Layer};
 use crate::job::JobId;
 
-use super::canvas::{CanvasEvent, Tool, VeilKind};
+use super::canvas::{CanvasEvent, Tool, ToolOptions, VeilKind};
+pub use super::logic::grid::{Layout, Link};
 use super::session::{Recipe, ResultId, Workspace};
 
 /// The form of an exported file.
@@ -16,8 +17,22 @@ use super::session::{Recipe, ResultId, Workspace};
 pub enum ExportKind {
     /// The image as it stands, 16-bit PNG.
     Png16,
+    /// The image as it stands, TIFF at its own depth.
+    Tiff,
+    /// The image as it stands, one slice.
+    Nifti,
     /// The image as it stands, DICOM secondary capture.
     Dicom,
+    /// The mask as DICOM Segmentation.
+    Segmentation,
+    /// Everything that was measured, DICOM Comprehensive SR.
+    Report,
+    /// Window and measurements, DICOM presentation state.
+    Presentation,
+    /// The mask as COCO JSON.
+    Coco,
+    /// Measurements, else hip points, else the mask, one row a number.
+    Csv,
     /// The mask that will be used, 8-bit PNG.
     Mask,
     /// `record.json` of the last accepted result.
@@ -25,12 +40,44 @@ pub enum ExportKind {
 }
 
 impl ExportKind {
+    /// All of them, in the order of the menu.
+    pub const ALL: [Self; 11] = [
+        Self::Png16,
+        Self::Tiff,
+        Self::Nifti,
+        Self::Dicom,
+        Self::Segmentation,
+        Self::Report,
+        Self::Presentation,
+        Self::Coco,
+        Self::Csv,
+        Self::Mask,
+        Self::Record,
+    ];
+
     /// File ending, without the dot.
     pub const fn ending(self) -> &'static str {
         match self {
             Self::Png16 | Self::Mask => "png",
-            Self::Dicom => "dcm",
-            Self::Record => "json",
+            Self::Tiff => "tif",
+            Self::Nifti => "nii.gz",
+            Self::Dicom | Self::Segmentation | Self::Report | Self::Presentation => "dcm",
+            Self::Coco | Self::Record => "json",
+            Self::Csv => "csv",
+        }
+    }
+
+    /// What is put behind the name of the case, so that two exports do not meet.
+    pub const fn suffix(self) -> &'static str {
+        match self {
+            Self::Png16 | Self::Tiff | Self::Nifti | Self::Dicom => "",
+            Self::Segmentation => "-segmentation",
+            Self::Report => "-measurements",
+            Self::Presentation => "-view",
+            Self::Coco => "-coco",
+            Self::Csv => "-table",
+            Self::Mask => "-mask",
+            Self::Record => "-record",
         }
     }
 
@@ -38,10 +85,22 @@ impl ExportKind {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Png16 => "Image as PNG, 16 bit…",
+            Self::Tiff => "Image as TIFF…",
+            Self::Nifti => "Image as NIfTI…",
             Self::Dicom => "Image as DICOM…",
+            Self::Segmentation => "Mask as DICOM Segmentation…",
+            Self::Report => "Measurements as DICOM SR…",
+            Self::Presentation => "View as DICOM presentation state…",
+            Self::Coco => "Mask as COCO…",
+            Self::Csv => "Measurements as CSV…",
             Self::Mask => "Mask as PNG…",
             Self::Record => "Record as JSON…",
         }
+    }
+
+    /// Whether the file refers to a DICOM image and needs one.
+    pub const fn refers(self) -> bool {
+        matches!(self, Self::Segmentation | Self::Report | Self::Presentation)
     }
 }
 
@@ -55,13 +114,17 @@ pub enum Theme {
     Light,
 }
 
-/// Which frame of a file is meant.
+/// Which frame of a file, or which image of a folder, is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameChange {
     /// So many on, negative = back; held at the ends.
     Step(isize),
     /// This one, from 0; the last when there are fewer.
     To(usize),
+    /// The first of another series, so many on, negative = back.
+    Series(isize),
+    /// The first of this series, from 0.
+    ToSeries(usize),
 }
 
 /// One thing the user asked for.
@@ -87,6 +150,8 @@ pub enum Action {
     Export(ExportKind),
     /// Sends to or fetches from other programs of the network.
     Nodes(Box<super::nodes::Ask>),
+    /// Exports go without identity, or with it.
+    ExportIdentity,
     /// Ends the program.
     Quit,
 
@@ -105,9 +170,17 @@ pub enum Action {
     Size(f64),
     /// Swaps painting and erasing.
     SwapErase,
+    /// Changes how the tools draw: range of values, tolerance of the fill.
+    ToolOptions(Box<ToolOptions>),
 
     /// Shows a workspace.
     Workspace(Workspace),
+    /// Shows so many images side by side.
+    Layout(Layout),
+    /// Lets views go together, or each for itself.
+    Link(Link),
+    /// Keys and the list of series act on this image, 0 = the open case.
+    ActiveCell(usize),
     /// Fits the image.
     Fit,
     /// One image pixel to one screen pixel.
@@ -126,6 +199,8 @@ pub enum Action {
     Preset(usize),
     /// One of the image's own displays, in the order of [`crate::radiograph::Radiograph::displays`].
     FileWindow(usize),
+    /// Magnifies what lies under the pointer, or not.
+    Loupe,
     /// Shows or hides strokes, masks and points.
     Overlays,
     /// Shows the image before and after, and back.
@@ -134,6 +209,8 @@ pub enum Action {
     Identity,
     /// Left button windows instead of drawing, as in a PACS viewer.
     PacsButtons,
+    /// Shows or hides the list of series.
+    SeriesList,
     /// Whole screen and back.
     FullScreen,
     /// Light or dark.

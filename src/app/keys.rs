@@ -9,8 +9,10 @@ use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::action::{Action, ExportKind, FrameChange};
 use super::canvas::{Tool, VeilKind};
+use super::logic::grid::{Layout, Link};
 use super::session::Workspace;
-use crate::document::Layer;
+use crate::document::{Edit, Layer};
+use crate::geometry::FigureKind;
 
 /// A command that a key, a menu or the palette can give.
 #[derive(Clone, Copy)]
@@ -59,10 +61,34 @@ pub const COMMANDS: &[Command] = &[
     command("Tools", "hips", "Hip points", "H", || {
         Action::Tool(Tool::Hips)
     }),
-    command("Tools", "length", "Length", "M", || {
-        Action::Tool(Tool::Length)
+    command("Measure", "length", "Length", "M", || {
+        Action::Tool(Tool::Measure(FigureKind::Length))
     }),
-    command("Tools", "angle", "Angle", "A", || Action::Tool(Tool::Angle)),
+    command("Measure", "angle", "Angle", "A", || {
+        Action::Tool(Tool::Measure(FigureKind::Angle))
+    }),
+    command("Measure", "cobb", "Cobb angle", "Shift+A", || {
+        Action::Tool(Tool::Measure(FigureKind::Cobb))
+    }),
+    command("Measure", "circle", "Circle by three points", "C", || {
+        Action::Tool(Tool::Measure(FigureKind::Circle))
+    }),
+    command("Measure", "region", "Region, rectangle", "Shift+R", || {
+        Action::Tool(Tool::Measure(FigureKind::Rectangle))
+    }),
+    command("Measure", "oval", "Region, ellipse", "Shift+E", || {
+        Action::Tool(Tool::Measure(FigureKind::Ellipse))
+    }),
+    command("Measure", "freehand", "Region, freehand", "Shift+L", || {
+        Action::Tool(Tool::Measure(FigureKind::Freehand))
+    }),
+    command(
+        "Measure",
+        "clear-measures",
+        "Clear measurements",
+        "",
+        || Action::Edit(Box::new(Edit::ClearFigures)),
+    ),
     command("Tools", "select", "Select", "V", || {
         Action::Tool(Tool::Select)
     }),
@@ -82,11 +108,30 @@ pub const COMMANDS: &[Command] = &[
     command("View", "hips-workspace", "Hips workspace", "F2", || {
         Action::Workspace(Workspace::Hips)
     }),
+    command("View", "view-workspace", "View workspace", "F3", || {
+        Action::Workspace(Workspace::View)
+    }),
+    command("View", "one", "One image", "Ctrl+1", || {
+        Action::Layout(Layout::One)
+    }),
+    command("View", "two", "Two images side by side", "Ctrl+2", || {
+        Action::Layout(Layout::Two)
+    }),
+    command("View", "four", "Four images", "Ctrl+4", || {
+        Action::Layout(Layout::Four)
+    }),
+    command("View", "link-place", "Zoom and pan together", "", || {
+        Action::Link(Link::Place)
+    }),
+    command("View", "link-window", "Windows together", "", || {
+        Action::Link(Link::Window)
+    }),
     command("View", "fit", "Fit the image", "F", || Action::Fit),
     command("View", "one-to-one", "One to one", "1", || Action::OneToOne),
     command("View", "invert", "Invert", "I", || Action::Invert),
     command("View", "rotate", "Rotate", ".", || Action::Rotate),
     command("View", "flip", "Flip", ",", || Action::Flip),
+    command("View", "loupe", "Loupe", "Z", || Action::Loupe),
     command("View", "overlays", "Overlays", "O", || Action::Overlays),
     command("View", "before-after", "Before and after", "Tab", || {
         Action::BeforeAfter
@@ -112,6 +157,23 @@ pub const COMMANDS: &[Command] = &[
     }),
     command("View", "last-frame", "Last frame", "End", || {
         Action::Frame(FrameChange::To(usize::MAX))
+    }),
+    command(
+        "View",
+        "next-series",
+        "Next series",
+        "Ctrl+PageDown",
+        || Action::Frame(FrameChange::Series(1)),
+    ),
+    command(
+        "View",
+        "previous-series",
+        "Previous series",
+        "Ctrl+PageUp",
+        || Action::Frame(FrameChange::Series(-1)),
+    ),
+    command("View", "series", "List of series", "", || {
+        Action::SeriesList
     }),
     command("View", "window", "The image's own window", "Alt+0", || {
         Action::ResetWindow
@@ -190,6 +252,47 @@ pub const COMMANDS: &[Command] = &[
     command("File", "export-dicom", "Export DICOM…", "", || {
         Action::Export(ExportKind::Dicom)
     }),
+    command("File", "export-tiff", "Export TIFF…", "", || {
+        Action::Export(ExportKind::Tiff)
+    }),
+    command("File", "export-nifti", "Export NIfTI…", "", || {
+        Action::Export(ExportKind::Nifti)
+    }),
+    command(
+        "File",
+        "export-seg",
+        "Export the mask as DICOM Segmentation…",
+        "",
+        || Action::Export(ExportKind::Segmentation),
+    ),
+    command(
+        "File",
+        "export-sr",
+        "Export measurements as DICOM SR…",
+        "",
+        || Action::Export(ExportKind::Report),
+    ),
+    command(
+        "File",
+        "export-pr",
+        "Export the view as presentation state…",
+        "",
+        || Action::Export(ExportKind::Presentation),
+    ),
+    command(
+        "File",
+        "export-coco",
+        "Export the mask as COCO…",
+        "",
+        || Action::Export(ExportKind::Coco),
+    ),
+    command(
+        "File",
+        "export-csv",
+        "Export measurements as CSV…",
+        "",
+        || Action::Export(ExportKind::Csv),
+    ),
     command("File", "export-mask", "Export the mask…", "", || {
         Action::Export(ExportKind::Mask)
     }),
@@ -199,6 +302,13 @@ pub const COMMANDS: &[Command] = &[
     command("File", "nodes", "Send and fetch…", "", || {
         Action::Nodes(Box::new(super::nodes::Ask::Show))
     }),
+    command(
+        "File",
+        "export-nameless",
+        "Exports without identity",
+        "",
+        || Action::ExportIdentity,
+    ),
     command("File", "close", "Close the case", "Ctrl+W", || {
         Action::CloseCase
     }),

@@ -4,10 +4,11 @@
 
 use std::sync::Arc;
 
-use super::canvas::OverlayRaster;
+use super::canvas::{Measured, OverlayRaster};
 use crate::document::{Document, Layer, LayerRaster};
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
+use crate::radiograph::Radiograph;
 
 /// A layer as pixels, ready for the canvas.
 pub struct LayerPixels {
@@ -44,6 +45,42 @@ impl LayerPixels {
             self.overlay.dirty = None;
         }
         self.overlay.generation += 1;
+    }
+}
+
+/// The figures of the document with their numbers, measured once each.
+#[derive(Default)]
+pub struct Figures {
+    /// In the order of the document.
+    pub all: Vec<Measured>,
+    image: Option<Arc<Radiograph>>,
+}
+
+impl Figures {
+    /// Follows the document; what did not change keeps its numbers.
+    pub(super) fn update(&mut self, document: &Document) {
+        let image = document.image();
+        let same = self
+            .image
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, image));
+        let known = if same {
+            std::mem::take(&mut self.all)
+        } else {
+            Vec::new()
+        };
+        self.image = Some(Arc::clone(image));
+        self.all = document
+            .figures
+            .iter()
+            .map(|figure| {
+                known
+                    .iter()
+                    .find(|measured| Arc::ptr_eq(&measured.figure, figure))
+                    .cloned()
+                    .unwrap_or_else(|| Measured::new(Arc::clone(figure), image))
+            })
+            .collect();
     }
 }
 

@@ -329,6 +329,7 @@ impl App {
         let stage = &mut self.stage;
         // The view is lent to the canvases while everything else is only looked at.
         let mut view = std::mem::take(&mut self.session.view);
+        let mut views = std::mem::take(&mut self.session.beside.views);
         let shown = Shown {
             session: &self.session,
             settings: &self.settings,
@@ -354,6 +355,13 @@ impl App {
                 .resizable(false)
                 .show(ui, |ui| panel::rail::rail_ui(ui, &shown, actions));
             side_ui(ui, &shown, actions);
+            if panel::viewer::series::is_shown(&shown) {
+                egui::Panel::left("series")
+                    .frame(egui::Frame::new().fill(p.panel))
+                    .exact_size(panel::viewer::series::WIDTH)
+                    .resizable(false)
+                    .show(ui, |ui| panel::viewer::series::list_ui(ui, &shown, actions));
+            }
         }
         egui::CentralPanel::no_frame()
             .frame(egui::Frame::new().fill(p.ground))
@@ -378,6 +386,9 @@ impl App {
                     (Stage::Open(_), Workspace::Draw) => {
                         stage.draw_ui(ui, &shown, &mut view, actions);
                     }
+                    (Stage::Open(_), Workspace::View) => {
+                        stage.view_ui(ui, &shown, &mut view, &mut views, actions);
+                    }
                     (Stage::Open(_), Workspace::Hips) => {
                         stage.hips_ui(ui, &shown, &mut view, actions);
                     }
@@ -385,6 +396,7 @@ impl App {
             });
         panel::overlay::overlay_ui(ui, &shown, actions);
         self.session.view = view;
+        self.session.beside.views = views;
     }
 }
 
@@ -402,10 +414,12 @@ fn side_ui(ui: &mut egui::Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
                 .auto_shrink([false, false])
                 .show(ui, |ui| {
                     panel::overlay::hint_ui(ui, shown, next_hint(shown), actions);
+                    panel::viewer::brush::options_ui(ui, shown, actions);
                     if shown.session.workspace == Workspace::Draw {
                         panel::recipe::recipe_ui(ui, shown, actions);
                     }
                     panel::readouts::readouts_ui(ui, shown, actions);
+                    panel::viewer::measures::list_ui(ui, shown, actions);
                     ui.add_space(8.0);
                 });
         });

@@ -21,6 +21,10 @@ const RECENT: usize = 8;
 /// What is remembered between two starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of the window, each named"
+)]
 pub struct Settings {
     /// Version of the written form.
     pub version: u32,
@@ -34,6 +38,10 @@ pub struct Settings {
     pub dismissed: BTreeSet<String>,
     /// Whether identity is hidden at the start; true unless somebody chose otherwise.
     pub hide_identity: bool,
+    /// Whether exports leave identity behind.
+    pub export_nameless: bool,
+    /// Whether the series that are open are listed.
+    pub series_list: bool,
     /// Left button windows instead of drawing.
     pub pacs_buttons: bool,
     /// Width of the sketch pen, image pixels.
@@ -53,6 +61,8 @@ impl Default for Settings {
             keys: BTreeMap::new(),
             dismissed: BTreeSet::new(),
             hide_identity: true,
+            export_nameless: false,
+            series_list: true,
             pacs_buttons: false,
             pen_px: 3.0,
             brush_px: 24.0,

@@ -5,13 +5,12 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
 use super::{Common, report, say, say_json};
 use crate::job::{Error, ErrorKind};
-use crate::radiograph::write::{Deidentification, DeidentifyError, WriteError, deidentify};
+use crate::radiograph::write::{Deidentification, DeidentifyError, WriteError, deidentify, secret};
 
 /// Options of `deidentify`.
 #[derive(Clone, Debug, clap::Args)]
@@ -27,7 +26,7 @@ pub(super) struct Deidentify {
 
 /// De-identifies a file or every file of a folder; references between the files of one run hold.
 pub(super) fn run(options: &Deidentify, common: &Common) -> Result<ExitCode, Error> {
-    let salt = salt(&options.output);
+    let salt = secret();
     let mut removed = BTreeSet::new();
     let mut warnings = BTreeSet::new();
     let mut files = Vec::new();
@@ -109,20 +108,4 @@ fn one(from: &Path, to: &Path, salt: &[u8], force: bool) -> Result<Deidentificat
             Error::new(kind, error.to_string())
         }
     })
-}
-
-/// Bytes that nobody can guess later: of the clock, of the process, and of where its memory lies.
-pub(super) fn salt(output: &Path) -> Vec<u8> {
-    use std::hash::{BuildHasher as _, RandomState};
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_nanos());
-    // The keys of a hasher come from the system's source of random numbers.
-    let random = [0; 4].map(|_: u8| RandomState::new().hash_one(output));
-    let mut salt: Vec<u8> = random
-        .iter()
-        .flat_map(|number| number.to_le_bytes())
-        .collect();
-    salt.extend(now.to_le_bytes());
-    salt
 }

@@ -10,12 +10,13 @@ use serde_json::json;
 use super::generate::raster;
 use super::norberg::{points_for, read_points};
 use super::{Common, say, say_json};
+use crate::geometry::Figure;
 use crate::job::{Error, ErrorKind};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 use crate::radiograph::write::{
-    Annotation, HipReport, MeasuredAngle, Object, Segment, WriteError, coco, hips_csv, masks_csv,
-    write_object, write_whole,
+    HipReport, MeasuredAngle, Object, Segment, WriteError, coco, figure_annotations, figures_csv,
+    hip_annotations, hips_csv, masks_csv, write_object, write_whole,
 };
 use crate::radiograph::{self, DisplayWindow, Radiograph, WindowFunction};
 
@@ -38,6 +39,9 @@ pub(super) struct Export {
     /// Points of both hips: one object, or one under the image's file name.
     #[arg(long)]
     landmarks: Option<PathBuf>,
+    /// Figures to measure: a JSON list of `{"kind": "length", "points": [[x, y], …]}` in pixels.
+    #[arg(long)]
+    figures: Option<PathBuf>,
     /// Name of the model that placed the points or drew the masks; without it, a person did.
     #[arg(long)]
     algorithm: Option<String>,
@@ -57,13 +61,13 @@ pub(super) struct Export {
 pub(super) enum Form {
     /// DICOM Segmentation of the masks.
     Segmentation,
-    /// DICOM Comprehensive SR of the Norberg angles.
+    /// DICOM Comprehensive SR of Norberg angles and figures.
     Report,
     /// DICOM presentation state: window and points.
     Presentation,
     /// COCO JSON of the masks.
     Coco,
-    /// CSV of the hips where there are points, else of the masks.
+    /// CSV of the figures where there are any, else of the hips, else of the masks.
     Csv,
 }
 
@@ -77,6 +81,7 @@ pub(super) fn run(options: &Export, common: &Common) -> Result<ExitCode, Error> 
         .unwrap_or_default();
     let report = hips(options, &image)?;
     let segments = segments(options)?;
+    let figures = figures(options)?;
     let (force, path) = (options.force, &options.output);
     let text = |bytes: Result<Vec<u8>, String>| -> Result<(), Error> {
         let bytes = bytes.map_err(|what| Error::new(ErrorKind::Failed, what))?;
@@ -89,13 +94,18 @@ pub(super) fn run(options: &Export, common: &Common) -> Result<ExitCode, Error> 
             write_object(path, &image, &object, force).map_err(|error| written(&error))?;
         }
         Form::Report => {
-            let report = report.ok_or_else(|| missing("points", "--landmarks"))?;
-            let object = Object::Report(&report);
+            let any = report.is_some() || !figures.is_empty();
+            need(any, "points or figures", "--landmarks or --figures")?;
+            let object = Object::Measurements {
+                hips: report.as_ref(),
+                figures: &figures,
+            };
             write_object(path, &image, &object, force).map_err(|error| written(&error))?;
         }
         Form::Presentation => {
             let window = window(options, &image)?;
-            let annotations = report.as_ref().map(annotations).unwrap_or_default();
+            let mut annotations = report.as_ref().map(hip_annotations).unwrap_or_default();
+            annotations.extend(figure_annotations(&image, &figures));
             let object = Object::Presentation {
                 window: &window,
                 annotations: &annotations,
@@ -108,7 +118,9 @@ pub(super) fn run(options: &Export, common: &Common) -> Result<ExitCode, Error> 
             text(serde_json::to_vec(&document).map_err(|error| error.to_string()))?;
         }
         Form::Csv => {
-            if let Some(report) = &report {
+            if !figures.is_empty() {
+                text(figures_csv(&name, &image, &figures))?;
+            } else if let Some(report) = &report {
                 text(hips_csv(&name, &image, report))?;
             } else {
                 let options = "--landmarks or --mask";
@@ -168,6 +180,25 @@ fn segments(options: &Export) -> Result<Vec<Segment>, Error> {
         .collect()
 }
 
+fn figures(options: &Export) -> Result<Vec<Figure>, Error> {
+    let Some(path) = &options.figures else {
+        return Ok(Vec::new());
+    };
+    let unreadable = |what: String| {
+        Error::new(ErrorKind::Input, format!("no figures can be read ({what})")).at(path)
+    };
+    let text = std::fs::read(path).map_err(|error| unreadable(error.to_string()))?;
+    let figures: Vec<Figure> =
+        serde_json::from_slice(&text).map_err(|error| unreadable(error.to_string()))?;
+    match figures.iter().position(|figure| !figure.is_valid()) {
+        Some(number) => Err(unreadable(format!(
+            "number {} has points that do not fit its kind",
+            number + 1
+        ))),
+        None => Ok(figures),
+    }
+}
+
 fn hips(options: &Export, image: &Radiograph) -> Result<Option<HipReport>, Error> {
     let Some(path) = &options.landmarks else {
         return Ok(None);
@@ -216,27 +247,4 @@ fn window(options: &Export, image: &Radiograph) -> Result<DisplayWindow, Error> 
             "give center and width with a comma between, as 40,400; the width is at least 1",
         )
     })
-}
-
-/// Circles, rim points with their angles, and the line between the centres.
-fn annotations(report: &HipReport) -> Vec<Annotation> {
-    let landmarks = &report.landmarks;
-    let mut found = vec![Annotation::Lines(vec![
-        landmarks.left.center,
-        landmarks.right.center,
-    ])];
-    for (side, angle) in [(Side::Left, report.left), (Side::Right, report.right)] {
-        let hip = landmarks.hip(side);
-        found.push(Annotation::Circle {
-            center: hip.center,
-            radius: hip.radius,
-        });
-        found.push(Annotation::Point {
-            at: hip.rim,
-            label: angle
-                .map(|a| format!("{:.1} deg", a.degrees))
-                .unwrap_or_default(),
-        });
-    }
-    found
 }

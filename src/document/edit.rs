@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Document, Layer, Mark, Note};
-use crate::geometry::Point;
+use crate::geometry::{Figure, Point};
 use crate::grid::Grid;
 use crate::landmarks::{HipLandmarks, HipPoint, Side};
 use crate::radiograph::{Margins, Radiograph};
@@ -45,6 +45,14 @@ pub enum Edit {
         /// Where to, image pixels.
         to: Point,
     },
+    /// Adds a figure drawn to measure.
+    AddFigure(Arc<Figure>),
+    /// Puts another figure in the place of the one at this index: a point was moved.
+    SetFigure(usize, Arc<Figure>),
+    /// Removes the figure at this index.
+    RemoveFigure(usize),
+    /// Removes all figures.
+    ClearFigures,
     /// Adds a note.
     AddNote(Note),
     /// Removes the note at this index.
@@ -61,7 +69,7 @@ pub enum EditError {
     /// There is no mark or note with this index.
     #[error("there is no {what} number {index}")]
     NoSuch {
-        /// `mark` or `note`.
+        /// `mark`, `figure` or `note`.
         what: &'static str,
         /// The index asked for.
         index: usize,
@@ -131,6 +139,27 @@ impl Document {
                 let landmarks = self.landmarks.ok_or(EditError::NoLandmarks)?;
                 self.landmarks = Some(landmarks.with_point(*side, *point, *to));
             }
+            Edit::AddFigure(figure) => {
+                self.figures.push(usable(figure)?);
+            }
+            Edit::SetFigure(index, figure) => {
+                let figure = usable(figure)?;
+                *self.figures.get_mut(*index).ok_or(EditError::NoSuch {
+                    what: "figure",
+                    index: *index,
+                })? = figure;
+            }
+            Edit::RemoveFigure(index) => {
+                let index = *index;
+                if index >= self.figures.len() {
+                    return Err(EditError::NoSuch {
+                        what: "figure",
+                        index,
+                    });
+                }
+                self.figures.remove(index);
+            }
+            Edit::ClearFigures => self.figures.clear(),
             Edit::AddNote(note) => {
                 if !note.at.is_finite() {
                     return Err(EditError::NotANumber("note"));
@@ -187,6 +216,14 @@ impl Document {
             self.landmarks = accepted.landmarks;
         }
         Ok(())
+    }
+}
+
+fn usable(figure: &Arc<Figure>) -> Result<Arc<Figure>, EditError> {
+    if figure.is_valid() {
+        Ok(Arc::clone(figure))
+    } else {
+        Err(EditError::NotANumber("figure"))
     }
 }
 

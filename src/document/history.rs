@@ -128,7 +128,7 @@ impl History {
     }
 }
 
-/// Whether `next` moves the same point as `last`.
+/// Whether `next` moves the same point or figure as `last`.
 fn continues(last: &Edit, next: &Edit) -> bool {
     match (last, next) {
         (
@@ -139,6 +139,7 @@ fn continues(last: &Edit, next: &Edit) -> bool {
                 ..
             },
         ) => side == next_side && point == next_point,
+        (Edit::SetFigure(index, _), Edit::SetFigure(next_index, _)) => index == next_index,
         _ => false,
     }
 }
@@ -162,6 +163,10 @@ pub fn step_name(edit: &Edit) -> &'static str {
         Edit::SetLandmarks(Some(_)) => "place hip points",
         Edit::SetLandmarks(None) => "remove hip points",
         Edit::MoveLandmark { .. } => "move hip point",
+        Edit::AddFigure(_) => "measurement",
+        Edit::SetFigure(..) => "move measurement",
+        Edit::RemoveFigure(_) => "remove measurement",
+        Edit::ClearFigures => "clear measurements",
         Edit::AddNote(_) => "note",
         Edit::RemoveNote(_) => "remove note",
         Edit::Accept(_) => "accept result",

@@ -15,6 +15,7 @@ pub mod stroke;
 
 use std::sync::Arc;
 
+use crate::geometry::Figure;
 use crate::grid::Grid;
 use crate::landmarks::HipLandmarks;
 use crate::radiograph::Radiograph;
@@ -35,6 +36,8 @@ pub struct Document {
     pub marks: Vec<Arc<Mark>>,
     /// Hip points, found or dragged.
     pub landmarks: Option<HipLandmarks>,
+    /// Figures drawn to measure, in the order they were made.
+    pub figures: Vec<Arc<Figure>>,
     /// Notes pinned to the image.
     pub notes: Vec<Note>,
     /// Accepted results, oldest first; the last one is the image shown and worked on.
@@ -48,6 +51,7 @@ impl Document {
             original: radiograph,
             marks: Vec::new(),
             landmarks: None,
+            figures: Vec::new(),
             notes: Vec::new(),
             accepted: Vec::new(),
         }

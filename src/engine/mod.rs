@@ -16,8 +16,7 @@ use crate::network::device::{Place, Wanted, is_device_failure};
 use crate::network::folder::{self, DiffusionConfig, ModelError, ModelFolder, Task};
 use crate::synthesis::{
     ControlModel, Generator, HipDetailModel, HipModel, ReaderModel, Readers, generate, read_hips,
-    read_kind,
-    read_saliency,
+    read_kind, read_saliency,
 };
 use crate::training;
 

@@ -4,6 +4,8 @@
 //! effective acetabular rim. Computed in millimetres where the spacing is known, because an anisotropic pixel
 //! changes an angle; invariant under rotation, reflection and uniform scale.
 
+pub use crate::geometry::angle_degrees;
+
 use crate::geometry::Point;
 use crate::landmarks::{Hip, HipLandmarks, Side};
 
@@ -20,23 +22,6 @@ pub fn norberg_degrees(
         Side::Right => (&landmarks.right, &landmarks.left),
     };
     angle_degrees(hip.center, other.center, hip.rim, spacing_mm)
-}
-
-/// The angle at `vertex` between the directions to `a` and `b`, degrees, 0–180.
-pub fn angle_degrees(
-    vertex: Point,
-    a: Point,
-    b: Point,
-    spacing_mm: Option<[f64; 2]>,
-) -> Option<f64> {
-    let [row, column] = spacing_mm.unwrap_or([1.0, 1.0]);
-    let u = (a - vertex).scaled(column, row);
-    let v = (b - vertex).scaled(column, row);
-    if u.length() <= 0.0 || v.length() <= 0.0 {
-        return None;
-    }
-    let degrees = u.cross(v).abs().atan2(u.dot(v)).to_degrees();
-    degrees.is_finite().then_some(degrees)
 }
 
 /// What makes an angle doubtful, for a person; empty when nothing does.

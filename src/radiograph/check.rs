@@ -3,7 +3,7 @@
 //! Separate because it is the same promise for every format: the values, the synthetic mark, or an error.
 
 use super::dicom::{presented, report_numbers};
-use super::write::{HipReport, Object, Segment};
+use super::write::{Object, Segment, reported};
 use super::{FileKind, ModalityTransform, Pixels, Radiograph, open_bytes};
 
 /// Reads the image in `bytes` and compares it with what was to be written.
@@ -68,7 +68,8 @@ fn same_values(a: &Pixels, b: &Pixels) -> bool {
 pub(super) fn object(bytes: &[u8], image: &Radiograph, object: &Object<'_>) -> Result<(), String> {
     match object {
         Object::Segmentation(segments) => masks(bytes, segments),
-        Object::Report(report) => numbers(bytes, report),
+        Object::Report(report) => numbers(bytes, &reported(image, Some(report), &[])),
+        Object::Measurements { hips, figures } => numbers(bytes, &reported(image, *hips, figures)),
         Object::Presentation { window, .. } => {
             let back = presented(bytes.to_vec()).map_err(|e| differs(&e.to_string()))?;
             let near = |a: f64, b: f64| (a - b).abs() <= b.abs() * 1.0e-9 + 1.0e-9;
@@ -105,26 +106,18 @@ fn masks(bytes: &[u8], segments: &[Segment]) -> Result<(), String> {
     Ok(())
 }
 
-fn numbers(bytes: &[u8], report: &HipReport) -> Result<(), String> {
+fn numbers(bytes: &[u8], wanted: &[(&str, f64)]) -> Result<(), String> {
     let back = report_numbers(bytes.to_vec()).map_err(|e| differs(&e.to_string()))?;
-    let angles: Vec<f64> = back
-        .iter()
-        .filter(|(name, _)| name == "NORBERG")
-        .map(|(_, value)| *value)
-        .collect();
-    let wanted: Vec<f64> = [report.right, report.left]
-        .iter()
-        .flatten()
-        .map(|angle| angle.degrees)
-        .collect();
-    let same = angles.len() == wanted.len()
-        && angles
+    // A decimal string has 16 characters: twelve digits behind the point at most.
+    let near = |a: f64, b: f64| (a - b).abs() <= b.abs() * 1.0e-9 + 1.0e-9;
+    let same = back.len() == wanted.len()
+        && back
             .iter()
-            .zip(&wanted)
-            .all(|(a, b)| (a - b).abs() < 1.0e-9);
+            .zip(wanted)
+            .all(|((name, value), (wanted, number))| name == wanted && near(*value, *number));
     if same {
         Ok(())
     } else {
-        Err(differs("other angles"))
+        Err(differs("other numbers"))
     }
 }

@@ -14,6 +14,7 @@ mod luminance;
 mod open;
 mod pixels;
 mod raster;
+mod readings;
 pub mod series;
 mod volume;
 mod window;
@@ -36,6 +37,7 @@ pub use open::{
 };
 pub use pixels::Pixels;
 pub use raster::SYNTHETIC_KEYWORD;
+pub use readings::{Quantity, Reading, Readings, Unit};
 pub use window::{DisplayWindow, VoiTable, WindowFunction};
 
 /// Where the millimetres a pixel came from, and so how far a length can be trusted (DICOM PS3.3 10.7.1.3).

@@ -39,6 +39,9 @@ pub struct Place {
     pub position_mm: Option<[f64; 3]>,
     /// Image Orientation (Patient) (0020,0037): unit vectors of rows and columns.
     pub directions: Option<[f64; 6]>,
+    /// Frame, from 0, and frames of its own file, where it was read as one of a stack.
+    #[serde(default)]
+    pub own_frame: Option<(usize, usize)>,
 }
 
 impl Place {

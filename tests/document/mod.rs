@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use radcanvas::document::{
     Accepted, Document, Edit, Layer, Mark, Note, Operation, Shape, StrokePoint,
 };
-use radcanvas::geometry::{PixelRect, Point};
+use radcanvas::geometry::{Figure, FigureKind, PixelRect, Point};
 use radcanvas::grid::Grid;
 use radcanvas::landmarks::{Hip, HipLandmarks, HipPoint, Side};
 use radcanvas::radiograph::{Pixels, Radiograph, SyntheticMark};
@@ -119,6 +119,22 @@ fn any_mark() -> impl Strategy<Value = Mark> {
     (layer, operation, shape()).prop_map(|(layer, operation, shape)| mark(layer, operation, shape))
 }
 
+/// Figures with the points of their kind, or one too many.
+fn any_figure() -> impl Strategy<Value = Arc<Figure>> {
+    (
+        0..FigureKind::ALL.len(),
+        prop::collection::vec(point(), 5),
+        any::<bool>(),
+    )
+        .prop_map(|(kind, mut points, whole)| {
+            let kind = FigureKind::ALL[kind];
+            if whole {
+                points.truncate(kind.points().unwrap_or(5));
+            }
+            Arc::new(Figure { kind, points })
+        })
+}
+
 /// Any edit, some of which do not fit the document.
 fn edit() -> impl Strategy<Value = Edit> {
     let layer = prop_oneof![Just(Layer::Mask), Just(Layer::Sketch)];
@@ -135,5 +151,9 @@ fn edit() -> impl Strategy<Value = Edit> {
         1 => point().prop_map(|at| Edit::AddNote(Note { at, text: "spur?\n".to_owned() })),
         1 => (0..2_usize).prop_map(Edit::RemoveNote),
         1 => any::<u8>().prop_map(accepted),
+        2 => any_figure().prop_map(Edit::AddFigure),
+        1 => (0..3_usize, any_figure()).prop_map(|(index, figure)| Edit::SetFigure(index, figure)),
+        1 => (0..3_usize).prop_map(Edit::RemoveFigure),
+        1 => Just(Edit::ClearFigures),
     ]
 }

@@ -184,32 +184,67 @@ impl DraftRaster {
         let along = b.at - a.at;
         let square = along.dot(along);
         let soft = if smooth { 0.5 } else { 0.0 };
+        let cover_at = |px: i64, py: i64| {
+            let from_a = Point::new(px as f64, py as f64) - a.at;
+            let t = if square > 0.0 {
+                (from_a.dot(along) / square).clamp(0.0, 1.0)
+            } else {
+                0.0
+            };
+            let off = from_a - along * t;
+            let radius = ra + (rb - ra) * t;
+            let square_off = off.dot(off);
+            // Most pixels are wholly in or out, which needs no root.
+            if square_off <= (radius - soft).max(0.0).powi(2) {
+                255
+            } else if !smooth || square_off >= (radius + soft).powi(2) {
+                0
+            } else {
+                (255.0 * (radius + 0.5 - square_off.sqrt()).clamp(0.0, 1.0)).round() as u8
+            }
+        };
         for py in rect.y..rect.bottom() {
             let row = self.grid.row_mut(py as usize);
             let cells = &mut row[rect.x as usize..rect.right() as usize];
-            for (px, cell) in (rect.x..).zip(cells) {
-                let from_a = Point::new(px as f64, py as f64) - a.at;
-                let t = if square > 0.0 {
-                    (from_a.dot(along) / square).clamp(0.0, 1.0)
-                } else {
-                    0.0
-                };
-                let off = from_a - along * t;
-                let radius = ra + (rb - ra) * t;
-                let square_off = off.dot(off);
-                // Most pixels are wholly in or out, which needs no root.
-                let cover = if square_off <= (radius - soft).max(0.0).powi(2) {
-                    255
-                } else if !smooth || square_off >= (radius + soft).powi(2) {
-                    0
-                } else {
-                    (255.0 * (radius + 0.5 - square_off.sqrt()).clamp(0.0, 1.0)).round() as u8
-                };
+            // Between its two edges a row is covered. A notch where the width changes steeply is filled too: this raster is
+            // for the eye, and the document's own is drawn anew.
+            let mut covered = cells.len();
+            for (index, (px, cell)) in (rect.x..).zip(cells.iter_mut()).enumerate() {
+                let cover = cover_at(px, py);
                 *cell = (*cell).max(cover);
+                if cover == 255 {
+                    covered = index;
+                    break;
+                }
+            }
+            let mut end = cells.len();
+            while end > covered + 1 {
+                let cover = cover_at(rect.x + end as i64 - 1, py);
+                if cover == 255 {
+                    break;
+                }
+                end -= 1;
+                cells[end] = cells[end].max(cover);
+            }
+            if covered < end {
+                cells[covered..end].fill(255);
             }
         }
         self.pending = self.pending.union(rect);
         self.touched = self.touched.union(rect);
         rect
+    }
+
+    /// Takes away what does not belong, inside `rect`.
+    pub fn keep(&mut self, rect: PixelRect, belongs: impl Fn(usize, usize) -> bool) {
+        let rect = rect.intersection(self.grid.bounds());
+        for y in rect.y as usize..rect.bottom() as usize {
+            let columns = rect.x as usize..rect.right() as usize;
+            for (x, cell) in columns.clone().zip(&mut self.grid.row_mut(y)[columns]) {
+                if *cell != 0 && !belongs(x, y) {
+                    *cell = 0;
+                }
+            }
+        }
     }
 }

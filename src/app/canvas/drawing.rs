@@ -1,4 +1,4 @@
-//! What is drawn over the image with egui's painter: cursor, outline drafts, hips, measures, corners, slider, badge.
+//! What is drawn over the image with egui's painter: cursor, outline drafts, hips, corners, slider, badge.
 //!
 //! Separate from the widget because everything here is a function of borrowed state and changes nothing.
 
@@ -8,7 +8,7 @@ use super::view::position_of;
 use super::{Scene, Tool, palette};
 use crate::geometry::{Affine, Point};
 use crate::landmarks::{HipLandmarks, Side};
-use crate::measure::norberg::{angle_degrees, norberg_degrees};
+use crate::measure::norberg::norberg_degrees;
 use crate::radiograph::Radiograph;
 
 /// Where things are drawn: a painter and the way from the image to the screen.
@@ -28,7 +28,7 @@ impl Sheet<'_> {
     }
 
     /// A line on a dark halo.
-    fn line(&self, points: &[Pos2], width: f32, color: Color32) {
+    pub(super) fn line(&self, points: &[Pos2], width: f32, color: Color32) {
         let halo = Stroke::new(width + 2.0, palette::HALO);
         self.painter.add(Shape::line(points.to_vec(), halo));
         let stroke = Stroke::new(width, color);
@@ -167,7 +167,7 @@ impl Sheet<'_> {
             let hip = landmarks.hip(side);
             let color = color_of(side);
             let other = if side == Side::Left { right } else { left };
-            self.line(&[self.at(hip.center), self.at(hip.rim)], 1.5, color);
+            self.side_line(&[self.at(hip.center), self.at(hip.rim)], side);
             let radius = self.points(hip.radius);
             let center = self.at(hip.center);
             self.painter
@@ -177,7 +177,7 @@ impl Sheet<'_> {
             self.handle(center, side);
             self.handle(self.at(hip.rim), side);
             let arc = self.arc(hip.center, other, hip.rim, 0.6 * hip.radius);
-            self.line(&arc, 1.5, color);
+            self.side_line(&arc, side);
             let spacing = spacing_of(scene.image);
             let letter = if side == Side::Left { "L" } else { "R" };
             let angle = norberg_degrees(landmarks, side, spacing)
@@ -212,6 +212,21 @@ impl Sheet<'_> {
         }
     }
 
+    /// A line of one hip: unbroken on the patient's right, dashed on the left.
+    fn side_line(&self, points: &[Pos2], side: Side) {
+        let color = color_of(side);
+        match side {
+            Side::Right => self.line(points, 1.5, color),
+            Side::Left => {
+                let halo = Stroke::new(3.5, palette::HALO);
+                self.painter.add(Shape::line(points.to_vec(), halo));
+                let stroke = Stroke::new(1.5, color);
+                self.painter
+                    .extend(Shape::dashed_line(points, stroke, 6.0, 3.0));
+            }
+        }
+    }
+
     /// A handle: round on the patient's right, square on the left.
     fn handle(&self, at: Pos2, side: Side) {
         let color = color_of(side);
@@ -226,7 +241,7 @@ impl Sheet<'_> {
     }
 
     /// The arc at `vertex` from the direction of `a` to that of `b`, `radius_px` image pixels away.
-    fn arc(&self, vertex: Point, a: Point, b: Point, radius_px: f64) -> Vec<Pos2> {
+    pub(super) fn arc(&self, vertex: Point, a: Point, b: Point, radius_px: f64) -> Vec<Pos2> {
         let (u, v) = (a - vertex, b - vertex);
         let start = u.y.atan2(u.x);
         let turn = u.cross(v).atan2(u.dot(v));
@@ -238,50 +253,18 @@ impl Sheet<'_> {
             .collect()
     }
 
-    /// A distance or an angle, with its unit and how far it can be trusted.
-    pub(super) fn measure(&self, image: &Radiograph, points: &[Point]) {
-        let screen: Vec<Pos2> = points.iter().map(|p| self.at(*p)).collect();
-        self.line(&screen, 1.5, palette::LANDMARK);
-        for at in &screen {
-            self.painter.circle_filled(*at, 3.5, palette::HALO);
-            self.painter.circle_filled(*at, 2.5, palette::LANDMARK);
-        }
-        let (text, at) = match (points, screen.as_slice()) {
-            ([a, b], [_, end]) => (length_text(image, *a, *b), *end),
-            ([a, vertex, b], [_, corner, _]) => {
-                let radius = 0.3 * a.distance(*vertex).min(b.distance(*vertex));
-                let arc = self.arc(*vertex, *a, *b, radius);
-                self.line(&arc, 1.5, palette::LANDMARK);
-                let angle = angle_degrees(*vertex, *a, *b, spacing_of(image));
-                let text = angle.map_or_else(|| "–".to_owned(), |angle| format!("{angle:.1}°"));
-                (text, *corner)
-            }
-            _ => return,
-        };
-        let at = at + vec2(10.0, -6.0);
-        self.text(at, Align2::LEFT_BOTTOM, &text, 13.0, palette::LANDMARK);
-    }
-}
-
-/// A length for a person: `182 px · 25.5 mm (calibrated)`, or pixels alone where the spacing is unknown.
-pub fn length_text(image: &Radiograph, a: Point, b: Point) -> String {
-    let pixels = a.distance(b);
-    match &image.spacing {
-        Some(spacing) => {
-            let mm = (b - a).scaled(spacing.column_mm, spacing.row_mm).length();
-            let label = spacing.source.label();
-            format!("{pixels:.0} px · {mm:.1} mm ({label})")
-        }
-        None => format!("{pixels:.0} px (not calibrated)"),
+    /// How wide a line of text will be, points.
+    pub(super) fn width_of(&self, text: &str, size: f32) -> f32 {
+        let font = FontId::proportional(size);
+        let color = palette::TEXT;
+        let galley = self.painter.layout_no_wrap(text.to_owned(), font, color);
+        galley.size().x
     }
 }
 
 /// `[row, column]` millimetres a pixel.
 fn spacing_of(image: &Radiograph) -> Option<[f64; 2]> {
-    image
-        .spacing
-        .as_ref()
-        .map(|spacing| [spacing.row_mm, spacing.column_mm])
+    image.spacing.map(|_| image.scale())
 }
 
 fn color_of(side: Side) -> Color32 {

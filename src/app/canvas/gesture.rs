@@ -5,7 +5,8 @@
 use egui::{Pos2, Vec2};
 
 use super::draft::Draft;
-use crate::geometry::{Affine, Point};
+use super::measures::FigurePart;
+use crate::geometry::{Affine, Figure, Point};
 use crate::landmarks::{HipLandmarks, HipPoint, Side};
 use crate::radiograph::DisplayWindow;
 
@@ -83,8 +84,21 @@ pub enum Gesture {
         /// Where the point is now.
         to: Point,
     },
-    /// A measure is drawn: its last point follows the pointer.
+    /// A figure is drawn: its last point follows the pointer.
     Measure,
+    /// A figure is moved, as a whole or by one of its points.
+    Figure {
+        /// Which.
+        index: usize,
+        /// The part that is held.
+        part: FigurePart,
+        /// What it was before.
+        before: Figure,
+        /// Where the pointer went down, image pixels.
+        from: Point,
+        /// Where it is now; absent before it moved.
+        to: Option<Point>,
+    },
 }
 
 /// The gesture and the button that holds it: other buttons change nothing until it goes up.

@@ -9,6 +9,7 @@ mod draft;
 mod drawing;
 pub mod gesture;
 pub mod gpu;
+pub mod measures;
 pub mod palette;
 pub mod pyramid;
 mod scene;
@@ -17,7 +18,7 @@ pub mod view;
 mod widget;
 
 pub use draft::{Draft, DraftRaster};
-pub use drawing::length_text;
+pub use measures::Measured;
 pub use scene::{CanvasEvent, OverlayRaster, Scene, Tool, ToolOptions};
 pub use veil::{Veil, VeilKind, color_of, number};
 pub use view::{ColorMap, View};

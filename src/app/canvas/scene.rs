@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
+use super::Measured;
 use crate::document::{Layer, Mark};
-use crate::geometry::{PixelRect, Point};
+use crate::geometry::{Figure, FigureKind, PixelRect, Point};
 use crate::grid::Grid;
 use crate::landmarks::{HipLandmarks, HipPoint, Side};
 use crate::radiograph::{Margins, Radiograph};
@@ -44,11 +45,9 @@ pub enum Tool {
     Fill,
     /// Hip points: drag centers, rims and radii.
     Hips,
-    /// Distance between two points.
-    Length,
-    /// Angle of three points.
-    Angle,
-    /// Moves the image.
+    /// Draws a figure that measures.
+    Measure(FigureKind),
+    /// Moves the image, and takes hold of what is drawn on it.
     Select,
     /// Drags the edges of the canvas outward.
     Bounds,
@@ -75,6 +74,17 @@ pub struct ToolOptions {
     pub erase: bool,
     /// How far stored values may lie from the one clicked, as a fraction of the window width, 0–1.
     pub fill_tolerance: f64,
+    /// Strokes take only pixels whose modality value lies between these two; absent = all.
+    pub range: Option<[f64; 2]>,
+}
+
+impl ToolOptions {
+    /// Whether a stroke may take a pixel of this modality value.
+    pub fn takes(&self, value: Option<f64>) -> bool {
+        self.range.is_none_or(|[low, high]| {
+            value.is_some_and(|v| v >= low.min(high) && v <= high.max(low))
+        })
+    }
 }
 
 impl Default for ToolOptions {
@@ -85,6 +95,7 @@ impl Default for ToolOptions {
             smoothing: 0.0,
             erase: false,
             fill_tolerance: 0.1,
+            range: None,
         }
     }
 }
@@ -122,6 +133,12 @@ pub struct Scene<'a> {
     pub intervals: Option<[[f64; 2]; 2]>,
     /// Whether the construction of the hips is drawn.
     pub show_hips: bool,
+    /// Figures drawn to measure.
+    pub figures: &'a [Measured],
+    /// The figure that is chosen.
+    pub chosen: Option<usize>,
+    /// Whether what lies under the pointer is magnified.
+    pub loupe: bool,
     /// What the left button does.
     pub tool: Tool,
     /// How the tools draw.
@@ -165,6 +182,21 @@ pub enum CanvasEvent {
     PlaceLandmarks(Point),
     /// A hip drag was canceled: the points are as they were before it.
     RestoreLandmarks(HipLandmarks),
+    /// A figure was finished.
+    Figure(Figure),
+    /// A figure was chosen, or none.
+    ChooseFigure(Option<usize>),
+    /// A figure was dragged, as a whole or by one of its points; `done` when the button went up.
+    MoveFigure {
+        /// Which.
+        index: usize,
+        /// What it is now.
+        figure: Figure,
+        /// Whether the drag ended.
+        done: bool,
+    },
+    /// A drag of a figure was canceled: it is as it was before.
+    RestoreFigure,
     /// The pointer is at this image point, or has left.
     PointerAt(Option<Point>),
     /// The draft grew.

@@ -3,8 +3,10 @@
 //! Separate from the logic because none of it may make the window wait: each function here is the work of a task.
 
 mod export;
+mod gather;
 
-pub use export::export;
+pub use export::{Exporting, export};
+pub use gather::{Gathered, SeriesEntry, gather, thumbnail};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,14 +14,14 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::demo::Recording;
-use super::layers::LayerPixels;
+use super::layers::{Figures, LayerPixels};
 use crate::document::project::{Project, ProjectError};
 use crate::document::{Document, Edit, EditError, History, Layer};
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, HipReading, Mode, Sex};
 use crate::landmarks::HipLandmarks;
 use crate::radiograph::{
-    ImageFile, Preview, Radiograph, ReadError, Spacing, SpacingSource, SyntheticMark, open, read,
+    Preview, Radiograph, ReadError, Spacing, SpacingSource, SyntheticMark, read,
 };
 
 /// A bundled case, as its folder describes it (`case.json`).
@@ -122,8 +124,8 @@ pub struct Loaded {
     pub kind: String,
     /// What was opened.
     pub path: Option<PathBuf>,
-    /// The file itself, when it has several frames.
-    pub stack: Option<Arc<ImageFile>>,
+    /// Everything that was opened with it, when that is more than one image.
+    pub stack: Option<Gathered>,
     /// Facts of a bundled case.
     pub facts: Option<CaseFacts>,
     /// Recorded strokes of a bundled case.
@@ -150,6 +152,8 @@ pub struct Open {
     pub mask: LayerPixels,
     /// The kind that the reader takes it for and how sure it is; absent where the file says, or the person.
     pub guess: Option<(String, f64)>,
+    /// The figures with their numbers.
+    pub figures: Figures,
     /// What the network last read, to know the intervals of its points.
     pub reading: Option<HipReading>,
     /// Recorded strokes of a bundled case.
@@ -171,6 +175,7 @@ impl Open {
             sketch: LayerPixels::new(Layer::Sketch, width, height),
             mask: LayerPixels::new(Layer::Mask, width, height),
             guess: None,
+            figures: Figures::default(),
             reading: None,
             recording: loaded.recording,
             project_folder: loaded.project_folder,
@@ -200,6 +205,7 @@ impl Open {
         let document = self.work.history().document();
         self.sketch.update(document);
         self.mask.update(document);
+        self.figures.update(document);
     }
 }
 
@@ -225,7 +231,11 @@ fn image(path: &Path) -> Result<Radiograph, Error> {
 
 /// One image of a file, ready for the stage.
 pub(super) fn loaded(radiograph: Radiograph, file: &Path, keep: Option<&Path>) -> Loaded {
-    let title = file
+    // Of a series it is the image's own file that is shown, not the folder.
+    let own = radiograph.source.path.clone();
+    let title = own
+        .as_deref()
+        .unwrap_or(file)
         .file_stem()
         .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     Loaded {
@@ -244,7 +254,7 @@ pub(super) fn loaded(radiograph: Radiograph, file: &Path, keep: Option<&Path>) -
 /// Pixels of the longer side of a preview: about those that a canvas has.
 const PREVIEW_SIDE: usize = 1000;
 
-/// Opens a file, a project folder, a bundled case or the first image of a folder; the work of a task.
+/// Opens a file, a folder as its series, a project folder or a bundled case; the work of a task.
 ///
 /// `keep` is the folder for the journals of unsaved work; without it nothing is kept. Where the image takes its time, a
 /// picture of it is shown by `show` first.
@@ -255,21 +265,19 @@ pub fn load(path: &Path, keep: Option<&Path>, show: &dyn Fn(Preview)) -> Result<
     if path.join("case.json").is_file() {
         return case(path, keep);
     }
-    let file = if path.is_dir() {
-        first_image(path)?
-    } else {
-        path.to_owned()
+    let gathered = gather(path)?;
+    let Some(first) = gathered.series.get(gathered.first) else {
+        return Err(unreadable(path, "there is no image"));
     };
-    let opened = open(&file).map_err(refused)?;
-    if let Some(preview) = opened.preview(0, PREVIEW_SIDE) {
+    if let Some(preview) = first.file.preview(0, PREVIEW_SIDE) {
         show(preview);
     }
-    let radiograph = opened.frame(0).map_err(refused)?;
-    let several = opened.frames() > 1;
-    Ok(Loaded {
-        stack: several.then(|| Arc::new(opened)),
-        ..loaded(radiograph, &file, keep)
-    })
+    let radiograph = first.file.frame(0).map_err(refused)?;
+    let several = gathered.series.len() > 1 || first.file.frames() > 1;
+    let mut loaded = loaded(radiograph, path, keep);
+    loaded.notes.extend(gathered.notes.iter().cloned());
+    loaded.stack = several.then_some(gathered);
+    Ok(loaded)
 }
 
 /// A kind of image where the file says so; a name or a guess from pixels is not enough.
@@ -301,25 +309,6 @@ pub fn restore(path: &Path, folder: Option<PathBuf>) -> Result<Loaded, Error> {
         project_folder: folder,
         work: Work::Kept(Box::new(project)),
         notes,
-    })
-}
-
-fn first_image(folder: &Path) -> Result<PathBuf, Error> {
-    let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, error))?;
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.is_file())
-        .collect();
-    files.sort();
-    let known = |path: &&PathBuf| {
-        path.extension().is_none_or(|ending| {
-            let ending = ending.to_string_lossy().to_lowercase();
-            ["dcm", "dicom", "png", "tif", "tiff", "jpg", "jpeg"].contains(&ending.as_str())
-        })
-    };
-    files.iter().find(known).cloned().ok_or_else(|| {
-        unreadable(folder, "the folder holds no image")
-            .remedy("open a DICOM, PNG, TIFF or JPEG file")
     })
 }
 

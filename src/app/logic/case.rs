@@ -115,6 +115,8 @@ impl App {
         session.stage = Stage::Open(Box::new(Open::new(loaded)));
         stack_of(session, &mut self.tasks, file);
         session.recipe_revision += 1;
+        self.fill_cells();
+        let session = &mut self.session;
         let has_points = session
             .open()
             .is_some_and(|open| open.document().landmarks.is_some());
@@ -134,6 +136,9 @@ impl App {
         self.session.shown = None;
         self.session.before = false;
         self.tasks.frame = None;
+        self.tasks.picture = None;
+        self.clear_cells();
+        self.session.measures.chosen = None;
         let stack = self.session.stack.take();
         let parked = stack.into_iter().flat_map(Stack::into_parked);
         let stage = std::mem::replace(&mut self.session.stage, Stage::Empty);

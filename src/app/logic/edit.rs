@@ -56,7 +56,9 @@ impl App {
                     // Whoever draws wants to see what the drawing does.
                     self.session.shown = None;
                 }
-                self.edit(Edit::AddMark(Arc::new(mark)), false);
+                if let Some(mark) = self.in_range(mark) {
+                    self.edit(Edit::AddMark(Arc::new(mark)), false);
+                }
             }
             CanvasEvent::Fill { at } => self.fill(layer, at),
             CanvasEvent::MoveLandmark {
@@ -84,6 +86,10 @@ impl App {
                 }
             }
             CanvasEvent::PlaceLandmarks(at) => self.place_hips(Some(at)),
+            CanvasEvent::Figure(_)
+            | CanvasEvent::ChooseFigure(_)
+            | CanvasEvent::MoveFigure { .. }
+            | CanvasEvent::RestoreFigure => self.measure(event),
             CanvasEvent::PointerAt(at) => self.session.probe = at,
             CanvasEvent::SplitMoved(split) => self.session.split = split.clamp(0.0, 1.0),
             CanvasEvent::Extend(margins) => self.extend(margins),

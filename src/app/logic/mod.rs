@@ -3,12 +3,18 @@
 
 mod case;
 mod edit;
+mod exports;
 pub(crate) mod frames;
+pub(crate) mod grid;
+pub(crate) mod measures;
 pub(crate) mod tasks;
 mod trials;
 pub(crate) mod veil;
 mod work;
 
+pub(crate) use exports::no_export;
+
+use self::grid::Link;
 use super::App;
 use super::action::{Action, Theme};
 use super::canvas::Tool;
@@ -76,7 +82,8 @@ impl App {
                 self.session.before = false;
             }
             Action::Accept(id) => self.accept(id),
-            Action::Reject(id) => self.reject(id),
+            Action::Reject(id) => self.reject_or_remove(id),
+            Action::ToolOptions(options) => self.session.tool_options = *options,
             Action::Cancel => self.cancel(),
             Action::CancelJob(id) => self.worker.cancel(id),
             Action::Canvas(layer, event) => self.canvas(layer, *event),
@@ -99,49 +106,31 @@ impl App {
                 if workspace == Workspace::Hips {
                     session.tool = Tool::Hips;
                 }
+                self.fill_cells();
             }
-            Action::Fit => session.view.fit(),
-            Action::OneToOne => {
-                session.view.fitted = false;
-                session.view.zoom = 1.0;
-            }
-            Action::Invert => session.view.invert = !session.view.invert,
-            Action::Rotate => session.view.rotate(),
-            Action::Flip => session.view.flip(),
-            Action::ResetWindow => {
-                if let Some(window) = session
-                    .open()
-                    .map(|o| o.document().image().initial_window())
-                {
-                    session.view.window = window;
-                }
-            }
-            Action::FileWindow(n) => {
-                let displays = session.open().map(|o| o.document().image().displays());
-                if let Some(window) = displays.and_then(|all| all.into_iter().nth(n)) {
-                    session.view.window = window;
-                }
-            }
-            Action::Preset(n) => {
-                let modality = session
-                    .open()
-                    .map(|o| o.document().image().modality.clone());
-                let preset = modality.and_then(|m| presets(&m).get(n).copied());
-                if let Some((name, (center, width))) = preset {
-                    session.view.window = DisplayWindow {
-                        center,
-                        width,
-                        explanation: name.to_owned(),
-                        ..DisplayWindow::from_range(0.0, 1.0)
-                    };
-                }
-            }
+            Action::Layout(layout) => self.lay_out(layout),
+            Action::Link(Link::Place) => session.beside.link_place = !session.beside.link_place,
+            Action::Link(Link::Window) => session.beside.link_window = !session.beside.link_window,
+            Action::ActiveCell(number) => session.beside.active = number.min(3),
+            Action::Fit
+            | Action::OneToOne
+            | Action::Invert
+            | Action::Rotate
+            | Action::Flip
+            | Action::ResetWindow
+            | Action::FileWindow(_)
+            | Action::Preset(_) => self.change_view(&action),
+            Action::Loupe => session.loupe = !session.loupe,
             Action::Overlays => session.overlays = !session.overlays,
             Action::BeforeAfter => session.before = !session.before,
             Action::Identity => {
                 session.hide_identity = !session.hide_identity;
                 self.settings.hide_identity = session.hide_identity;
             }
+            Action::ExportIdentity => {
+                self.settings.export_nameless = !self.settings.export_nameless;
+            }
+            Action::SeriesList => self.settings.series_list = !self.settings.series_list,
             Action::PacsButtons => self.settings.pacs_buttons = !self.settings.pacs_buttons,
             Action::FullScreen => {
                 session.full_screen = !session.full_screen;
@@ -157,6 +146,41 @@ impl App {
             Action::ResetLayout => self.stage.reset(),
             other => self.overlay(other),
         }
+    }
+
+    /// Changes how the image that keys act on is looked at.
+    fn change_view(&mut self, action: &Action) {
+        let Some((image, view)) = self.session.active() else {
+            return;
+        };
+        match action {
+            Action::Fit => view.fit(),
+            Action::OneToOne => {
+                view.fitted = false;
+                view.zoom = 1.0;
+            }
+            Action::Invert => view.invert = !view.invert,
+            Action::Rotate => view.rotate(),
+            Action::Flip => view.flip(),
+            Action::ResetWindow => view.window = image.initial_window(),
+            Action::FileWindow(n) => {
+                if let Some(window) = image.displays().into_iter().nth(*n) {
+                    view.window = window;
+                }
+            }
+            Action::Preset(n) => {
+                if let Some((name, (center, width))) = presets(&image.modality).get(*n) {
+                    view.window = DisplayWindow {
+                        center: *center,
+                        width: *width,
+                        explanation: (*name).to_owned(),
+                        ..DisplayWindow::from_range(0.0, 1.0)
+                    };
+                }
+            }
+            _ => {}
+        }
+        self.session.link_views();
     }
 
     /// Actions on what lies above the window.
@@ -200,6 +224,9 @@ impl App {
                 session.tool = *tool;
                 // Edges that lie on the border of the canvas could not be dragged outward.
                 session.view.margin = if *tool == Tool::Bounds { 0.35 } else { 0.0 };
+                if let Tool::Measure(kind) = tool {
+                    session.measures.kind = *kind;
+                }
             }
             Action::Size(factor) => {
                 let px = (session.tool_options.size_px * factor).clamp(0.5, 1000.0);

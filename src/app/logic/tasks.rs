@@ -6,12 +6,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::case::accepted_edit;
+use super::exports::Exported;
+use super::frames::Place;
 use crate::app::App;
-use crate::app::action::{Action, ExportKind};
+use crate::app::action::Action;
 use crate::app::files::{self, CaseCard, Loaded, Open, Work};
 use crate::app::session::{ResultId, Stage, Weight};
 use crate::document::project::{Prepared, Project, Store};
 use crate::document::{Accepted, Document, Edit};
+use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, HipReading, Made, Task, Wake};
 use crate::radiograph::{Preview, Radiograph};
 
@@ -20,8 +23,12 @@ use crate::radiograph::{Preview, Radiograph};
 pub(crate) struct Tasks {
     /// A case that is being read.
     pub load: Option<Task<Loaded>>,
-    /// Another frame of the open file.
-    pub frame: Option<Task<Loaded>>,
+    /// Another image of what is open, and its series.
+    pub frame: Option<(usize, Task<Loaded>)>,
+    /// An image beside the case: its number, where it is from.
+    pub cell: Option<(usize, Place, Task<Radiograph>)>,
+    /// The picture of a series for the list.
+    pub picture: Option<(usize, Task<Grid<u8>>)>,
     /// A file dialog; no path when it was closed.
     pub dialog: Option<Task<Option<PathBuf>>>,
     /// A result that is being checked.
@@ -29,7 +36,7 @@ pub(crate) struct Tasks {
     /// A project that is being saved, with the revision it shows.
     pub save: Option<(Task<Option<Project>>, u64)>,
     /// A file that is being written.
-    pub export: Option<Task<Option<PathBuf>>>,
+    pub export: Option<Task<Option<Exported>>>,
     /// Settings that are being written.
     pub settings: Option<Task<()>>,
     /// Bundled cases.
@@ -221,29 +228,6 @@ impl App {
         self.tasks.save = Some((task, revision));
     }
 
-    fn export(&mut self, kind: ExportKind) {
-        let Some(open) = self.session.open() else {
-            return;
-        };
-        if self.tasks.export.is_some() {
-            return;
-        }
-        let document = open.document().clone();
-        let mark = if document.is_synthetic() && kind != ExportKind::Mask {
-            "-synthetic"
-        } else {
-            ""
-        };
-        let name = format!("{}{mark}.{}", open.title, kind.ending());
-        self.tasks.export = Some(Task::start("export", self.wake(), move || {
-            let picked = ask_where("Export", &name);
-            if let Some(path) = &picked {
-                files::export(kind, &document, path)?;
-            }
-            Ok(picked)
-        }));
-    }
-
     /// Writes the settings where they changed.
     pub(crate) fn keep_settings(&mut self) {
         self.settings.layout = self.stage.layout();
@@ -305,6 +289,8 @@ impl App {
                 .map(|preview| crate::app::texture(ctx, &preview.grey));
         }
         self.poll_frame();
+        self.poll_pictures(ctx);
+        self.poll_cells();
         if let Some(result) = self.tasks.dialog.as_ref().and_then(Task::poll) {
             self.tasks.dialog = None;
             match result {
@@ -355,17 +341,7 @@ impl App {
                 Err(error) => self.session.say(Weight::Wrong, error.to_string()),
             }
         }
-        if let Some(result) = self.tasks.export.as_ref().and_then(Task::poll) {
-            self.tasks.export = None;
-            match result {
-                Ok(Some(path)) => {
-                    let text = format!("Exported to {}", path.display());
-                    self.session.say(Weight::Done, text);
-                }
-                Ok(None) => {}
-                Err(error) => self.session.say(Weight::Wrong, error.to_string()),
-            }
-        }
+        self.poll_export();
     }
 
     /// Goes on in the saved folder, unless the document moved on while it was copied.
@@ -420,7 +396,7 @@ fn remove_later(folder: PathBuf, wake: Wake) {
 ///
 /// Where no dialog can be shown at all, the answer comes at once and looks like "cancelled": the file then goes into
 /// the documents folder under a name that is free, so that work can always be got out.
-fn ask_where(title: &str, name: &str) -> Option<PathBuf> {
+pub(super) fn ask_where(title: &str, name: &str) -> Option<PathBuf> {
     let asked = std::time::Instant::now();
     let picked = rfd::FileDialog::new()
         .set_title(title)

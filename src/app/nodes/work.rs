@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use super::{Ask, Draft, Form, Page};
 use crate::app::App;
 use crate::app::action::{Action, ExportKind};
-use crate::app::files;
+use crate::app::files::{self, Exporting};
 use crate::app::session::{Overlay, Weight};
 use crate::job::{Error, ErrorKind, Progress, Task};
+use crate::radiograph::write::secret;
 use crate::transfer::{
     self, Access, Fetched, MOST_BYTES, Match, Node, Nodes, Sending, Sent, Wanted, Way,
 };
@@ -182,11 +183,19 @@ impl App {
         };
         let form = &self.session.nodes.form;
         let (web, deidentify) = (form.web, form.deidentify);
+        let window = self.session.view.window.clone();
         self.with_node("Sending", move |node, access, observe| {
             let failed = |error: std::io::Error| Error::new(ErrorKind::Failed, error.to_string());
             let work = tempfile::tempdir().map_err(failed)?;
             let path = work.path().join("image.dcm");
-            files::export(ExportKind::Dicom, &document, &path)?;
+            let what = Exporting {
+                document,
+                window,
+                reading: None,
+                name: String::new(),
+                without_identity: None,
+            };
+            files::export(ExportKind::Dicom, &what, &path)?;
             let how = Sending {
                 web,
                 deidentify: deidentify.then(secret),
@@ -344,13 +353,4 @@ fn where_to() -> Option<PathBuf> {
             .then(|| crate::bundle::free_document("Fetched study"))
             .flatten()
     })
-}
-
-/// Bytes that nobody can guess later.
-fn secret() -> Vec<u8> {
-    use std::hash::{BuildHasher as _, RandomState};
-    // The keys of a hasher come from the system's source of random numbers.
-    (0..4_u8)
-        .flat_map(|n| RandomState::new().hash_one(n).to_le_bytes())
-        .collect()
 }

@@ -97,22 +97,19 @@ fn file_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     item(ui, shown, "save", None, open.is_some(), actions);
     ui.add_enabled_ui(open.is_some(), |ui| {
         ui.menu_button("Export", |ui| {
-            ui.set_min_width(200.0);
-            for kind in [
-                ExportKind::Png16,
-                ExportKind::Dicom,
-                ExportKind::Mask,
-                ExportKind::Record,
-            ] {
-                let enabled = kind != ExportKind::Record
-                    || open.is_some_and(|open| !open.document().accepted.is_empty());
-                let button = ui.add_enabled(enabled, Button::new(kind.title()));
-                let button = button.on_disabled_hover_text("Accept a result first");
+            ui.set_min_width(260.0);
+            for kind in ExportKind::ALL {
+                let obstacle = open.and_then(|open| crate::app::logic::no_export(kind, open));
+                let button = ui.add_enabled(obstacle.is_none(), Button::new(kind.title()));
+                let button = button.on_disabled_hover_text(obstacle.unwrap_or_default());
                 if button.clicked() {
                     actions.push(Action::Export(kind));
                     ui.close();
                 }
             }
+            ui.separator();
+            let nameless = shown.settings.export_nameless;
+            check(ui, shown, "export-nameless", nameless, actions);
         });
     });
     item(ui, shown, "nodes", None, true, actions);
@@ -132,6 +129,8 @@ fn edit_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     ui.separator();
     item(ui, shown, "clear-sketch", None, open.is_some(), actions);
     item(ui, shown, "clear-mask", None, open.is_some(), actions);
+    let figures = open.is_some_and(|open| !open.document().figures.is_empty());
+    item(ui, shown, "clear-measures", None, figures, actions);
 }
 
 /// The displays the file names, then the presets of its modality.
@@ -182,6 +181,8 @@ fn view_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     ui.separator();
     item(ui, shown, "before-after", None, open, actions);
     check(ui, shown, "overlays", shown.session.overlays, actions);
+    check(ui, shown, "loupe", shown.session.loupe, actions);
+    check(ui, shown, "series", shown.settings.series_list, actions);
     check(ui, shown, "identity", shown.session.hide_identity, actions);
     check(ui, shown, "pacs", shown.settings.pacs_buttons, actions);
     ui.separator();
@@ -239,6 +240,7 @@ fn workspaces(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     for (workspace, title, id) in [
         (Workspace::Draw, "Draw", "draw"),
         (Workspace::Hips, "Hips", "hips-workspace"),
+        (Workspace::View, "View", "view-workspace"),
     ] {
         let on = shown.session.workspace == workspace;
         let font = FontId::new(

@@ -8,6 +8,7 @@ pub(crate) mod recipe;
 pub(crate) mod states;
 pub(crate) mod status;
 pub(crate) mod tray;
+pub(crate) mod viewer;
 pub(crate) mod widgets;
 
 use std::path::Path;

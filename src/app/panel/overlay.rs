@@ -168,11 +168,11 @@ fn keys_ui(ui: &Ui, shown: &Shown<'_>, awaiting: Option<&'static str>, actions: 
         ui.add_space(8.0);
         ScrollArea::vertical().max_height(520.0).show(ui, |ui| {
             ui.columns(2, |columns| {
-                for (n, group) in ["Tools", "Work", "Edit", "View", "File", "Help"]
+                for (n, group) in ["Tools", "Measure", "Work", "Edit", "View", "File", "Help"]
                     .iter()
                     .enumerate()
                 {
-                    let column = &mut columns[usize::from(n >= 3)];
+                    let column = &mut columns[usize::from(n >= 4)];
                     key_group(column, shown, group, awaiting, actions);
                 }
             });

@@ -27,8 +27,6 @@ const TOOLS: &[&[(Tool, &str, &str)]] = &[
     ],
     &[
         (Tool::Hips, "hips", glyph::HIPS),
-        (Tool::Length, "length", glyph::LENGTH),
-        (Tool::Angle, "angle", glyph::ANGLE),
         (Tool::Select, "select", glyph::PAN),
         (Tool::Bounds, "bounds", glyph::FIT),
     ],
@@ -52,6 +50,7 @@ pub(crate) fn rail_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>)
                 }
             }
         }
+        super::viewer::measures::tool_ui(ui, shown, 36.0, actions);
         gap(ui);
         size(ui, shown, actions);
         let erasing = shown.session.tool_options.erase;

@@ -13,6 +13,8 @@ use super::canvas::{Tool, ToolOptions, View};
 use super::files::Open;
 use super::live::Live;
 use super::logic::frames::Stack;
+use super::logic::grid::Beside;
+use super::logic::measures::Measures;
 use super::logic::veil::VeilState;
 use crate::document::Layer;
 use crate::geometry::Point;
@@ -31,6 +33,8 @@ pub enum Workspace {
     Draw,
     /// One canvas with the construction of the angles.
     Hips,
+    /// One, two or four images side by side.
+    View,
 }
 
 /// A model that can be chosen, as `main` found it.
@@ -290,8 +294,10 @@ pub struct Session {
     pub tool: Tool,
     /// Sizes and switches of the tools.
     pub tool_options: ToolOptions,
-    /// The one view that all canvases share.
+    /// The one view that all canvases of the case share.
     pub view: View,
+    /// The images beside the case.
+    pub beside: Beside,
     /// What is asked for besides what is drawn.
     pub recipe: Recipe,
     /// Moves on with every change of the recipe.
@@ -320,6 +326,10 @@ pub struct Session {
     pub unread: usize,
     /// What lies above the window.
     pub overlay: Overlay,
+    /// The figure that is chosen, and whether it is being dragged.
+    pub measures: Measures,
+    /// Whether what lies under the pointer is magnified.
+    pub loupe: bool,
     /// The image point that the pointer is over, pixels.
     pub probe: Option<Point>,
     /// The layer the pointer was last on: what Clear and the tool sizes act on.
@@ -334,6 +344,8 @@ pub struct Session {
     pub nodes: super::nodes::View,
     /// Whether the whole screen is used.
     pub full_screen: bool,
+    /// Secret for files without identity; empty until the first of them.
+    pub salt: Vec<u8>,
 }
 
 impl Session {
@@ -353,6 +365,7 @@ impl Session {
                 ..ToolOptions::default()
             },
             view: View::default(),
+            beside: Beside::default(),
             recipe,
             recipe_revision: 0,
             live: Live::default(),
@@ -367,6 +380,8 @@ impl Session {
             notices: Vec::new(),
             unread: 0,
             overlay: Overlay::None,
+            measures: Measures::default(),
+            loupe: false,
             probe: None,
             layer: Layer::Sketch,
             engine_ready: false,
@@ -374,6 +389,7 @@ impl Session {
             restorable: Vec::new(),
             nodes: super::nodes::View::default(),
             full_screen: false,
+            salt: Vec::new(),
         }
     }
 

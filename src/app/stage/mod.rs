@@ -2,6 +2,8 @@
 //!
 //! Separate from the panels because a canvas keeps a state of its own between frames (its draft, its textures).
 
+mod grid;
+
 use egui::{RichText, Ui, WidgetText};
 use egui_tiles::{
     Behavior, SimplificationOptions, TabState, Tabs, Tile, TileId, Tiles, Tree, UiResponse,
@@ -16,6 +18,7 @@ use super::theme::palette;
 use crate::document::Layer;
 use crate::job::Mode;
 use crate::landmarks::Side;
+use crate::radiograph::Radiograph;
 
 /// What can be docked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +38,8 @@ pub(crate) struct StageView {
     sketch: Canvas,
     mask: Canvas,
     hips: Canvas,
+    /// Images side by side, the case first.
+    beside: [Canvas; 4],
     focusable: Vec<egui::Id>,
 }
 
@@ -50,6 +55,7 @@ impl StageView {
             sketch: Canvas::new(1),
             mask: Canvas::new(2),
             hips: Canvas::new(3),
+            beside: [4, 5, 6, 7].map(Canvas::new),
             focusable: Vec::new(),
         }
     }
@@ -72,7 +78,8 @@ impl StageView {
     /// Drops what is being drawn; `false` when nothing was.
     pub(crate) fn cancel(&mut self) -> bool {
         let canceled = [&mut self.sketch, &mut self.mask, &mut self.hips].map(Canvas::cancel);
-        canceled.contains(&true)
+        let beside = self.beside.each_mut().map(Canvas::cancel);
+        canceled.contains(&true) || beside.contains(&true)
     }
 
     /// The Draw workspace: docked canvases and the tray.
@@ -105,6 +112,20 @@ impl StageView {
     ) {
         let id = canvas_ui(ui, &mut self.hips, Show::Hips, shown, view, actions);
         self.focusable = id.into_iter().collect();
+    }
+}
+
+impl StageView {
+    /// The View workspace: one, two or four images side by side.
+    pub(crate) fn view_ui(
+        &mut self,
+        ui: &mut Ui,
+        shown: &Shown<'_>,
+        view: &mut View,
+        views: &mut [View; 3],
+        actions: &mut Vec<Action>,
+    ) {
+        self.focusable = grid::grid_ui(ui, &mut self.beside, shown, view, views, actions);
     }
 }
 
@@ -260,6 +281,7 @@ enum Show {
     Sketch,
     Mask,
     Hips,
+    View,
 }
 
 fn canvas_ui(
@@ -274,11 +296,11 @@ fn canvas_ui(
     let open = session.open()?;
     let layer = match show {
         Show::Mask => Layer::Mask,
-        Show::Sketch | Show::Hips => Layer::Sketch,
+        Show::Sketch | Show::Hips | Show::View => Layer::Sketch,
     };
     let after = match show {
         Show::Mask => None,
-        Show::Sketch | Show::Hips => shown.made().map(|made| &made.radiograph),
+        Show::Sketch | Show::Hips | Show::View => shown.made().map(|made| &made.radiograph),
     };
     // A result of the canvas before it grew is kept in the tray, and shown again when the canvas is as it was.
     let image = open.document().image();
@@ -316,6 +338,9 @@ fn canvas_ui(
         landmarks: landmarks.as_ref(),
         intervals: intervals.map(|(left, right)| [left, right]),
         show_hips: show != Show::Mask,
+        figures: &open.figures.all,
+        chosen: session.measures.chosen,
+        loupe: session.loupe,
         tool: if show == Show::Hips && session.tool.is_stroke() {
             Tool::Hips
         } else {
@@ -325,15 +350,19 @@ fn canvas_ui(
         corner_texts: &corners,
         synthetic: match show {
             Show::Mask => open.document().is_synthetic(),
-            Show::Sketch | Show::Hips => shown.is_synthetic(),
+            Show::Sketch | Show::Hips | Show::View => shown.is_synthetic(),
         },
         overlays: session.overlays,
         pacs_buttons: shown.settings.pacs_buttons,
-        stack: session.stack.is_some(),
+        stack: session
+            .stack
+            .as_ref()
+            .is_some_and(|stack| stack.frames() > 1),
         title: match show {
             Show::Sketch => "Sketch canvas",
             Show::Mask => "Mask canvas",
             Show::Hips => "Hips canvas",
+            Show::View => "First image",
         },
     };
     let mut events: Vec<CanvasEvent> = Vec::new();
@@ -352,50 +381,65 @@ fn corner_texts(shown: &Shown<'_>, view: &View, show: Show) -> [Vec<String>; 4] 
     };
     let image = open.document().image();
     let [top_left, top_right, bottom_left, bottom_right] = &mut corners;
-    if show != Show::Mask && !shown.session.hide_identity {
-        let identity = &image.identity;
-        for text in [
-            &identity.name,
-            &identity.id,
-            &identity.birth_date,
-            &identity.responsible_person,
-        ] {
-            if !text.is_empty() {
-                top_left.push(text.clone());
-            }
-        }
+    if show == Show::Mask {
+        return corners;
     }
-    if show != Show::Mask {
-        let what = [image.modality.as_str(), image.view_position.as_str()];
-        let what: Vec<&str> = what
-            .into_iter()
-            .filter(|text| !text.is_empty() && *text != "OT")
-            .collect();
-        if !what.is_empty() {
-            top_right.push(what.join(" "));
-        }
-        if image.source.bits_stored <= 8 {
-            top_right.push("8-bit source".to_owned());
-        }
+    if !shown.session.hide_identity {
+        *top_left = identity_lines(image);
     }
-    if show == Show::Hips {
+    *top_right = facts_lines(image);
+    if matches!(show, Show::Hips | Show::View) {
         bottom_left.push(view.window.label());
     }
-    bottom_left.extend(frames::title(shown.session).filter(|_| show != Show::Mask));
-    if show != Show::Mask {
-        let mm = image.spacing.map_or_else(
-            || "no scale".to_owned(),
-            |s| {
-                format!(
-                    "{:.0} × {:.0} mm ({})",
-                    s.column_mm * image.width() as f64,
-                    s.row_mm * image.height() as f64,
-                    s.source.label()
-                )
-            },
-        );
-        bottom_right.push(format!("{} × {}", image.width(), image.height()));
-        bottom_right.push(mm);
-    }
+    bottom_left.extend(frames::title(shown.session));
+    *bottom_right = size_lines(image);
     corners
+}
+
+/// Who it is of.
+fn identity_lines(image: &Radiograph) -> Vec<String> {
+    let identity = &image.identity;
+    [
+        &identity.name,
+        &identity.id,
+        &identity.birth_date,
+        &identity.responsible_person,
+    ]
+    .into_iter()
+    .filter(|text| !text.is_empty())
+    .cloned()
+    .collect()
+}
+
+/// What it is.
+fn facts_lines(image: &Radiograph) -> Vec<String> {
+    let mut lines = Vec::new();
+    let what = [image.modality.as_str(), image.view_position.as_str()];
+    let what: Vec<&str> = what
+        .into_iter()
+        .filter(|text| !text.is_empty() && *text != "OT")
+        .collect();
+    if !what.is_empty() {
+        lines.push(what.join(" "));
+    }
+    if image.source.bits_stored <= 8 {
+        lines.push("8-bit source".to_owned());
+    }
+    lines
+}
+
+/// How large it is.
+fn size_lines(image: &Radiograph) -> Vec<String> {
+    let mm = image.spacing.map_or_else(
+        || "no scale".to_owned(),
+        |s| {
+            format!(
+                "{:.0} × {:.0} mm ({})",
+                s.column_mm * image.width() as f64,
+                s.row_mm * image.height() as f64,
+                s.source.label()
+            )
+        },
+    );
+    vec![format!("{} × {}", image.width(), image.height()), mm]
 }

@@ -8,11 +8,12 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{List, access};
-use crate::command::deidentify::{files_under, salt};
+use crate::command::deidentify::files_under;
 use crate::command::progress::Bar;
 use crate::command::{Common, report, say, say_json};
 use crate::job::{Error, ErrorKind};
 use crate::radiograph::exchange::name_of_uid;
+use crate::radiograph::write::secret;
 use crate::transfer::{self, Sending, Sent};
 
 /// Options of `send`.
@@ -52,7 +53,7 @@ pub(in crate::command) fn run(options: &Send, common: &Common) -> Result<ExitCod
     }
     let how = Sending {
         web: options.web,
-        deidentify: options.deidentify.then(|| salt(&files[0])),
+        deidentify: options.deidentify.then(secret),
     };
     let mut bar = Bar::new(common);
     let sent = transfer::send(&node, &access(), &files, &how, &mut |p| bar.show(&p));

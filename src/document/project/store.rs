@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::ProjectError;
 use crate::document::{Accepted, Document, Edit, Layer, Mark, Note, Operation, Shape};
-use crate::geometry::PixelRect;
+use crate::geometry::{Figure, PixelRect};
 use crate::grid::Grid;
 use crate::landmarks::HipLandmarks;
 use crate::radiograph::{Pixels, Radiograph};
@@ -89,6 +89,8 @@ pub(super) struct StoredDocument {
     original: StoredRadiograph,
     marks: Vec<StoredMark>,
     landmarks: Option<HipLandmarks>,
+    #[serde(default)]
+    figures: Vec<Arc<Figure>>,
     notes: Vec<Note>,
     accepted: Vec<StoredAccepted>,
 }
@@ -143,6 +145,7 @@ impl Store {
             original: self.put_radiograph(&document.original)?,
             marks: marks.collect::<Result<_, _>>()?,
             landmarks: document.landmarks,
+            figures: document.figures.clone(),
             notes: document.notes.clone(),
             accepted: accepted.collect::<Result<_, _>>()?,
         })
@@ -155,6 +158,7 @@ impl Store {
             original: Arc::new(self.get_radiograph(stored.original)?),
             marks: marks.collect::<Result<_, _>>()?,
             landmarks: stored.landmarks,
+            figures: stored.figures,
             notes: stored.notes,
             accepted: accepted.collect::<Result<_, _>>()?,
         })

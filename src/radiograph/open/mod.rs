@@ -145,6 +145,19 @@ fn member_of(members: &[Member], frame: usize) -> Option<(&Member, usize)> {
 }
 
 impl ImageFile {
+    /// The files of one series as one stack; nothing is opened yet. `path` is where the series was found.
+    pub fn of_series(path: impl Into<PathBuf>, series: &series::Series) -> Self {
+        Self {
+            path: path.into(),
+            form: Form::Stack(series.members.clone()),
+        }
+    }
+
+    /// Whether it is a stack of files.
+    pub fn is_collection(&self) -> bool {
+        matches!(self.form, Form::Stack(_))
+    }
+
     /// Where it was opened.
     pub fn path(&self) -> &Path {
         &self.path
@@ -201,7 +214,9 @@ impl ImageFile {
                 read(&member.path, frame)?
             }
         };
-        if !matches!(self.form, Form::Stack(_)) {
+        if matches!(self.form, Form::Stack(_)) {
+            radiograph.place.own_frame = Some((radiograph.frame, radiograph.frames));
+        } else {
             radiograph.source.path = Some(self.path.clone());
         }
         radiograph.frame = frame;

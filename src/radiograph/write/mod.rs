@@ -3,6 +3,7 @@
 //! Every writer writes beside the target, syncs and renames: a file is there whole or not at all, and one that exists
 //! is replaced only when asked.
 
+mod annotations;
 mod dataset;
 mod dicom;
 mod glyphs;
@@ -15,17 +16,21 @@ mod volume;
 
 use std::path::{Path, PathBuf};
 
+use crate::geometry::Figure;
+
 use super::{DisplayWindow, Radiograph, ReadError, ReadProblem, check};
 use crate::whole;
 
 pub(super) use glyphs::MARK;
 pub(super) use volume::{nifti_bytes, packed};
 
+pub use annotations::{figure_annotations, hip_annotations};
 pub use dicom::{SecondaryCapture, dicom_bytes, write_dicom};
 pub use presentation::{Annotation, presentation_bytes};
+pub(super) use report::reported;
 pub use report::{HipReport, MeasuredAngle, report_bytes};
 pub use segmentation::{Segment, segmentation_bytes};
-pub use tables::{coco, hips_csv, mask_of_counts, masks_csv};
+pub use tables::{coco, figures_csv, hips_csv, mask_of_counts, masks_csv};
 
 /// A DICOM object about an image.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +39,13 @@ pub enum Object<'a> {
     Segmentation(&'a [Segment]),
     /// Norberg angles.
     Report(&'a HipReport),
+    /// Everything that was measured: Norberg angles where there are any, and figures.
+    Measurements {
+        /// Norberg angles.
+        hips: Option<&'a HipReport>,
+        /// Figures.
+        figures: &'a [Figure],
+    },
     /// How the image was looked at.
     Presentation {
         /// The window.
@@ -56,7 +68,8 @@ pub fn write_object(
     };
     let bytes = match object {
         Object::Segmentation(segments) => segmentation_bytes(image, segments),
-        Object::Report(report) => report_bytes(image, report),
+        Object::Report(report) => report_bytes(image, Some(report), &[], ""),
+        Object::Measurements { hips, figures } => report_bytes(image, *hips, figures, ""),
         Object::Presentation {
             window,
             annotations,
@@ -86,6 +99,22 @@ pub struct Deidentification {
     pub removed: Vec<String>,
     /// What a person must still look at.
     pub warnings: Vec<String>,
+}
+
+/// Bytes that nobody can guess later: of the clock and of the system's source of random numbers.
+pub fn secret() -> Vec<u8> {
+    use std::hash::{BuildHasher as _, RandomState};
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos());
+    // The keys of a hasher come from the system's source of random numbers.
+    let random = [0; 4].map(|_: u8| RandomState::new().hash_one(now));
+    let mut salt: Vec<u8> = random
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect();
+    salt.extend(now.to_le_bytes());
+    salt
 }
 
 /// Why a file was not de-identified.

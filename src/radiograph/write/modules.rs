@@ -179,7 +179,12 @@ impl<'a> Reference<'a> {
             instance,
             series,
             study,
-            frame: (image.frames > 1).then_some(image.frame + 1),
+            // Of a stack it is the frame within its own file that counts.
+            frame: match image.place.own_frame {
+                Some((_, frames)) if frames <= 1 => None,
+                Some((frame, _)) => Some(frame + 1),
+                None => (image.frames > 1).then_some(image.frame + 1),
+            },
         })
     }
 

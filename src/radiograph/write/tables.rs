@@ -1,4 +1,4 @@
-//! Masks as COCO (cocodataset.org, "Data format") and masks and hips as CSV, for programs that count.
+//! Masks as COCO (cocodataset.org, "Data format"), and masks, hips and figures as CSV, for programs that count.
 //!
 //! Separate because these are text about an image, without the image; a synthetic image is named as such in every row.
 
@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::report::HipReport;
 use super::segmentation::Segment;
+use crate::geometry::Figure;
 use crate::grid::Grid;
 use crate::landmarks::Side;
 use crate::radiograph::Radiograph;
@@ -230,6 +231,54 @@ pub fn hips_csv(
                     .unwrap_or_else(|| "a person".to_owned()),
             );
             writer.write_record(row)?;
+        }
+        Ok(())
+    })
+}
+
+/// One row a number of a figure: what was drawn, what was measured, in which unit, and where millimetres came from.
+pub fn figures_csv(
+    file_name: &str,
+    image: &Radiograph,
+    figures: &[Figure],
+) -> Result<Vec<u8>, String> {
+    csv_text(|writer| {
+        writer.write_record([
+            "file",
+            "synthetic",
+            "frame",
+            "number",
+            "figure",
+            "quantity",
+            "value",
+            "unit",
+            "spacing_source",
+            "points",
+        ])?;
+        for (number, figure) in figures.iter().enumerate() {
+            let readings = image.readings(figure);
+            let points: Vec<String> = figure
+                .points
+                .iter()
+                .map(|p| format!("{} {}", p.x, p.y))
+                .collect();
+            for reading in &readings.values {
+                writer.write_record([
+                    file_name.to_owned(),
+                    image.synthetic.is_some().to_string(),
+                    (image.frame + 1).to_string(),
+                    (number + 1).to_string(),
+                    figure.kind.title().to_owned(),
+                    reading.quantity.name().to_owned(),
+                    reading.value.to_string(),
+                    reading.unit.label().to_owned(),
+                    readings
+                        .spacing
+                        .map(|source| source.label().to_owned())
+                        .unwrap_or_default(),
+                    points.join("; "),
+                ])?;
+            }
         }
         Ok(())
     })

@@ -2,15 +2,18 @@
 //!
 //! Separate because it is the whole of what the mouse does, in one place.
 
+use std::sync::Mutex;
+
 use egui::{Event, Key, PointerButton, Pos2, Ui};
 
 use super::{Canvas, Pass, Settling, generation_of};
 use crate::app::canvas::bounds::Drag;
-use crate::app::canvas::draft::Draft;
+use crate::app::canvas::draft::{Draft, DraftRaster};
 use crate::app::canvas::gesture::{Active, Gesture, Press, landmark_under, press_of, zoom_of_drag};
 use crate::app::canvas::view::{DragSpeed, dragged_window};
-use crate::app::canvas::{CanvasEvent, Tool};
+use crate::app::canvas::{CanvasEvent, Scene, Tool, measures};
 use crate::document::{Layer, StrokePoint};
+use crate::geometry::PixelRect;
 use crate::landmarks::HipPoint;
 
 /// How near the slider a press takes hold of it, points.
@@ -88,6 +91,9 @@ impl Canvas {
             Some(Gesture::Landmark { before, .. }) => {
                 pass.events.push(CanvasEvent::RestoreLandmarks(*before));
             }
+            Some(Gesture::Figure { to: Some(_), .. }) => {
+                pass.events.push(CanvasEvent::RestoreFigure);
+            }
             _ => {}
         }
         if self.cancel() {
@@ -126,7 +132,8 @@ impl Canvas {
                     self.shown_draft = (layer_code(scene.layer), draft.erases());
                     if let Ok(mut raster) = self.raster.lock() {
                         raster.clear((scene.image.width(), scene.image.height()));
-                        raster.segment(first, first, draft.width(), draft.is_smooth());
+                        let rect = raster.segment(first, first, draft.width(), draft.is_smooth());
+                        keep_in_range(&mut raster, rect, scene);
                     }
                 }
                 pass.events.push(CanvasEvent::DraftChanged);
@@ -137,24 +144,29 @@ impl Canvas {
                 None
             }
             Tool::Hips => self.begin_hips(at, pass),
-            Tool::Length | Tool::Angle => {
-                let goes_on = scene.tool == Tool::Angle
-                    && self.measured_with == Tool::Angle
-                    && self.measure.len() == 2;
-                if !goes_on {
-                    self.measure = vec![point];
+            Tool::Measure(kind) => {
+                // A figure that is half drawn goes on, wherever the next point is set.
+                if self.drawn.is_none()
+                    && let Some(gesture) = take_figure(at, pass, false)
+                {
+                    return Some(gesture);
                 }
-                self.measured_with = scene.tool;
-                self.measure.push(point);
+                measures::grow(&mut self.drawn, kind, point);
                 Some(Gesture::Measure)
             }
-            Tool::Select => Some(Gesture::Pan { last: at }),
             Tool::Bounds => {
                 let size = (scene.image.width(), scene.image.height());
                 let screen_from_image = pass.image_from_screen().inverse()?;
                 let pointer = crate::app::canvas::view::point_of(at);
                 let drag = Drag::begin(size, &screen_from_image, pointer);
                 Some(drag.map_or(Gesture::Pan { last: at }, Gesture::Bounds))
+            }
+            Tool::Select => {
+                let taken = take_figure(at, pass, true);
+                if taken.is_none() && scene.chosen.is_some() {
+                    pass.events.push(CanvasEvent::ChooseFigure(None));
+                }
+                Some(taken.unwrap_or(Gesture::Pan { last: at }))
             }
         }
     }
@@ -197,23 +209,11 @@ impl Canvas {
         let point = pass.image_point(at);
         match &mut active.gesture {
             Gesture::Draw(draft) => {
-                let before = draft.points().last().copied();
                 let sample = StrokePoint {
                     at: point,
                     pressure: self.pressure,
                 };
-                let (_, zoom) = pass.view.placement(pass.rect, pass.ppp);
-                if draft.push(sample, 0.5 / zoom) {
-                    if let (true, Some(before), Some(after), Ok(mut raster)) = (
-                        draft.tool().is_stroke(),
-                        before,
-                        draft.points().last().copied(),
-                        self.raster.lock(),
-                    ) {
-                        raster.segment(before, after, draft.width(), draft.is_smooth());
-                    }
-                    pass.events.push(CanvasEvent::DraftChanged);
-                }
+                draw_on(draft, sample, &self.raster, pass);
             }
             Gesture::Window { from, start } => {
                 let delta = at - *from;
@@ -261,9 +261,24 @@ impl Canvas {
                 });
             }
             Gesture::Measure => {
-                if let Some(last) = self.measure.last_mut() {
-                    *last = point;
+                let (_, zoom) = pass.view.placement(pass.rect, pass.ppp);
+                if let Some(figure) = &mut self.drawn {
+                    measures::extend(figure, point, 1.0 / zoom);
                 }
+            }
+            Gesture::Figure {
+                index,
+                part,
+                before,
+                from,
+                to,
+            } => {
+                *to = Some(point);
+                pass.events.push(CanvasEvent::MoveFigure {
+                    index: *index,
+                    figure: measures::moved(before, *part, *from, point),
+                    done: false,
+                });
             }
         }
     }
@@ -277,7 +292,8 @@ impl Canvas {
                     && let (Some(before), Some(after), Ok(mut raster)) =
                         (before, draft.points().last().copied(), self.raster.lock())
                 {
-                    raster.segment(before, after, draft.width(), draft.is_smooth());
+                    let rect = raster.segment(before, after, draft.width(), draft.is_smooth());
+                    keep_in_range(&mut raster, rect, pass.scene);
                 }
                 if let Some(mark) = draft.mark() {
                     self.settling = draft.tool().is_stroke().then(|| Settling {
@@ -299,14 +315,79 @@ impl Canvas {
                 to,
                 done: true,
             }),
+            Some(Gesture::Measure) => {
+                let (_, zoom) = pass.view.placement(pass.rect, pass.ppp);
+                let done = measures::settle(&mut self.drawn, 2.0 * f64::from(pass.ppp) / zoom);
+                pass.events.extend(done.map(CanvasEvent::Figure));
+            }
+            Some(Gesture::Figure {
+                index,
+                part,
+                before,
+                from,
+                to: Some(to),
+            }) => pass.events.push(CanvasEvent::MoveFigure {
+                index,
+                figure: measures::moved(&before, part, from, to),
+                done: true,
+            }),
             _ => {}
         }
     }
 }
 
+/// Takes hold of a figure under the pointer, and chooses it; its line counts only where nothing new is drawn.
+fn take_figure(at: Pos2, pass: &mut Pass<'_, '_>, lines: bool) -> Option<Gesture> {
+    let scene = pass.scene;
+    let screen_from_image = pass.image_from_screen().inverse()?;
+    let scale = scene.image.scale();
+    let figures = if scene.overlays { scene.figures } else { &[] };
+    let (index, part) = measures::figure_under(figures, scale, &screen_from_image, at, lines)?;
+    pass.events.push(CanvasEvent::ChooseFigure(Some(index)));
+    Some(Gesture::Figure {
+        index,
+        part,
+        before: (*scene.figures.get(index)?.figure).clone(),
+        from: pass.image_point(at),
+        to: None,
+    })
+}
+
 /// Where the slider stands, screen points.
 pub(super) fn split_x(pass: &Pass<'_, '_>) -> f32 {
     pass.rect.left() + pass.scene.split.clamp(0.0, 1.0) * pass.rect.width()
+}
+
+/// Adds a sample to a mark, and to the raster that shows it.
+fn draw_on(
+    draft: &mut Draft,
+    sample: StrokePoint,
+    raster: &Mutex<DraftRaster>,
+    pass: &mut Pass<'_, '_>,
+) {
+    let before = draft.points().last().copied();
+    let (_, zoom) = pass.view.placement(pass.rect, pass.ppp);
+    if !draft.push(sample, 0.5 / zoom) {
+        return;
+    }
+    if let (true, Some(before), Some(after), Ok(mut raster)) = (
+        draft.tool().is_stroke(),
+        before,
+        draft.points().last().copied(),
+        raster.lock(),
+    ) {
+        let rect = raster.segment(before, after, draft.width(), draft.is_smooth());
+        keep_in_range(&mut raster, rect, pass.scene);
+    }
+    pass.events.push(CanvasEvent::DraftChanged);
+}
+
+/// Takes away what a stroke may not cover: values outside the range of the brush.
+fn keep_in_range(raster: &mut DraftRaster, rect: PixelRect, scene: &Scene<'_>) {
+    let options = scene.tool_options;
+    if options.range.is_some() {
+        raster.keep(rect, |x, y| options.takes(scene.image.modality_value(x, y)));
+    }
 }
 
 /// The layer as the shader counts it.

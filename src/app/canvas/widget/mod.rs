@@ -19,7 +19,7 @@ use super::gpu::Frame;
 use super::pyramid::{Pending, pending, reach::Reach};
 use super::{CanvasEvent, Scene, Tool, View};
 use crate::document::{Layer, Mark};
-use crate::geometry::{Affine, Point};
+use crate::geometry::{Affine, Figure, Point};
 
 /// What a finished stroke waits for: the layer's raster with it.
 struct Settling {
@@ -38,8 +38,8 @@ struct ReachJob {
 pub struct Canvas {
     id: u64,
     active: Option<Active>,
-    measure: Vec<Point>,
-    measured_with: Tool,
+    /// The figure that is being drawn, over one press or several.
+    drawn: Option<Figure>,
     raster: Arc<Mutex<DraftRaster>>,
     /// Layer code and whether it erases, of the stroke in the raster; 0 = none.
     shown_draft: (f32, bool),
@@ -84,8 +84,7 @@ impl Canvas {
         Self {
             id,
             active: None,
-            measure: Vec::new(),
-            measured_with: Tool::Length,
+            drawn: None,
             raster: Arc::default(),
             shown_draft: (0.0, false),
             settling: None,
@@ -170,9 +169,9 @@ impl Canvas {
 
     /// Drops what is being done; `false` when nothing was. A dropped draft leaves nothing behind.
     pub fn cancel(&mut self) -> bool {
-        let had_measure = !std::mem::take(&mut self.measure).is_empty();
+        let had_figure = self.drawn.take().is_some();
         let Some(active) = self.active.take() else {
-            return had_measure;
+            return had_figure;
         };
         if let Gesture::Draw(_) = active.gesture {
             self.shown_draft = (0.0, false);

@@ -11,6 +11,7 @@ use super::{Canvas, Pass};
 use crate::app::canvas::drawing::Sheet;
 use crate::app::canvas::gesture::Gesture;
 use crate::app::canvas::gpu::{Frame, Painted, REGENERATE_INSIDE, Uniforms};
+use crate::app::canvas::measures::FigurePart;
 use crate::app::canvas::pyramid::pending;
 use crate::app::canvas::view::screen_middle_px;
 use crate::app::canvas::{ColorMap, Tool, View, palette};
@@ -82,8 +83,14 @@ impl Canvas {
         if let Some(landmarks) = scene.landmarks.filter(|l| scene.show_hips && l.is_valid()) {
             sheet.hips(scene, landmarks);
         }
-        if self.measure.len() >= 2 {
-            sheet.measure(scene.image, &self.measure);
+        if scene.overlays {
+            for (number, measured) in scene.figures.iter().enumerate() {
+                let chosen = scene.chosen == Some(number);
+                sheet.figure(number, measured, scene.image, chosen);
+            }
+        }
+        if let Some(figure) = &self.drawn {
+            sheet.growing_figure(figure, scene.image);
         }
         let gesture = self.active.as_ref().map(|active| &active.gesture);
         if let Some(Gesture::Draw(draft)) = gesture
@@ -105,8 +112,9 @@ impl Canvas {
         if scene.synthetic {
             sheet.badge();
         }
-        if let Some(Gesture::Landmark { to, .. }) = gesture {
-            self.paint_loupe(&painter, &sheet, pass, *to, ui);
+        let magnified = self.magnified(gesture, pass);
+        if let Some(point) = magnified {
+            self.paint_loupe(&painter, &sheet, pass, point, ui);
         }
         if let Some(pointer) = self.pointer {
             let busy = !matches!(gesture, None | Some(Gesture::Draw(_)));
@@ -121,6 +129,27 @@ impl Canvas {
         if response.has_focus() {
             let stroke = Stroke::new(1.0, palette::SKETCH);
             painter.rect_stroke(pass.rect, 0.0, stroke, egui::StrokeKind::Inside);
+        }
+    }
+
+    /// The point that is magnified: the one that a hand sets, else the one under the pointer when that is asked for.
+    fn magnified(&self, gesture: Option<&Gesture>, pass: &Pass<'_, '_>) -> Option<Point> {
+        match gesture {
+            Some(Gesture::Landmark { to, .. }) => Some(*to),
+            Some(Gesture::Measure) => self
+                .drawn
+                .as_ref()
+                .filter(|figure| figure.kind.points().is_some())
+                .and_then(|figure| figure.points.last().copied()),
+            Some(Gesture::Figure {
+                part: FigurePart::Point(index),
+                before,
+                from,
+                to: Some(to),
+                ..
+            }) => Some(*before.points.get(*index)? + (*to - *from)),
+            None if pass.scene.loupe => self.pointer.map(|pointer| pass.image_point(pointer)),
+            _ => None,
         }
     }
 

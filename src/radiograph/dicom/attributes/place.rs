@@ -29,5 +29,6 @@ pub(in crate::radiograph::dicom) fn place(view: View<'_>) -> Place {
         instance_number: whole(0x0020_0013),
         position_mm: position.and_then(|p| p.first_chunk::<3>().copied()),
         directions: directions.and_then(|d| d.first_chunk::<6>().copied()),
+        own_frame: None,
     }
 }

@@ -1,7 +1,10 @@
-//! Comprehensive SR with the Norberg angles of a film (PS3.3 A.35.3; PS3.16 TID 1500, 1501, 4019).
+//! Comprehensive SR with what was measured on an image (PS3.3 A.35.3; PS3.16 TID 1500, 1410, 1501, 4019).
 //!
-//! Separate because a measurement is only worth what it was made from: each angle carries its two circles and its rim
-//! point as coordinates on the image, who or what placed them, and its interval.
+//! Separate because a measurement is only worth what it was made from: each number carries its points as coordinates on
+//! the image, and who or what placed them.
+
+mod figures;
+mod hips;
 
 use dicom_core::VR;
 use dicom_dictionary_std::{tags, uids};
@@ -9,57 +12,32 @@ use dicom_dictionary_std::{tags, uids};
 use super::dataset::{Code, DataSet, decimal, uid};
 use super::modules::{Begun, Reference, SeriesFacts};
 use super::presentation::corner;
-use crate::geometry::Point;
-use crate::landmarks::{Hip, HipLandmarks, Side};
+use crate::geometry::{Figure, Point};
 use crate::radiograph::Radiograph;
 
-/// The angle of one side.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct MeasuredAngle {
-    /// Norberg angle, degrees.
-    pub degrees: f64,
-    /// The interval that was given with it, degrees.
-    pub interval_degrees: Option<[f64; 2]>,
-}
-
-/// Both hips of one film.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HipReport {
-    /// The points, in pixels of the image.
-    pub landmarks: HipLandmarks,
-    /// The patient's left hip.
-    pub left: Option<MeasuredAngle>,
-    /// The patient's right hip.
-    pub right: Option<MeasuredAngle>,
-    /// Name of the network that placed the points; absent where a person placed them all.
-    pub algorithm: Option<String>,
-    /// Who looked at them, or moved them; may be empty.
-    pub person: String,
-}
+pub use hips::{HipReport, MeasuredAngle};
 
 const OUR_SCHEME: &str = "99RADCANVAS";
-const NORBERG: Code<'static> = Code("NORBERG", OUR_SCHEME, "Norberg angle");
-const LOWER: Code<'static> = Code("NORBERG-LOW", OUR_SCHEME, "Norberg angle, lower bound");
-const UPPER: Code<'static> = Code("NORBERG-HIGH", OUR_SCHEME, "Norberg angle, upper bound");
+const DEGREE: Code<'static> = Code("deg", "UCUM", "degree");
 
-/// The bytes of a report on `image`.
+/// The bytes of a report on `image`: the hips where there are any, and every figure that has a number.
+///
+/// `person` drew the figures, or looked at them; may be empty.
 ///
 /// # Errors
-/// What does not fit, for a person: no angle, points that are no numbers, an image that cannot be referred to.
-pub fn report_bytes(image: &Radiograph, report: &HipReport) -> Result<Vec<u8>, String> {
+/// What does not fit, for a person: nothing to report, points that are no numbers, an image that cannot be referred to.
+pub fn report_bytes(
+    image: &Radiograph,
+    hips: Option<&HipReport>,
+    figures: &[Figure],
+    person: &str,
+) -> Result<Vec<u8>, String> {
     let reference = Reference::of(image)?;
-    if report.left.is_none() && report.right.is_none() {
-        return Err("there is no angle to report".to_owned());
+    if let Some(report) = hips {
+        hips::check(report)?;
     }
-    let angles = [report.left, report.right];
-    let finite = angles.iter().flatten().all(|angle| {
-        angle.degrees.is_finite()
-            && angle
-                .interval_degrees
-                .is_none_or(|i| i.iter().all(|v| v.is_finite()))
-    });
-    if !report.landmarks.is_valid() || !finite {
-        return Err("a point or an angle is no number".to_owned());
+    if figures.iter().any(|figure| !figure.is_valid()) {
+        return Err("a point of a measurement is no number".to_owned());
     }
     let facts = SeriesFacts {
         class: uids::COMPREHENSIVE_SR_STORAGE,
@@ -70,6 +48,15 @@ pub fn report_bytes(image: &Radiograph, report: &HipReport) -> Result<Vec<u8>, S
     let mut begun = Begun::new(image, &facts, reference.instance.as_bytes(), true);
     begun.put_content_time();
     let (set, instance) = (&mut begun.set, &begun.instance);
+    let mut groups = Vec::new();
+    groups.extend(
+        hips.into_iter()
+            .flat_map(|report| hips::groups(report, &reference, instance)),
+    );
+    groups.extend(figures::groups(image, figures, &reference, instance));
+    if groups.is_empty() {
+        return Err("there is nothing to report: measure something first".to_owned());
+    }
     set.items(
         tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE,
         Vec::new(),
@@ -96,18 +83,17 @@ pub fn report_bytes(image: &Radiograph, report: &HipReport) -> Result<Vec<u8>, S
         Code("121049", "DCM", "Language of Content Item and Descendants"),
         Code("en", "RFC5646", "English"),
     )];
-    content.extend(observers(report, instance));
+    let algorithm = hips.and_then(|report| report.algorithm.as_deref());
+    let known = hips.map_or("", |report| report.person.as_str());
+    let person = if person.is_empty() { known } else { person };
+    let by_hand = algorithm.is_none() || !figures.is_empty();
+    content.extend(observers(by_hand, algorithm.is_some(), person, instance));
     content.push(Item::code(
         "HAS CONCEPT MOD",
         Code("121058", "DCM", "Procedure reported"),
-        Code("168537006", "SCT", "Plain radiography"),
+        procedure(image),
     ));
     content.push(library(&reference));
-    let groups = [(Side::Right, report.right), (Side::Left, report.left)];
-    let groups = groups
-        .into_iter()
-        .filter_map(|(side, angle)| Some(group(report, side, angle?, &reference, instance)))
-        .collect();
     content.push(Item::container(
         "CONTAINS",
         Code("126010", "DCM", "Imaging Measurements"),
@@ -118,6 +104,29 @@ pub fn report_bytes(image: &Radiograph, report: &HipReport) -> Result<Vec<u8>, S
         content.into_iter().map(Item::into_set).collect(),
     );
     begun.into_file()
+}
+
+/// Every number that a report holds, in the order of its tree: code value and number.
+pub(in crate::radiograph) fn reported(
+    image: &Radiograph,
+    hips: Option<&HipReport>,
+    figures: &[Figure],
+) -> Vec<(&'static str, f64)> {
+    let mut numbers: Vec<_> = hips.into_iter().flat_map(hips::numbers).collect();
+    numbers.extend(figures::numbers(image, figures));
+    numbers
+}
+
+/// What was done, as far as the modality tells.
+fn procedure(image: &Radiograph) -> Code<'static> {
+    match image.modality.as_str() {
+        "CT" => Code("77477000", "SCT", "Computed tomography"),
+        "MR" => Code("113091000", "SCT", "Magnetic resonance imaging"),
+        "US" => Code("16310003", "SCT", "Ultrasonography"),
+        "MG" => Code("71651007", "SCT", "Mammography"),
+        "CR" | "DX" | "RG" | "" | "OT" => Code("168537006", "SCT", "Plain radiography"),
+        _ => Code("363679005", "SCT", "Imaging procedure"),
+    }
 }
 
 fn evidence(reference: &Reference<'_>) -> DataSet {
@@ -181,20 +190,23 @@ impl Item {
         item
     }
 
-    fn number(name: Code<'_>, degrees: f64) -> Self {
+    fn number(name: Code<'_>, number: f64, unit: Code<'_>) -> Self {
         let mut value = DataSet::default();
-        value.text(tags::NUMERIC_VALUE, VR::DS, decimal(degrees));
-        value.code(
-            tags::MEASUREMENT_UNITS_CODE_SEQUENCE,
-            Code("deg", "UCUM", "degree"),
-        );
+        value.text(tags::NUMERIC_VALUE, VR::DS, decimal(number));
+        value.code(tags::MEASUREMENT_UNITS_CODE_SEQUENCE, unit);
         let mut item = Self::new("CONTAINS", "NUM", Some(name));
         item.set.items(tags::MEASURED_VALUE_SEQUENCE, vec![value]);
         item
     }
 
-    fn coordinates(name: Code<'_>, kind: &str, points: &[Point], image: &Reference<'_>) -> Self {
-        let mut item = Self::new("INFERRED FROM", "SCOORD", Some(name));
+    fn coordinates(
+        relation: &str,
+        name: Code<'_>,
+        kind: &str,
+        points: &[Point],
+        image: &Reference<'_>,
+    ) -> Self {
+        let mut item = Self::new(relation, "SCOORD", Some(name));
         let data: Vec<f32> = points.iter().flat_map(|point| corner(*point)).collect();
         item.set.floats(tags::GRAPHIC_DATA, &data);
         item.set.text(tags::GRAPHIC_TYPE, VR::CS, kind);
@@ -213,23 +225,19 @@ impl Item {
 }
 
 /// TID 1002: the program, and the person where there is one.
-fn observers(report: &HipReport, instance: &str) -> Vec<Item> {
+fn observers(by_hand: bool, by_device: bool, person: &str, instance: &str) -> Vec<Item> {
     let relation = "HAS OBS CONTEXT";
     let kind = Code("121005", "DCM", "Observer Type");
     let mut items = Vec::new();
-    if report.algorithm.is_none() || !report.person.is_empty() {
+    if by_hand || !person.is_empty() {
         items.push(Item::code(relation, kind, Code("121006", "DCM", "Person")));
         let name = Code("121008", "DCM", "Person Observer Name");
-        let mut person = Item::new(relation, "PNAME", Some(name));
-        let known = if report.person.is_empty() {
-            "UNKNOWN"
-        } else {
-            &report.person
-        };
-        person.set.text(tags::PERSON_NAME, VR::PN, known);
-        items.push(person);
+        let mut observer = Item::new(relation, "PNAME", Some(name));
+        let known = if person.is_empty() { "UNKNOWN" } else { person };
+        observer.set.text(tags::PERSON_NAME, VR::PN, known);
+        items.push(observer);
     }
-    if report.algorithm.is_some() {
+    if by_device {
         items.push(Item::code(relation, kind, Code("121007", "DCM", "Device")));
         items.push(Item::uid(
             relation,
@@ -256,85 +264,5 @@ fn library(reference: &Reference<'_>) -> Item {
         "CONTAINS",
         Code("111028", "DCM", "Image Library"),
         vec![group],
-    )
-}
-
-/// TID 1501: one hip.
-fn group(
-    report: &HipReport,
-    side: Side,
-    angle: MeasuredAngle,
-    reference: &Reference<'_>,
-    instance: &str,
-) -> Item {
-    let (word, laterality) = match side {
-        Side::Left => ("left", Code("7771000", "SCT", "Left")),
-        Side::Right => ("right", Code("24028007", "SCT", "Right")),
-    };
-    let mut site = Item::code(
-        "HAS CONCEPT MOD",
-        Code("363698007", "SCT", "Finding Site"),
-        Code("24136001", "SCT", "Hip joint"),
-    );
-    site.children = vec![Item::code(
-        "HAS CONCEPT MOD",
-        Code("272741003", "SCT", "Laterality"),
-        laterality,
-    )];
-    let mut children = vec![
-        Item::text(
-            "HAS OBS CONTEXT",
-            Code("112039", "DCM", "Tracking Identifier"),
-            &format!("Norberg {word}"),
-        ),
-        Item::uid(
-            "HAS OBS CONTEXT",
-            Code("112040", "DCM", "Tracking Unique Identifier"),
-            uid(&[instance.as_bytes(), word.as_bytes()]),
-        ),
-        site,
-    ];
-    if let Some(name) = &report.algorithm {
-        let said = Code("111001", "DCM", "Algorithm Name");
-        children.push(Item::text("HAS CONCEPT MOD", said, name));
-        let said = Code("111003", "DCM", "Algorithm Version");
-        children.push(Item::text(
-            "HAS CONCEPT MOD",
-            said,
-            env!("CARGO_PKG_VERSION"),
-        ));
-    }
-    let other = match side {
-        Side::Left => Side::Right,
-        Side::Right => Side::Left,
-    };
-    let (own, opposite) = (report.landmarks.hip(side), report.landmarks.hip(other));
-    let circle = |hip: &Hip, name: Code<'_>| {
-        let rim = Point::new(hip.center.x + hip.radius, hip.center.y);
-        Item::coordinates(name, "CIRCLE", &[hip.center, rim], reference)
-    };
-    let mut number = Item::number(NORBERG, angle.degrees);
-    number.children = vec![
-        circle(own, Code("HEAD", OUR_SCHEME, "Femoral head")),
-        circle(
-            opposite,
-            Code("OTHER-HEAD", OUR_SCHEME, "Femoral head of the other side"),
-        ),
-        Item::coordinates(
-            Code("RIM", OUR_SCHEME, "Cranial effective acetabular rim"),
-            "POINT",
-            &[own.rim],
-            reference,
-        ),
-    ];
-    children.push(number);
-    if let Some([low, high]) = angle.interval_degrees {
-        children.push(Item::number(LOWER, low));
-        children.push(Item::number(UPPER, high));
-    }
-    Item::container(
-        "CONTAINS",
-        Code("125007", "DCM", "Measurement Group"),
-        children,
     )
 }

@@ -3,7 +3,13 @@
 //! Image space: pixels, x to the right and y down, pixel centres at integers. A transform is named
 //! `a_from_b` and maps points of space `b` to space `a`.
 
+pub mod figure;
+mod region;
+
 use serde::{Deserialize, Serialize};
+
+pub use figure::{Figure, FigureKind, angle_degrees};
+pub use region::Statistics;
 
 /// A point or a vector in some space (pixels unless its name says otherwise); JSON `[x, y]`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]

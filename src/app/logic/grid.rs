@@ -1,0 +1,322 @@
+//! The View workspace: one, two or four images side by side, and what of their views goes together.
+//!
+//! Separate because the first image is the open case, which can be drawn on, and the others are only looked at.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::app::action::FrameChange;
+use crate::app::canvas::View;
+use crate::app::session::{Session, Weight, Workspace};
+use crate::job::Task;
+use crate::radiograph::Radiograph;
+
+use super::frames::{Place, Stack};
+
+/// How many images are side by side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// One.
+    #[default]
+    One,
+    /// Two in a row.
+    Two,
+    /// Two rows of two.
+    Four,
+}
+
+impl Layout {
+    /// Images shown.
+    pub const fn cells(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Two => 2,
+            Self::Four => 4,
+        }
+    }
+}
+
+/// What goes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Zoom and pan.
+    Place,
+    /// Window and inversion.
+    Window,
+}
+
+/// An image beside the open case.
+#[derive(Default)]
+pub struct Cell {
+    /// Where it is from; absent = the image of the case itself.
+    pub place: Option<Place>,
+    /// The image; absent while it is read for the first time.
+    pub image: Option<Arc<Radiograph>>,
+    /// Another image was asked for than the one that is still shown.
+    pub stale: bool,
+    /// Why there is none.
+    pub unreadable: Option<String>,
+}
+
+/// What is side by side.
+pub struct Beside {
+    /// How many.
+    pub layout: Layout,
+    /// Whether zoom and pan go together.
+    pub link_place: bool,
+    /// Whether windows go together.
+    pub link_window: bool,
+    /// The image that keys and the list of series act on; 0 = the open case.
+    pub active: usize,
+    /// The images beside the open case: numbers 1 to 3.
+    pub cells: [Cell; 3],
+    /// How those are looked at.
+    pub views: [View; 3],
+}
+
+impl Default for Beside {
+    fn default() -> Self {
+        Self {
+            layout: Layout::One,
+            link_place: true,
+            link_window: true,
+            active: 0,
+            cells: Default::default(),
+            views: Default::default(),
+        }
+    }
+}
+
+impl Beside {
+    /// The number of the image beside the case that keys act on, from 0; `None` for the case itself.
+    fn active_cell(&self) -> Option<usize> {
+        (self.active < self.layout.cells())
+            .then(|| self.active.checked_sub(1))
+            .flatten()
+    }
+}
+
+/// Takes over what goes together from the view that was changed.
+pub(crate) fn follow(from: &View, to: &mut View, place: bool, window: bool) {
+    if place {
+        let ratio = |a: usize, b: usize| b.max(1) as f64 / a.max(1) as f64;
+        let (x, y) = (
+            ratio(from.image_size.0, to.image_size.0),
+            ratio(from.image_size.1, to.image_size.1),
+        );
+        to.fitted = from.fitted;
+        to.center = from.center.scaled(x, y);
+        // As much of the image is seen, however many pixels it has.
+        to.zoom = (from.zoom / x.max(y)).clamp(
+            crate::app::canvas::view::MIN_ZOOM,
+            crate::app::canvas::view::MAX_ZOOM,
+        );
+    }
+    if window {
+        to.window.clone_from(&from.window);
+        to.invert = from.invert;
+    }
+}
+
+/// Whether a window of one image says something about the other.
+pub(crate) fn same_values(a: &Radiograph, b: &Radiograph) -> bool {
+    a.modality == b.modality && a.modality_unit == b.modality_unit
+}
+
+impl Session {
+    /// The image that keys act on, and the view of it.
+    pub(super) fn active(&mut self) -> Option<(Arc<Radiograph>, &mut View)> {
+        let cell = match self.workspace {
+            Workspace::View => self.beside.active_cell(),
+            _ => None,
+        };
+        match cell {
+            Some(cell) => {
+                let image = self.beside.cells.get(cell)?.image.clone()?;
+                Some((image, self.beside.views.get_mut(cell)?))
+            }
+            None => {
+                let image = Arc::clone(self.open()?.document().image());
+                Some((image, &mut self.view))
+            }
+        }
+    }
+
+    /// Lets the other views follow the one that keys changed.
+    pub(super) fn link_views(&mut self) {
+        if self.workspace != Workspace::View {
+            return;
+        }
+        let active = self.beside.active_cell();
+        let Some(case) = self.open().map(|open| Arc::clone(open.document().image())) else {
+            return;
+        };
+        let (place, window) = (self.beside.link_place, self.beside.link_window);
+        let from = match active {
+            Some(cell) => self.beside.views[cell].clone(),
+            None => self.view.clone(),
+        };
+        let image = match active {
+            Some(cell) => self.beside.cells[cell].image.clone(),
+            None => Some(Arc::clone(&case)),
+        };
+        let Some(image) = image else {
+            return;
+        };
+        if active.is_some() {
+            let window = window && same_values(&image, &case);
+            follow(&from, &mut self.view, place, window);
+        }
+        for (index, cell) in self.beside.cells.iter().enumerate() {
+            if let Some(other) = cell.image.as_ref().filter(|_| active != Some(index)) {
+                let window = window && same_values(&image, other);
+                follow(&from, &mut self.beside.views[index], place, window);
+            }
+        }
+    }
+}
+
+impl App {
+    /// Shows so many images side by side.
+    pub(super) fn lay_out(&mut self, layout: Layout) {
+        let session = &mut self.session;
+        session.workspace = Workspace::View;
+        session.beside.layout = layout;
+        if session.beside.active >= layout.cells() {
+            session.beside.active = 0;
+        }
+        self.fill_cells();
+    }
+
+    /// Begins to read what the images beside the case should show; called again until all are there.
+    pub(super) fn fill_cells(&mut self) {
+        let Some(open) = self.session.open() else {
+            return;
+        };
+        let case = Arc::clone(open.document().image());
+        let frame = open.document().original.frame;
+        let shown = self.session.layout_cells();
+        for number in 1..shown {
+            let stack = self.session.stack.as_ref();
+            let cell = &self.session.beside.cells[number - 1];
+            if (cell.image.is_some() && !cell.stale) || cell.unreadable.is_some() {
+                continue;
+            }
+            let place = cell
+                .place
+                .or_else(|| stack.and_then(|stack| stack.beside(frame, number)));
+            let file = place.and_then(|(series, _)| stack?.shared(series));
+            let (Some(place), Some(file)) = (place, file) else {
+                // There is nothing else: the same image, to be looked at in another way.
+                self.put_cell(number - 1, Arc::clone(&case));
+                continue;
+            };
+            self.session.beside.cells[number - 1].place = Some(place);
+            if self.tasks.cell.is_none() {
+                let task = Task::start("beside", self.wake(), move || {
+                    file.frame(place.1).map_err(crate::app::files::refused)
+                });
+                self.tasks.cell = Some((number - 1, place, task));
+            }
+        }
+    }
+
+    fn put_cell(&mut self, cell: usize, image: Arc<Radiograph>) {
+        let session = &mut self.session;
+        let case = session
+            .open()
+            .map(|open| Arc::clone(open.document().image()));
+        session.beside.cells[cell].stale = false;
+        let before = session.beside.cells[cell].image.replace(Arc::clone(&image));
+        let view = &mut session.beside.views[cell];
+        let alike = before.is_some_and(|before| {
+            (before.width(), before.height()) == (image.width(), image.height())
+                && same_values(&before, &image)
+        });
+        if !alike {
+            *view = View::of(&image);
+            if let Some(case) = case {
+                let window = session.beside.link_window && same_values(&case, &image);
+                follow(&session.view, view, session.beside.link_place, window);
+            }
+        }
+    }
+
+    /// Collects an image that was read.
+    pub(super) fn poll_cells(&mut self) {
+        let Some((cell, place, result)) = self
+            .tasks
+            .cell
+            .as_ref()
+            .and_then(|(cell, place, task)| Some((*cell, *place, task.poll()?)))
+        else {
+            return;
+        };
+        self.tasks.cell = None;
+        if self.session.beside.cells[cell].place == Some(place) {
+            match result {
+                Ok(image) => self.put_cell(cell, Arc::new(image)),
+                Err(error) => {
+                    let held = &mut self.session.beside.cells[cell];
+                    held.image = None;
+                    held.unreadable = Some(error.to_string());
+                }
+            }
+        }
+        self.fill_cells();
+    }
+
+    /// Another image in the place that keys act on; `false` when that is the open case.
+    pub(super) fn change_cell(&mut self, change: FrameChange) -> bool {
+        let session = &mut self.session;
+        if session.workspace != Workspace::View {
+            return false;
+        }
+        let Some(cell) = session.beside.active_cell() else {
+            return false;
+        };
+        let Some(stack) = &session.stack else {
+            session.say(Weight::Note, "There is no other image");
+            return true;
+        };
+        let held = &mut session.beside.cells[cell];
+        let next = stack.after(held.place.unwrap_or((stack.shown(), 0)), change);
+        if held.place != Some(next) || held.image.is_none() {
+            held.place = Some(next);
+            held.unreadable = None;
+            // The old image stays in sight until the new one is there.
+            held.stale = true;
+            self.fill_cells();
+        }
+        true
+    }
+
+    /// Forgets the images beside a case that is left.
+    pub(super) fn clear_cells(&mut self) {
+        self.tasks.cell = None;
+        self.session.beside.cells = Default::default();
+        self.session.beside.active = 0;
+    }
+}
+
+impl Session {
+    /// Images side by side, the case among them.
+    pub(crate) fn layout_cells(&self) -> usize {
+        match self.workspace {
+            Workspace::View => self.beside.layout.cells(),
+            _ => 1,
+        }
+    }
+}
+
+impl Stack {
+    /// What is shown beside frame `frame`: the series after the one on the stage, else the frames after it.
+    fn beside(&self, frame: usize, number: usize) -> Option<Place> {
+        let series = self.series().len();
+        if series > 1 {
+            return Some(((self.shown() + number) % series, 0));
+        }
+        let frames = self.frames();
+        (frames > 1).then(|| (0, (frame + number) % frames))
+    }
+}

@@ -1,0 +1,125 @@
+//! Measurements: figures that are drawn, chosen, dragged and removed, and the brush that takes only some values.
+//!
+//! Separate because all of it is an answer to what a hand did on a canvas with a view to values and millimetres.
+
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::app::canvas::CanvasEvent;
+use crate::app::session::ResultId;
+use crate::document::raster::{bounds_of, draw};
+use crate::document::{Edit, Mark, Operation, Shape};
+use crate::geometry::{FigureKind, PixelRect};
+use crate::grid::Grid;
+
+/// The measurements under the hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measures {
+    /// The figure that is chosen.
+    pub chosen: Option<usize>,
+    /// A figure is being dragged: its moves are one step.
+    pub dragged: bool,
+    /// What the measuring tool draws.
+    pub kind: FigureKind,
+}
+
+impl Default for Measures {
+    fn default() -> Self {
+        Self {
+            chosen: None,
+            dragged: false,
+            kind: FigureKind::Length,
+        }
+    }
+}
+
+impl App {
+    /// Carries out what a canvas says of figures.
+    pub(super) fn measure(&mut self, event: CanvasEvent) {
+        match event {
+            CanvasEvent::Figure(figure) => {
+                self.edit(Edit::AddFigure(Arc::new(figure)), false);
+                let last = self
+                    .session
+                    .open()
+                    .and_then(|open| open.document().figures.len().checked_sub(1));
+                self.session.measures.chosen = last;
+            }
+            CanvasEvent::ChooseFigure(index) => self.session.measures.chosen = index,
+            CanvasEvent::MoveFigure {
+                index,
+                figure,
+                done,
+            } => {
+                // One drag is one step: its first move begins it, the others join.
+                let joined = self.session.measures.dragged;
+                self.session.measures.dragged = !done;
+                self.edit(Edit::SetFigure(index, Arc::new(figure)), joined);
+            }
+            CanvasEvent::RestoreFigure if self.session.measures.dragged => {
+                self.session.measures.dragged = false;
+                // The drag was one step: taking it back leaves the figure as it was.
+                self.step(true);
+            }
+            _ => {}
+        }
+    }
+
+    /// Delete: the result that is shown, else the figure that is chosen.
+    pub(super) fn reject_or_remove(&mut self, id: Option<ResultId>) {
+        let figures = self
+            .session
+            .open()
+            .map_or(0, |open| open.document().figures.len());
+        let chosen = self.session.measures.chosen.filter(|n| *n < figures);
+        match (id.or(self.session.shown), chosen) {
+            (None, Some(index)) => {
+                self.session.measures.chosen = None;
+                self.edit(Edit::RemoveFigure(index), false);
+            }
+            _ => self.reject(id),
+        }
+    }
+
+    /// A stroke of a brush that takes only some values, as the pixels it takes; `None` when it takes none.
+    pub(super) fn in_range(&self, mark: Mark) -> Option<Mark> {
+        let options = &self.session.tool_options;
+        if options.range.is_none() || !matches!(mark.shape, Shape::Stroke { .. }) {
+            return Some(mark);
+        }
+        let image = self.session.open()?.document().image();
+        let limits = PixelRect::new(0, 0, image.width(), image.height());
+        let bounds = bounds_of(&mark).intersection(limits);
+        let mut inside = Grid::filled(bounds.width, bounds.height, 0_u8);
+        let shifted = shifted(&mark, bounds);
+        let whole = inside.bounds();
+        draw(&mut inside, &shifted, whole);
+        let mut any = false;
+        for y in 0..bounds.height {
+            for (x, cell) in inside.row_mut(y).iter_mut().enumerate() {
+                let at = (bounds.x as usize + x, bounds.y as usize + y);
+                if *cell != 0 && !options.takes(image.modality_value(at.0, at.1)) {
+                    *cell = 0;
+                }
+                any |= *cell != 0;
+            }
+        }
+        any.then_some(Mark {
+            shape: Shape::Region { bounds, inside },
+            ..mark
+        })
+    }
+}
+
+/// The stroke as it lies in a raster of its own, painted.
+fn shifted(mark: &Mark, bounds: PixelRect) -> Mark {
+    let mut mark = mark.clone();
+    mark.operation = Operation::Paint;
+    if let Shape::Stroke { points, .. } = &mut mark.shape {
+        for point in points {
+            point.at.x -= bounds.x as f64;
+            point.at.y -= bounds.y as f64;
+        }
+    }
+    mark
+}

@@ -1,0 +1,494 @@
+//! The viewer's habits in the window: measuring, series, images side by side, exports, brushes that choose values.
+
+use std::path::{Path, PathBuf};
+
+use egui::{Key, Modifiers, PointerButton, Pos2, pos2, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use radcanvas::app::action::{Action, ExportKind, FrameChange, Link};
+use radcanvas::app::canvas::Tool;
+use radcanvas::app::files::{Exporting, export};
+use radcanvas::app::session::Workspace;
+use radcanvas::app::{App, Start};
+use radcanvas::document::{Document, Edit, Layer, Mark, Operation, Shape};
+use radcanvas::geometry::{Figure, FigureKind, Point};
+use radcanvas::grid::Grid;
+use radcanvas::radiograph::{
+    self, DisplayWindow, Pixels, Quantity, Radiograph, export as write_image,
+};
+
+use crate::app::{canvas_center, drag, model, until, window};
+
+fn picture(path: &Path, width: usize, height: usize, slope: usize) {
+    let grid = Grid::from_fn(width, height, |x, y| (x * slope + y) as u16);
+    let image = Radiograph::from_pixels(Pixels::U16(grid));
+    write_image(path, &image, &image.pixels, false).unwrap();
+}
+
+fn opened(path: PathBuf, keep: &Path) -> Harness<'static, App> {
+    let mut harness = window(Start {
+        files: vec![path],
+        models: vec![model()],
+        keep: Some(keep.join("unsaved")),
+        ..Start::default()
+    });
+    until(&mut harness, "open", |app| app.session().open().is_some());
+    harness
+}
+
+fn one_film(folder: &Path) -> Harness<'static, App> {
+    let path = folder.join("film.png");
+    picture(&path, 160, 120, 100);
+    opened(path, folder)
+}
+
+fn document(harness: &Harness<'static, App>) -> Document {
+    let open = harness.state().session().open().unwrap();
+    open.document().clone()
+}
+
+fn figures(harness: &Harness<'static, App>) -> Vec<Figure> {
+    let document = document(harness);
+    document.figures.iter().map(|f| (**f).clone()).collect()
+}
+
+#[test]
+fn a_length_is_drawn_moved_undone_and_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = one_film(folder.path());
+    let harness = &mut harness;
+    harness.key_press(Key::M);
+    harness.run_steps(2);
+    let at = canvas_center(harness, "Sketch canvas");
+    drag(harness, at, at + vec2(60.0, 0.0));
+    let drawn = figures(harness);
+    assert_eq!(drawn.len(), 1);
+    assert_eq!(drawn[0].kind, FigureKind::Length);
+    let px = drawn[0].length([1.0, 1.0]).unwrap();
+    let text = format!("{px:.0} px (not calibrated)");
+    assert!(harness.query_by_label(&text).is_some(), "{text} is listed");
+    // Its end is taken hold of and dragged: one step.
+    drag(harness, at + vec2(60.0, 0.0), at + vec2(60.0, 40.0));
+    let moved = figures(harness);
+    assert_eq!(moved.len(), 1, "no second figure was begun");
+    assert!(moved[0].length([1.0, 1.0]).unwrap() > px);
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    harness.run_steps(2);
+    assert_eq!(figures(harness), drawn, "the whole drag");
+    harness.key_press(Key::Delete);
+    harness.run_steps(2);
+    assert!(figures(harness).is_empty());
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    harness.run_steps(2);
+    assert_eq!(figures(harness), drawn);
+}
+
+#[test]
+fn points_can_be_set_by_pressing_and_escape_drops_half_a_figure() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = one_film(folder.path());
+    let harness = &mut harness;
+    let at = canvas_center(harness, "Sketch canvas");
+    let press = |harness: &mut Harness<'static, App>, to: Pos2| drag(harness, to, to);
+    harness.key_press(Key::C);
+    harness.run_steps(2);
+    for offset in [vec2(0.0, -40.0), vec2(40.0, 0.0), vec2(0.0, 40.0)] {
+        assert!(figures(harness).is_empty());
+        press(harness, at + offset);
+    }
+    let drawn = figures(harness);
+    assert_eq!(drawn.len(), 1);
+    assert_eq!(drawn[0].kind, FigureKind::Circle);
+    assert!(drawn[0].circle([1.0, 1.0]).is_some());
+    harness.key_press_modifiers(Modifiers::SHIFT, Key::A);
+    harness.run_steps(2);
+    assert_eq!(
+        harness.state().session().tool,
+        Tool::Measure(FigureKind::Cobb)
+    );
+    drag(harness, at + vec2(-80.0, -80.0), at + vec2(-20.0, -90.0));
+    assert_eq!(figures(harness).len(), 1, "half of it");
+    harness.key_press(Key::Escape);
+    harness.run_steps(2);
+    drag(harness, at + vec2(-80.0, -80.0), at + vec2(-20.0, -90.0));
+    drag(harness, at + vec2(-80.0, 80.0), at + vec2(-20.0, 90.0));
+    let drawn = figures(harness);
+    assert_eq!(drawn.len(), 2);
+    let degrees = drawn[1].angle_degrees([1.0, 1.0]).unwrap();
+    assert!(
+        (degrees - 2.0 * (1.0_f64 / 6.0).atan().to_degrees()).abs() < 1.0,
+        "{degrees}"
+    );
+}
+
+#[test]
+fn regions_show_the_values_inside() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = one_film(folder.path());
+    let harness = &mut harness;
+    let at = canvas_center(harness, "Sketch canvas");
+    for (key, kind) in [
+        (Key::R, FigureKind::Rectangle),
+        (Key::E, FigureKind::Ellipse),
+        (Key::L, FigureKind::Freehand),
+    ] {
+        harness.key_press_modifiers(Modifiers::SHIFT, key);
+        harness.run_steps(2);
+        assert_eq!(harness.state().session().tool, Tool::Measure(kind));
+        drag(harness, at, at + vec2(70.0, 50.0));
+    }
+    let session = harness.state().session();
+    let open = session.open().unwrap();
+    // A straight line by hand encloses nothing and is still an outline of three points.
+    let measured = &open.figures.all;
+    assert!(measured.len() >= 2);
+    for one in &measured[..2] {
+        let mean = one.readings.get(Quantity::Mean).unwrap().value;
+        let (low, high) = (
+            one.readings.get(Quantity::Minimum).unwrap().value,
+            one.readings.get(Quantity::Maximum).unwrap().value,
+        );
+        assert!(low < mean && mean < high);
+    }
+    let line = measured[0].lines.last().unwrap().clone();
+    assert!(harness.query_by_label(&line).is_some(), "{line}");
+}
+
+#[test]
+fn a_folder_opens_as_series_with_pictures_and_keys_go_through_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("films");
+    std::fs::create_dir(&images).unwrap();
+    for (name, width) in [("a10.png", 64), ("a2.png", 48), ("b.png", 32)] {
+        picture(&images.join(name), width, 40, 7);
+    }
+    std::fs::write(images.join("notes.txt"), "no image").unwrap();
+    let mut harness = opened(images, folder.path());
+    let harness = &mut harness;
+    let stack = |app: &App| {
+        let stack = app.session().stack.as_ref().unwrap();
+        (stack.series().len(), stack.shown())
+    };
+    let wide = |app: &App| app.session().open().map(|o| o.document().image().width());
+    assert_eq!(stack(harness.state()).0, 3);
+    until(harness, "pictures", |app| {
+        let stack = app.session().stack.as_ref().unwrap();
+        stack.series().iter().all(|listed| listed.picture.is_some())
+    });
+    let first = wide(harness.state());
+    harness.key_press(Key::PageDown);
+    until(harness, "next image", |app| wide(app) != first);
+    assert_eq!(stack(harness.state()).1, 1);
+    // Drawn on, left, and found again as it was.
+    let at = canvas_center(harness, "Sketch canvas");
+    harness.key_press(Key::M);
+    harness.run_steps(2);
+    drag(harness, at, at + vec2(30.0, 10.0));
+    assert_eq!(figures(harness).len(), 1);
+    harness
+        .state_mut()
+        .act(Action::Frame(FrameChange::ToSeries(2)));
+    until(harness, "third", |app| wide(app) == Some(32));
+    assert!(figures(harness).is_empty());
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::PageUp);
+    until(harness, "back", |app| stack(app).1 == 1);
+    assert_eq!(figures(harness).len(), 1);
+    harness.state_mut().act(Action::Frame(FrameChange::To(0)));
+    until(harness, "home", |app| stack(app).1 == 0);
+}
+
+#[test]
+fn an_empty_folder_is_refused_in_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let mut harness = window(Start {
+        files: vec![empty],
+        ..Start::default()
+    });
+    until(&mut harness, "refusal", |app| {
+        matches!(
+            app.session().stage,
+            radcanvas::app::session::Stage::Failed(_)
+        )
+    });
+}
+
+#[test]
+fn images_side_by_side_are_zoomed_and_windowed_together_or_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("films");
+    std::fs::create_dir(&images).unwrap();
+    for name in ["a.png", "b.png", "c.png", "d.png"] {
+        picture(&images.join(name), 64, 40, 7);
+    }
+    let mut harness = opened(images, folder.path());
+    let harness = &mut harness;
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Num4);
+    until(harness, "four images", |app| {
+        let beside = &app.session().beside;
+        beside.cells.iter().all(|cell| cell.image.is_some())
+    });
+    assert_eq!(harness.state().session().workspace, Workspace::View);
+    let fourth = canvas_center(harness, "Fourth image");
+    let first = canvas_center(harness, "First image");
+    assert!(fourth.x > first.x && fourth.y > first.y);
+    let places: Vec<_> = harness
+        .state()
+        .session()
+        .beside
+        .cells
+        .iter()
+        .map(|cell| cell.place)
+        .collect();
+    assert_eq!(places, [Some((1, 0)), Some((2, 0)), Some((3, 0))]);
+    // The right button drags the window of one, and the others follow.
+    let window_drag = |harness: &mut Harness<'static, App>, at: Pos2| {
+        harness.hover_at(at);
+        harness.step();
+        let button = |pos, pressed| egui::Event::PointerButton {
+            pos,
+            button: PointerButton::Secondary,
+            pressed,
+            modifiers: Modifiers::NONE,
+        };
+        harness.event(button(at, true));
+        harness.step();
+        harness.hover_at(at + vec2(50.0, 20.0));
+        harness.step();
+        harness.event(button(at + vec2(50.0, 20.0), false));
+        harness.run_steps(2);
+    };
+    let before = harness.state().session().view.window.clone();
+    window_drag(harness, fourth);
+    let session = harness.state().session();
+    assert_eq!(session.beside.active, 3);
+    assert_ne!(session.view.window, before);
+    assert_eq!(session.view.window, session.beside.views[2].window);
+    harness.key_press(Key::Num1);
+    harness.run_steps(2);
+    let session = harness.state().session();
+    assert!(
+        !session.view.fitted && session.view.zoom == 1.0,
+        "1:1 in all"
+    );
+    harness.state_mut().act(Action::Link(Link::Window));
+    let before = harness.state().session().view.window.clone();
+    window_drag(harness, fourth);
+    assert_eq!(harness.state().session().view.window, before, "apart");
+    // Keys step through what the fourth place shows.
+    harness.key_press(Key::PageUp);
+    until(harness, "third in fourth place", |app| {
+        let cell = &app.session().beside.cells[2];
+        cell.place == Some((2, 0)) && !cell.stale
+    });
+    assert_eq!(
+        harness.state().session().stack.as_ref().unwrap().shown(),
+        0,
+        "the case stays"
+    );
+}
+
+#[test]
+fn a_brush_with_a_range_takes_only_those_values() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = one_film(folder.path());
+    let harness = &mut harness;
+    harness.state_mut().act(Action::Tool(Tool::Brush));
+    let mut options = harness.state().session().tool_options.clone();
+    options.range = Some([7000.0, 8500.0]);
+    harness
+        .state_mut()
+        .act(Action::ToolOptions(Box::new(options)));
+    let at = canvas_center(harness, "Mask canvas");
+    drag(harness, at - vec2(60.0, 0.0), at + vec2(60.0, 0.0));
+    let document = document(harness);
+    let mask = document.mask().unwrap();
+    let image = document.image();
+    let mut taken = 0;
+    for y in 0..image.height() {
+        for x in 0..image.width() {
+            if mask[(x, y)] != 0 {
+                let value = image.modality_value(x, y).unwrap();
+                assert!((7000.0..=8500.0).contains(&value), "{value}");
+                taken += 1;
+            }
+        }
+    }
+    assert!(taken > 50, "{taken}");
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    harness.run_steps(2);
+    assert!(document_mask_is_empty(harness));
+    // Where no value fits, nothing is drawn and there is nothing to undo.
+    let mut options = harness.state().session().tool_options.clone();
+    options.range = Some([-5.0, -4.0]);
+    harness
+        .state_mut()
+        .act(Action::ToolOptions(Box::new(options)));
+    drag(harness, at, at + vec2(20.0, 0.0));
+    assert!(document_mask_is_empty(harness));
+}
+
+fn document_mask_is_empty(harness: &Harness<'static, App>) -> bool {
+    document(harness).marks_of(Layer::Mask).next().is_none()
+}
+
+/// A DICOM case with a mask and two figures.
+fn dicom_case() -> Document {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/dicom");
+    let mut image = radiograph::read(fixtures.join("ct.dcm"), 0).unwrap();
+    "Doe^Jane".clone_into(&mut image.identity.name);
+    "ID-4711".clone_into(&mut image.identity.id);
+    let mut document = Document::new(std::sync::Arc::new(image));
+    let figure = |kind, points: &[[f64; 2]]| {
+        let points = points.iter().map(|p| Point::from(*p)).collect();
+        Edit::AddFigure(std::sync::Arc::new(Figure { kind, points }))
+    };
+    for edit in [
+        figure(FigureKind::Length, &[[1.0, 1.0], [5.0, 4.0]]),
+        figure(FigureKind::Ellipse, &[[1.0, 1.0], [7.0, 6.0]]),
+        Edit::AddMark(std::sync::Arc::new(Mark {
+            layer: Layer::Mask,
+            operation: Operation::Paint,
+            shape: Shape::Rectangle {
+                from: Point::new(1.0, 1.0),
+                to: Point::new(4.0, 3.0),
+            },
+        })),
+    ] {
+        document.apply(&edit).unwrap();
+    }
+    document
+}
+
+#[test]
+fn every_form_is_written_with_or_without_identity() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = dicom_case();
+    let mut what = Exporting {
+        document,
+        window: DisplayWindow::from_range(-100.0, 300.0),
+        reading: None,
+        name: "Doe Jane.dcm".to_owned(),
+        without_identity: None,
+    };
+    let holds = |path: &Path, word: &str| {
+        let bytes = std::fs::read(path).unwrap();
+        bytes.windows(word.len()).any(|w| w == word.as_bytes())
+    };
+    for kind in ExportKind::ALL {
+        let path = folder
+            .path()
+            .join(format!("case{}.{}", kind.suffix(), kind.ending()));
+        let done = export(kind, &what, &path);
+        if kind == ExportKind::Record {
+            assert!(done.is_err() && !path.exists());
+            continue;
+        }
+        assert!(done.unwrap().is_empty(), "{kind:?}");
+        assert!(path.is_file(), "{kind:?}");
+    }
+    let report = folder.path().join("case-measurements.dcm");
+    assert!(holds(&report, "Doe^Jane") && holds(&report, "ID-4711"));
+    what.without_identity = Some(b"a secret of this session".to_vec());
+    for kind in ExportKind::ALL {
+        if kind == ExportKind::Record {
+            continue;
+        }
+        let path = folder
+            .path()
+            .join(format!("nameless{}.{}", kind.suffix(), kind.ending()));
+        export(kind, &what, &path).unwrap();
+        for word in ["Doe", "ID-4711", "Jane"] {
+            assert!(!holds(&path, word), "{kind:?} says {word}");
+        }
+    }
+    let back = radiograph::read(folder.path().join("nameless.dcm"), 0).unwrap();
+    assert_eq!(back.pixels, what.document.image().pixels);
+}
+
+#[test]
+fn nothing_is_cut_off_at_any_scale() {
+    for scale in [1.0_f32, 2.0, 3.0] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("film.png");
+        picture(&path, 160, 120, 100);
+        let size = vec2(1000.0, 640.0);
+        let start = Start {
+            files: vec![path],
+            models: vec![model()],
+            ..Start::default()
+        };
+        let mut harness = Harness::builder()
+            .with_size(size)
+            .with_pixels_per_point(scale)
+            .with_max_steps(64)
+            .build_eframe(|cc| {
+                let engine = || {
+                    Ok(Box::new(radcanvas::job::Fake::default())
+                        as Box<dyn radcanvas::job::Engine>)
+                };
+                let worker = radcanvas::job::Worker::inline(engine);
+                App::new(&cc.egui_ctx, start, worker, cc.storage, None)
+            });
+        until(&mut harness, "open", |app| app.session().open().is_some());
+        let screen = egui::Rect::from_min_size(pos2(0.0, 0.0), size);
+        for workspace in [Workspace::Draw, Workspace::Hips, Workspace::View] {
+            harness.state_mut().act(Action::Workspace(workspace));
+            harness.run_steps(3);
+            let side = harness.get_by_label("Measure: length").rect();
+            assert!(screen.contains_rect(side), "{scale}");
+            for role in [egui::accesskit::Role::Canvas, egui::accesskit::Role::Tab] {
+                for node in harness.get_all_by_role(role) {
+                    assert!(screen.contains_rect(node.rect()), "{scale} {workspace:?}");
+                    assert!(node.rect().width() > 20.0 && node.rect().height() > 12.0);
+                }
+            }
+            let menu = ["File", "Edit", "View", "Case", "Help"];
+            for name in menu {
+                let found: Vec<_> = harness.query_all_by_label(name).collect();
+                assert!(!found.is_empty(), "{name}");
+                for node in found {
+                    assert!(screen.contains_rect(node.rect()), "{scale} {name}");
+                }
+            }
+            let notices = harness
+                .query_all_by_role(egui::accesskit::Role::Button)
+                .filter(|node| {
+                    let rect = node.rect();
+                    // What is scrolled out of the side column counts as cut off only sideways.
+                    rect.left() < -0.5 || rect.right() > size.x + 0.5
+                })
+                .count();
+            assert_eq!(notices, 0, "{scale} {workspace:?}: buttons beyond the edge");
+        }
+    }
+}
+
+#[test]
+fn the_loupe_and_every_new_command_are_in_the_one_table() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = one_film(folder.path());
+    let harness = &mut harness;
+    harness.key_press(Key::Z);
+    harness.run_steps(2);
+    assert!(harness.state().session().loupe);
+    let at = canvas_center(harness, "Sketch canvas");
+    harness.hover_at(at);
+    harness.run_steps(2);
+    harness.key_press(Key::Z);
+    harness.run_steps(2);
+    assert!(!harness.state().session().loupe);
+    let mut taken = std::collections::BTreeMap::new();
+    for command in radcanvas::app::keys::COMMANDS {
+        if !command.default.is_empty() {
+            let other = taken.insert(command.default, command.id);
+            assert_eq!(other, None, "{} has two commands", command.default);
+            assert!(
+                radcanvas::app::keys::parse(command.default).is_some(),
+                "{}",
+                command.default
+            );
+        }
+    }
+}
