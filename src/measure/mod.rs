@@ -2,6 +2,7 @@
 
 pub mod dscore;
 pub mod edges;
+pub mod frechet;
 pub mod norberg;
 pub mod realism;
 pub mod seam;

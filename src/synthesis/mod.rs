@@ -11,5 +11,8 @@ pub mod resize;
 pub mod sampler;
 pub mod schedule;
 
-pub use generate::{ControlModel, Generator, generate};
-pub use readings::{HipModel, ReaderModel, Readers, read_findings, read_hips, read_saliency};
+pub use finish::line_distance;
+pub use generate::{ControlModel, Generator, generate, rebuilt};
+pub use readings::{
+    HipModel, ReaderModel, Readers, read_features, read_findings, read_hips, read_saliency,
+};

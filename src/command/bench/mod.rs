@@ -3,6 +3,7 @@
 //! Separate from the work it measures; other programs read its JSON to compare.
 
 mod live;
+mod models;
 mod phantoms;
 
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ pub enum Bench {
     },
     /// How near drawn films come to real ones: every gate of every kind, and the time to draw a film.
     Phantoms(phantoms::Options),
+    /// What the models can do, on phantoms that none of them was trained on.
+    Models(models::Options),
     /// Convolutions and the other operations of the networks, on the processor.
     Network {
         /// Only operations whose name contains this.
@@ -64,6 +67,9 @@ pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<Exit
     let figures = match bench {
         Bench::Phantoms(options) => {
             return pool.install(|| phantoms::run(options, common));
+        }
+        Bench::Models(options) => {
+            return pool.install(|| models::run(options, common));
         }
         Bench::Canvas => canvas()?,
         Bench::Live { repeat, models } => {
