@@ -13,7 +13,8 @@ use crate::network::autoencoder;
 use crate::network::device::{Place, Wanted, is_device_failure};
 use crate::network::folder::{self, DiffusionConfig, ModelError, ModelFolder, Task};
 use crate::synthesis::{
-    ControlModel, Generator, HipModel, ReaderModel, Readers, generate, read_hips, read_saliency,
+    ControlModel, Generator, HipDetailModel, HipModel, ReaderModel, Readers, generate, read_hips,
+    read_saliency,
 };
 use crate::training;
 
@@ -213,6 +214,20 @@ impl ModelStore {
         Ok(control)
     }
 
+    fn hip_detail(&self, place: &Place) -> Result<Option<HipDetailModel>, Error> {
+        let Some(folder) = self.find(Task::HipDetail, "") else {
+            return Ok(None);
+        };
+        let (network, config, calibration, folder) =
+            folder::load_hip_detail(&folder.path, place).map_err(model_error)?;
+        Ok(Some(HipDetailModel {
+            network,
+            config,
+            calibration,
+            size: folder.card.native_size[0],
+        }))
+    }
+
     /// The networks that read images; those that are missing are absent.
     pub fn readers(&mut self) -> Result<Arc<Readers>, Error> {
         if let Some(readers) = &self.readers {
@@ -227,6 +242,7 @@ impl ModelStore {
                 network,
                 calibration,
                 size: folder.card.native_size[0],
+                detail: self.hip_detail(&place)?,
             });
         }
         if let Some(folder) = self.find(Task::Reader, "") {

@@ -7,7 +7,7 @@ use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::VarBuilder;
 use radcanvas::geometry::Point;
 use radcanvas::grid::Grid;
-use radcanvas::landmarks::{Hip, HipLandmarks};
+use radcanvas::landmarks::{Hip, HipLandmarks, Side};
 use radcanvas::network::autoencoder::{self, Autoencoder, latent_mask};
 use radcanvas::network::condition::{Condition, Moment, Names};
 use radcanvas::network::control::{self, Adapter, AdapterConfig, Branch, HINT_PLANES};
@@ -600,4 +600,50 @@ fn every_bundled_model_loads_whole_and_all_fit_in_sixty_megabytes() {
         ["autoencoder", "control", "diffusion", "hips", "reader"]
     );
     assert!(bytes < 60_000_000, "{bytes} bytes");
+}
+
+/// Maps that are certain of one cell each: `(column, row)` of centre and rim.
+fn certain(cells: usize, center: (usize, usize), rim: (usize, usize)) -> Tensor {
+    let mut maps = vec![0.0_f32; 8 * cells * cells];
+    for (map, (x, y)) in [center, rim, center, rim].into_iter().enumerate() {
+        maps[map * cells * cells + y * cells + x] = 60.0;
+    }
+    maps[4 * cells * cells..5 * cells * cells].fill(2.0_f32.ln());
+    Tensor::from_vec(maps, (1, 8, cells, cells), &Device::Cpu).unwrap()
+}
+
+#[test]
+fn the_second_look_gives_points_of_the_image() {
+    use radcanvas::network::hips::detail::{Look, joined, square};
+    let hip = |x: f64, rim: f64| Hip {
+        center: Point::new(x, 100.0),
+        radius: 10.0,
+        rim: Point::new(rim, 90.0),
+    };
+    let found = HipLandmarks {
+        left: hip(200.0, 210.0),
+        right: hip(100.0, 90.0),
+        pixel_spacing_mm: None,
+    };
+    let (center, length) = square(&found, Side::Left, 0.5);
+    assert_eq!((center, length), (Point::new(205.0, 95.0), 50.0));
+    // One cell is 4 pixels of the look; a look of 32 pixels over 64 image pixels: a cell is 8 of them.
+    let looks = [
+        Look::new(Side::Left, Point::new(200.0, 100.0), 64.0, 32),
+        Look::new(Side::Right, Point::new(100.0, 100.0), 64.0, 32),
+    ];
+    let maps = certain(8, (4, 4), (6, 2));
+    let maps = Tensor::cat(&[&maps, &maps], 0).unwrap();
+    let read = joined(&maps, &looks, &Calibration::default()).unwrap();
+    let near = |p: Point, x: f64, y: f64| assert!(p.distance(Point::new(x, y)) < 1e-6, "{p:?}");
+    // Cell 4 is centred on pixel 17.5 of 0 to 31, 2 beyond the middle; the right hip is seen mirrored.
+    near(read.points[0].at, 204.0, 104.0);
+    near(read.points[1].at, 220.0, 88.0);
+    near(read.points[2].at, 96.0, 104.0);
+    near(read.points[3].at, 80.0, 88.0);
+    for radius in read.radii {
+        assert!((radius - 16.0).abs() < 1e-4, "{radius}");
+    }
+    let one_sided = joined(&maps, &[looks[0], looks[0]], &Calibration::default());
+    assert!(one_sided.is_err(), "a hip that was not looked at");
 }

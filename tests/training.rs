@@ -25,7 +25,13 @@ fn plan(task: TrainingTask, out: &Path, steps: usize) -> TrainingPlan {
         }),
         TrainingTask::Reader => json!({"widths": [8, 8, 8, 8, 8]}),
         TrainingTask::Hips => json!({"widths": [8, 8, 8, 8]}),
-        TrainingTask::Control => json!({}),
+        TrainingTask::HipDetail => json!({"widths": [8, 8, 8, 8]}),
+        TrainingTask::Control | TrainingTask::Student => json!({}),
+    };
+    let crop = if task == TrainingTask::HipDetail {
+        32
+    } else {
+        0
     };
     TrainingPlan {
         task,
@@ -36,7 +42,7 @@ fn plan(task: TrainingTask, out: &Path, steps: usize) -> TrainingPlan {
         },
         recipe: json!({
             "size": 64, "steps": steps, "batch": 2, "rate": 2e-3, "warm_up": 2, "held_out": 2,
-            "log_every": 1, "network": network
+            "log_every": 1, "crop": crop, "network": network
         }),
         out: out.to_owned(),
         resume: false,
@@ -64,6 +70,8 @@ fn every_network_trains_and_loads() {
         (TrainingTask::Control, "control"),
         (TrainingTask::Reader, "reader"),
         (TrainingTask::Hips, "hips"),
+        (TrainingTask::HipDetail, "hip-detail"),
+        (TrainingTask::Student, "student"),
     ] {
         let out = place.path().join(name);
         let trained = run(&plan(task, &out, 2));
@@ -74,8 +82,92 @@ fn every_network_trains_and_loads() {
         );
         let model = folder::check(&out).unwrap();
         assert_eq!(model.card.name, name);
-        assert_eq!(model.card.task.name(), name);
+        let made = if name == "student" { "diffusion" } else { name };
+        assert_eq!(model.card.task.name(), made);
         assert_eq!(lines(&out).len(), 2, "{name}");
+    }
+}
+
+#[test]
+fn a_run_starts_from_a_finished_model_and_keeps_its_places() {
+    let place = tempfile::tempdir().unwrap();
+    let first = plan(TrainingTask::Reader, &place.path().join("first"), 2);
+    run(&first);
+    let names = |plan: &TrainingPlan| {
+        let model = folder::ModelFolder::open(&plan.out).unwrap();
+        model.card.names.unwrap()
+    };
+    let mut next = plan(TrainingTask::Reader, &place.path().join("next"), 1);
+    next.data = DataSource::Phantoms {
+        kinds: vec!["hip".to_owned()],
+        seed: 1,
+        count: 4,
+    };
+    next.recipe["start"] = json!(first.out);
+    next.recipe["rate"] = json!(1e-9);
+    run(&next);
+    let (old, new) = (names(&first), names(&next));
+    assert_eq!(new.kinds[..old.kinds.len()], old.kinds);
+    assert_eq!(new.kinds.last().unwrap(), "hip");
+    let weights = |plan: &TrainingPlan| {
+        folder::ModelFolder::open(&plan.out)
+            .unwrap()
+            .tensors()
+            .unwrap()
+    };
+    let fresh = plan(TrainingTask::Reader, &place.path().join("fresh"), 1);
+    run(&fresh);
+    let distance = |a: &TrainingPlan| {
+        let (a, b) = (weights(a), weights(&first));
+        let of = |name: &String| {
+            let difference = (&a[name] - &b[name]).unwrap().abs().unwrap();
+            difference.sum_all().unwrap().to_scalar::<f32>().unwrap()
+        };
+        a.keys().map(of).sum::<f32>()
+    };
+    assert!(distance(&next) < 0.01 * distance(&fresh));
+    next.recipe["start"] = json!(place.path().join("nowhere"));
+    let error = carry_out(&next, &Place::default(), &mut |_| ControlFlow::Continue(()));
+    assert_eq!(error.unwrap_err().kind, ErrorKind::Model);
+}
+
+#[test]
+fn a_manifest_says_what_its_images_show() {
+    let place = tempfile::tempdir().unwrap();
+    for name in ["a.png", "b.png"] {
+        let image = image::GrayImage::from_pixel(40, 30, image::Luma([90]));
+        image.save(place.path().join(name)).unwrap();
+    }
+    let path = place.path().join("list.csv");
+    let write = |rows: &str| {
+        let text = format!("file,kind,age_years,sex,effusion,other\n{rows}");
+        std::fs::write(&path, text).unwrap();
+    };
+    let mut plan = plan(TrainingTask::Reader, &place.path().join("out"), 1);
+    plan.data = DataSource::Folder(path.clone());
+    let recipe = Recipe::from_value(&plan.recipe).unwrap();
+    let read = || load(&plan, &recipe, &mut |_| ControlFlow::Continue(()));
+    write("b.png,chest,61.5,f,1,x\na.png,,,,,\n");
+    let data = read().unwrap();
+    let (first, second) = (&data.examples[0].facts, &data.examples[1].facts);
+    assert_eq!(
+        (first.kind.as_str(), first.age_years, first.sex),
+        ("chest", Some(61.5), Some(0))
+    );
+    assert_eq!(first.findings, [("effusion".to_owned(), true)]);
+    assert_eq!(
+        (second.age_years, second.sex, second.findings.len()),
+        (None, None, 0)
+    );
+    for rows in [
+        "missing.png,,,,,\n",
+        "a.png,,old,,,\n",
+        "a.png,,,x,,\n",
+        "a.png,,,,maybe,\n",
+        ",,,,,\n",
+    ] {
+        write(rows);
+        assert_eq!(read().unwrap_err().kind, ErrorKind::Input, "{rows}");
     }
 }
 
@@ -85,6 +177,7 @@ fn losses_fall() {
         (TrainingTask::Autoencoder, 60, 0.6),
         (TrainingTask::Reader, 40, 0.9),
         (TrainingTask::Hips, 40, 0.9),
+        (TrainingTask::HipDetail, 40, 0.9),
     ] {
         let place = tempfile::tempdir().unwrap();
         let mut plan = plan(task, &place.path().join("out"), steps);
@@ -289,4 +382,27 @@ fn every_kind_of_phantom_encodes_its_findings() {
     );
     let (bone, _) = &jaw.facts.outlines[0];
     assert!(bone.iter().all(|p| p.y > 12.0 && p.y < 52.0));
+}
+
+#[test]
+fn every_bundled_recipe_can_be_used() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/recipes");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let value: Value = toml::from_str(&text).unwrap();
+        let recipe = Recipe::from_value(&value).unwrap();
+        for model in [&recipe.start, &recipe.autoencoder] {
+            let named = !model.as_os_str().is_empty();
+            let found = Path::new(env!("CARGO_MANIFEST_DIR")).join(model);
+            assert!(
+                !named || folder::check(&found).is_ok(),
+                "{}",
+                path.display()
+            );
+        }
+        count += 1;
+    }
+    assert!(count >= 7, "{count}");
 }

@@ -17,7 +17,7 @@ pub struct Train {
     /// Which network.
     #[arg(value_enum)]
     task: Task,
-    /// A folder of images, or kinds of phantoms: `hip,chest,breast,jaw,brain-mr,brain-ct`.
+    /// A folder of images, a manifest (`.csv` with a column `file`), or kinds of phantoms: `hip,chest,breast,jaw,brain-mr,brain-ct`.
     #[arg(long)]
     data: String,
     /// How many phantoms of each kind.
@@ -52,6 +52,10 @@ enum Task {
     Reader,
     /// Hip points.
     Hips,
+    /// Second, enlarged look at each hip.
+    HipDetail,
+    /// Few-step student of a diffusion model.
+    Student,
 }
 
 impl From<Task> for TrainingTask {
@@ -62,6 +66,8 @@ impl From<Task> for TrainingTask {
             Task::Control => Self::Control,
             Task::Reader => Self::Reader,
             Task::Hips => Self::Hips,
+            Task::HipDetail => Self::HipDetail,
+            Task::Student => Self::Student,
         }
     }
 }

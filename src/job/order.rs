@@ -56,7 +56,7 @@ pub enum Reading {
 
 /// The network that is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum TrainingTask {
     /// Grey autoencoder and its preview decoder.
     Autoencoder,
@@ -68,6 +68,10 @@ pub enum TrainingTask {
     Reader,
     /// Hip points.
     Hips,
+    /// Second, enlarged look at each hip.
+    HipDetail,
+    /// Few-step student of a diffusion model.
+    Student,
 }
 
 /// What is trained on.

@@ -140,6 +140,11 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// Whether classifier-free guidance acts at this time: at the ends it does harm and no good.
+    pub fn guided(&self) -> bool {
+        (0.1..=0.9).contains(&self.t)
+    }
+
     /// The plain velocity at `t`.
     pub const fn plain(t: f64) -> Self {
         Self {
@@ -225,4 +230,10 @@ fn waves(position: f64, width: usize, row: &mut Vec<f32>) {
     let frequency = |i: usize| (-(10_000.0_f64.ln()) * i as f64 / half as f64).exp();
     row.extend((0..half).map(|i| (position * frequency(i)).sin() as f32));
     row.extend((0..half).map(|i| (position * frequency(i)).cos() as f32));
+}
+
+/// The velocity pushed from the weakly conditioned one beyond the strongly conditioned one: `weak + w (strong − weak)`
+/// (Ho and Salimans, "Classifier-free diffusion guidance", 2022).
+pub fn guided(weak: &Tensor, strong: &Tensor, weight: f64) -> Result<Tensor> {
+    weak + ((strong - weak)? * weight)?
 }

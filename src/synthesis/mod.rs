@@ -14,5 +14,6 @@ pub mod schedule;
 pub use finish::line_distance;
 pub use generate::{ControlModel, Generator, generate, rebuilt};
 pub use readings::{
-    HipModel, ReaderModel, Readers, read_features, read_findings, read_hips, read_saliency,
+    HipDetailModel, HipModel, ReaderModel, Readers, read_features, read_findings, read_hips,
+    read_saliency,
 };

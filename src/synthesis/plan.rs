@@ -18,7 +18,7 @@ use crate::grid::Grid;
 use crate::job::{Attributes, Error, ErrorKind, Mode, Request, Sex};
 use crate::landmarks::HipLandmarks;
 use crate::network::autoencoder::{FACTOR, latent_mask};
-use crate::network::condition::{Condition, Moment, Names};
+use crate::network::condition::{Condition, Moment, Names, guided};
 use crate::network::control::{self, Branch};
 use crate::network::denoiser::assemble;
 use crate::noise::Noise;
@@ -308,13 +308,13 @@ impl<'a> Plan<'a> {
             };
             return ask(&self.condition, moment);
         }
-        let strong = ask(&self.condition, Moment::plain(step.t))?;
+        let moment = Moment::plain(step.t);
+        let strong = ask(&self.condition, moment)?;
         let weak_condition = self.condition.without_labels();
-        if request.guidance == 1.0 || !step.guided() || weak_condition == self.condition {
+        if request.guidance == 1.0 || !moment.guided() || weak_condition == self.condition {
             return Ok(strong);
         }
-        let weak = ask(&weak_condition, Moment::plain(step.t))?;
-        &weak + ((strong - &weak)? * request.guidance)?
+        guided(&ask(&weak_condition, moment)?, &strong, request.guidance)
     }
 }
 

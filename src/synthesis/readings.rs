@@ -6,13 +6,15 @@ use candle_core::{DType, Device, Tensor};
 
 use super::crop::CropTransform;
 use super::grey::GreyMap;
+use crate::geometry::Point;
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, HipReading};
-use crate::landmarks::Side;
+use crate::landmarks::{HipLandmarks, Side};
 use crate::measure::norberg::{doubts, norberg_degrees};
 use crate::network::condition::{FINDINGS, Names};
 use crate::network::hips::HipNetwork;
-use crate::network::hips::points::{self, Calibration};
+use crate::network::hips::detail::{self, Look};
+use crate::network::hips::points::{self, Calibration, HipPrediction};
 use crate::network::reader::{self, FIRST_FINDING, Reader};
 use crate::phantom::findings_of;
 use crate::radiograph::{DisplayWindow, Radiograph};
@@ -22,6 +24,21 @@ use crate::radiograph::{DisplayWindow, Radiograph};
 pub struct HipModel {
     /// The network.
     pub network: HipNetwork,
+    /// Its calibration.
+    pub calibration: Calibration,
+    /// Width and height of its input, pixels.
+    pub size: usize,
+    /// The second look at each hip; without it the first one's answer stands.
+    pub detail: Option<HipDetailModel>,
+}
+
+/// The network of the second look with what it needs.
+#[derive(Clone, Debug)]
+pub struct HipDetailModel {
+    /// The network.
+    pub network: HipNetwork,
+    /// The sizes of its looks.
+    pub config: detail::Config,
     /// Its calibration.
     pub calibration: Calibration,
     /// Width and height of its input, pixels.
@@ -81,9 +98,20 @@ pub fn read_hips(
     radiograph: &Radiograph,
     window: Option<&DisplayWindow>,
 ) -> Result<HipReading, Error> {
-    let (image, crop) = whole(radiograph, window, model.size)?;
-    let read = points::read(&model.network, &image, &model.calibration).map_err(|e| broken(&e))?;
-    let mut landmarks = read.landmarks().mapped(&crop.image_from_model());
+    let map = GreyMap::new(radiograph, window)?;
+    let grey = map.grey(&radiograph.pixels.to_f32());
+    let crop = CropTransform::whole(grey.size(), model.size);
+    let image = image_tensor(&crop.grey_to_model(&grey))?;
+    let first = points::read(&model.network, &image, &model.calibration).map_err(|e| broken(&e))?;
+    let first = first.mapped(&crop.image_from_model());
+    let found = first.landmarks();
+    let (read, calibration) = match &model.detail {
+        Some(detail) if found.is_valid() => {
+            (second_look(detail, &grey, &found)?, &detail.calibration)
+        }
+        _ => (first, &model.calibration),
+    };
+    let mut landmarks = read.landmarks();
     let spacing = radiograph.spacing.map(|s| [s.row_mm, s.column_mm]);
     landmarks.pixel_spacing_mm = spacing;
     if !landmarks.is_valid() {
@@ -92,10 +120,9 @@ pub fn read_hips(
                 .remedy("place the hip points by hand"),
         );
     }
-    // Angles are computed in the image's own geometry: model pixels are its pixels scaled alike in x and y.
     let interval = |side| {
-        let angle = |l: &crate::landmarks::HipLandmarks| norberg_degrees(l, side, spacing);
-        read.angle_interval(&model.calibration, angle)
+        let angle = |l: &HipLandmarks| norberg_degrees(l, side, spacing);
+        read.angle_interval(calibration, angle)
     };
     let (Some(left), Some(right)) = (interval(Side::Left), interval(Side::Right)) else {
         return Err(
@@ -103,28 +130,76 @@ pub fn read_hips(
                 .remedy("place the hip points by hand"),
         );
     };
-    let scale = crop.scale();
-    let sigma = |k: usize| read.points[k].sigma() * scale;
     let mut warnings = doubts(&landmarks);
     for (name, point) in points::POINTS.iter().zip(&read.points) {
-        if point.peak < model.calibration.least_peak {
+        if point.peak < calibration.least_peak {
             warnings.push(format!("the {name} was hard to find: check it"));
         }
     }
-    if model.calibration.images == 0 {
+    if calibration.images == 0 {
         warnings.push("the intervals are not calibrated".to_owned());
     } else {
         warnings.push(format!(
             "intervals calibrated on {} {}",
-            model.calibration.images, model.calibration.on
+            calibration.images, calibration.on
         ));
     }
     Ok(HipReading {
         landmarks,
         left_interval_degrees: left,
         right_interval_degrees: right,
-        point_sigma_px: [sigma(0), sigma(1), sigma(2), sigma(3)],
+        point_sigma_px: read.points.map(|point| point.sigma()),
         warnings,
+    })
+}
+
+/// Both hips again, each enlarged where the first look found it; pixels of the image. `grey` is 0–1.
+fn second_look(
+    model: &HipDetailModel,
+    grey: &Grid<f32>,
+    found: &HipLandmarks,
+) -> Result<HipPrediction, Error> {
+    let (mut looks, mut images) = (Vec::new(), Vec::new());
+    for side in [Side::Left, Side::Right] {
+        for share in &model.config.sides {
+            let (center, length) = detail::square(found, side, *share);
+            let look = Look::new(side, center, length, model.size);
+            images.push(image_tensor(&seen(grey, &look, model.size))?);
+            looks.push(look);
+        }
+    }
+    let run = || {
+        let maps = model.network.forward(&Tensor::cat(&images, 0)?)?;
+        detail::joined(&maps, &looks, &model.calibration)
+    };
+    run().map_err(|e| broken(&e))
+}
+
+/// What a look sees of an image: each of its pixels is the mean of bilinear samples a source pixel apart at most.
+fn seen(grey: &Grid<f32>, look: &Look, size: usize) -> Grid<f32> {
+    let fine = (look.image_from_look.scale().ceil() as usize).clamp(1, 16);
+    let (width, height) = grey.size();
+    let at = |x: i64, y: i64| {
+        if x >= 0 && y >= 0 && (x as usize) < width && (y as usize) < height {
+            grey[(x as usize, y as usize)]
+        } else {
+            0.0
+        }
+    };
+    Grid::from_fn(size, size, |u, v| {
+        let mut sum = 0.0;
+        for k in 0..fine * fine {
+            let part = |i: usize| (i as f64 + 0.5) / fine as f64 - 0.5;
+            let p = Point::new(u as f64 + part(k % fine), v as f64 + part(k / fine));
+            let p = look.image_from_look.apply(p);
+            let (left, top) = (p.x.floor(), p.y.floor());
+            let (a, b) = ((p.x - left) as f32, (p.y - top) as f32);
+            let (left, top) = (left as i64, top as i64);
+            let upper = at(left, top) * (1.0 - a) + at(left + 1, top) * a;
+            let lower = at(left, top + 1) * (1.0 - a) + at(left + 1, top + 1) * a;
+            sum += upper * (1.0 - b) + lower * b;
+        }
+        sum / (fine * fine) as f32
     })
 }
 

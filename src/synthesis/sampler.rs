@@ -8,9 +8,6 @@ use candle_core::{Result, Tensor};
 
 use crate::job::Sampler;
 
-/// Guidance acts only between these times: at the ends it does harm and no good.
-const GUIDED: std::ops::RangeInclusive<f64> = 0.1..=0.9;
-
 /// One step of the way: from `t` down to `next`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
@@ -20,13 +17,6 @@ pub struct Step {
     pub next: f64,
     /// Its number, from 0.
     pub index: usize,
-}
-
-impl Step {
-    /// Whether classifier-free guidance acts at this step.
-    pub fn guided(&self) -> bool {
-        GUIDED.contains(&self.t)
-    }
 }
 
 /// `steps` equal steps from `start` (0–1] to 0, ending exactly there.

@@ -11,6 +11,7 @@ pub mod loss;
 pub mod optimizer;
 pub mod patches;
 pub mod recipe;
+mod start;
 pub mod trainer;
 
 use candle_core::DType;
@@ -41,8 +42,15 @@ pub fn carry_out(
     observe: &mut Observe<'_>,
 ) -> Result<Trained, Error> {
     let recipe = recipe::Recipe::from_value(&plan.recipe)?;
-    let data = data::load(plan, &recipe, observe)?;
+    let mut data = data::load(plan, &recipe, observe)?;
+    let start = start::Start::open(&recipe)?;
+    if let Some(start) = &start {
+        data.names = start.names(&data.names)?;
+    }
     let mut lesson = lesson::begin(plan, &recipe, data, place)?;
+    if let Some(start) = &start {
+        start.give(lesson.weights())?;
+    }
     trainer::train(plan, &recipe, lesson.as_mut(), observe)
 }
 
@@ -54,6 +62,8 @@ pub const fn task_name(task: TrainingTask) -> &'static str {
         TrainingTask::Control => "control",
         TrainingTask::Reader => "reader",
         TrainingTask::Hips => "hips",
+        TrainingTask::HipDetail => "hip-detail",
+        TrainingTask::Student => "student",
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Recipe {
     pub autoencoder: PathBuf,
     /// Model folder of the diffusion model (control); empty = `diffusion` beside the output folder.
     pub base: PathBuf,
+    /// Model folder whose weights the run starts from, where name and shape agree; empty = from random ones.
+    pub start: PathBuf,
     /// SPDX expression for the weights.
     pub licence: String,
     /// The network's own configuration; missing keys take its defaults.
@@ -86,6 +88,7 @@ impl Default for Recipe {
             cache: PathBuf::new(),
             autoencoder: PathBuf::new(),
             base: PathBuf::new(),
+            start: PathBuf::new(),
             licence: "MIT OR Apache-2.0".to_owned(),
             network: serde_json::json!({}),
         }

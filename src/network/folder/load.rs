@@ -132,6 +132,20 @@ pub fn load_hips(
     Ok((network, calibration, folder))
 }
 
+/// The second look at a hip with its configuration and calibration.
+pub fn load_hip_detail(
+    path: &Path,
+    place: &Place,
+) -> Result<(HipNetwork, hips::detail::Config, Calibration, ModelFolder), ModelError> {
+    let folder = open(path, Task::HipDetail)?;
+    let config: hips::detail::Config = folder.configuration()?;
+    let network = build(&folder, place, |vb| {
+        HipNetwork::new(vb, &config.hourglass())
+    })?;
+    let calibration = folder.card.calibration.clone().unwrap_or_default();
+    Ok((network, config, calibration, folder))
+}
+
 /// Whether a folder loads whole: hashes, types, names and shapes.
 pub fn check(path: &Path) -> Result<ModelFolder, ModelError> {
     let (folder, place) = (ModelFolder::open(path)?, &Place::default());
@@ -141,5 +155,6 @@ pub fn check(path: &Path) -> Result<ModelFolder, ModelError> {
         Task::Control => load_control(path, place).map(|(_, folder)| folder),
         Task::Reader => load_reader(path, place).map(|(_, folder)| folder),
         Task::Hips => load_hips(path, place).map(|(.., folder)| folder),
+        Task::HipDetail => load_hip_detail(path, place).map(|(.., folder)| folder),
     }
 }

@@ -24,7 +24,7 @@ use crate::encoding::hex;
 pub use error::ModelError;
 pub use load::{
     Diffusion, DiffusionConfig, build, check, load_autoencoder, load_control, load_diffusion,
-    load_hips, load_reader,
+    load_hip_detail, load_hips, load_reader,
 };
 pub use watched::{Store, build_over};
 
@@ -35,7 +35,7 @@ pub const WEIGHTS: &str = "weights.safetensors";
 
 /// What a network does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum Task {
     /// Grey autoencoder.
     Autoencoder,
@@ -47,6 +47,8 @@ pub enum Task {
     Reader,
     /// Hip points.
     Hips,
+    /// Second, enlarged look at each hip.
+    HipDetail,
 }
 
 impl Task {
@@ -58,6 +60,7 @@ impl Task {
             Self::Control => "control",
             Self::Reader => "reader",
             Self::Hips => "hips",
+            Self::HipDetail => "hip-detail",
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Hip points: heat maps of two femoral heads and two rims, with radii, and how sure they are.
 //!
 //! Separate from the reader because its answer is geometry with an error ellipse; [`points`] turns maps into numbers
-//! and holds the calibration, this file the network.
+//! and holds the calibration, [`detail`] looks at each hip again, this file is the network.
 
+pub mod detail;
 pub mod points;
 
 use candle_core::{DType, Result, Tensor};

@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::{CELL, HipNetwork};
-use crate::geometry::Point;
+use crate::geometry::{Affine, Point};
 use crate::landmarks::{Hip, HipLandmarks};
 use crate::noise::Noise;
 
@@ -76,6 +76,23 @@ impl UncertainPoint {
         square.max(0.0).sqrt()
     }
 
+    /// One answer from several to the same question: their mean; their spread is added to the mean ellipse.
+    pub fn joined(answers: &[Self]) -> Self {
+        let share = 1.0 / answers.len().max(1) as f64;
+        let sum = |number: &dyn Fn(&Self) -> f64| answers.iter().map(number).sum::<f64>() * share;
+        let at = Point::new(sum(&|a| a.at.x), sum(&|a| a.at.y));
+        let off = |a: &Self| a.at - at;
+        Self {
+            at,
+            covariance: [
+                sum(&|a| a.covariance[0] + off(a).x * off(a).x),
+                sum(&|a| a.covariance[1] + off(a).x * off(a).y),
+                sum(&|a| a.covariance[2] + off(a).y * off(a).y),
+            ],
+            peak: sum(&|a| a.peak),
+        }
+    }
+
     fn draw(&self, noise: &mut Noise) -> Point {
         let [xx, xy, yy] = self.covariance;
         let a = xx.max(1e-12).sqrt();
@@ -98,6 +115,21 @@ pub struct HipPrediction {
 }
 
 impl HipPrediction {
+    /// The same in the pixels of an image, of which one of the input's is `image_from_input`: a scale and a shift.
+    #[must_use]
+    pub fn mapped(&self, image_from_input: &Affine) -> Self {
+        let scale = image_from_input.scale();
+        Self {
+            points: self.points.map(|point| UncertainPoint {
+                at: image_from_input.apply(point.at),
+                covariance: point.covariance.map(|c| c * scale * scale),
+                peak: point.peak,
+            }),
+            radii: self.radii.map(|r| r * scale),
+            radius_sigmas: self.radius_sigmas.map(|s| s * scale),
+        }
+    }
+
     /// The points without their uncertainty.
     pub fn landmarks(&self) -> HipLandmarks {
         let hip = |i: usize| Hip {
@@ -250,20 +282,10 @@ pub fn joined_prediction(maps: &Tensor, calibration: &Calibration) -> Result<Hip
         }
     };
     Ok(HipPrediction {
-        points: std::array::from_fn(|k| joined(&plain.points[k], &unmirrored(k))),
+        points: std::array::from_fn(|k| UncertainPoint::joined(&[plain.points[k], unmirrored(k)])),
         radii: [0, 1].map(|i| 0.5 * (plain.radii[i] + mirror.radii[1 - i])),
         radius_sigmas: [0, 1].map(|i| 0.5 * (plain.radius_sigmas[i] + mirror.radius_sigmas[1 - i])),
     })
-}
-
-fn joined(a: &UncertainPoint, b: &UncertainPoint) -> UncertainPoint {
-    let half = (a.at - b.at) * 0.5;
-    let spread = [half.x * half.x, half.x * half.y, half.y * half.y];
-    UncertainPoint {
-        at: (a.at + b.at) * 0.5,
-        covariance: std::array::from_fn(|i| 0.5 * (a.covariance[i] + b.covariance[i]) + spread[i]),
-        peak: 0.5 * (a.peak + b.peak),
-    }
 }
 
 /// The image mirrored left to right.

@@ -53,6 +53,59 @@ impl Amount {
     };
 }
 
+/// One random change of gamma and window, and grain.
+#[derive(Clone, Copy, Debug)]
+struct Exposure {
+    exponent: f32,
+    low: f32,
+    span: f32,
+    grain: f64,
+}
+
+impl Exposure {
+    /// `draw(a)` gives a number in −a…a; `strength` 0–1.
+    fn drawn(draw: &mut impl FnMut(f64) -> f64, strength: f64) -> Self {
+        let [gamma, low, high] = [draw(0.2), draw(0.06), draw(0.06)].map(|v| v * strength);
+        Self {
+            exponent: (1.0 + gamma) as f32,
+            low: low as f32,
+            span: (1.0 + high - low) as f32,
+            grain: draw(0.5).abs() * 0.02 * strength,
+        }
+    }
+
+    /// Grey in 0–1 to −1…1.
+    fn applied(&self, mut image: Grid<f32>, noise: &mut Noise) -> Grid<f32> {
+        for value in image.cells_mut() {
+            let grey = ((*value - self.low) / self.span).clamp(0.0, 1.0);
+            *value = 2.0 * grey.powf(self.exponent) - 1.0;
+        }
+        if self.grain > 0.004 {
+            for value in image.cells_mut() {
+                // A sum of three uniforms: near enough to normal for grain, and cheap.
+                let bits = noise.bits();
+                let sum = (bits & 1023) + ((bits >> 10) & 1023) + ((bits >> 20) & 1023);
+                let normal = (sum as f32 - 1534.5) / 511.5;
+                *value = (*value + 2.0 * self.grain as f32 * normal).clamp(-1.0, 1.0);
+            }
+        }
+        image
+    }
+}
+
+/// A square part of an image, `size` pixels a side, through `part_from_image`, its exposure changed by up to
+/// `strength` (0–1); grey in −1…1.
+pub fn part(
+    image: &Grid<u8>,
+    part_from_image: &Affine,
+    size: usize,
+    strength: f64,
+    noise: &mut Noise,
+) -> Grid<f32> {
+    let exposure = Exposure::drawn(&mut |a| noise.range(-a, a), strength);
+    exposure.applied(resampled(image, part_from_image, (size, size)), noise)
+}
+
 /// One example as a network sees it.
 #[derive(Clone, Debug)]
 pub struct View {
@@ -85,8 +138,7 @@ pub fn view(example: &Example, noise: &mut Noise, amount: &Amount) -> View {
     let angle = draw(amount.rotation).to_radians();
     let scale = 1.0 + draw(amount.scale);
     let shift = Point::new(draw(amount.shift) * size, draw(amount.shift) * size);
-    let [gamma, low, high] = [draw(0.2), draw(0.06), draw(0.06)].map(|v| v * amount.exposure);
-    let grain = draw(0.5).abs() * 0.02 * amount.exposure;
+    let exposure = Exposure::drawn(&mut draw, amount.exposure);
     let mirror = example.facts.landmarks.is_some() && noise.chance(amount.mirror);
     let flip = if mirror { -1.0 } else { 1.0 };
     let scaled = Affine::scale_then_shift(
@@ -101,23 +153,8 @@ pub fn view(example: &Example, noise: &mut Noise, amount: &Amount) -> View {
     let image = if still {
         example.image.map(|v| f32::from(*v) / 127.5 - 1.0)
     } else {
-        let exponent = (1.0 + gamma) as f32;
-        let (low, span) = (low as f32, (1.0 + high - low) as f32);
-        let mut image = resampled(&example.image, &view_from_image);
-        for value in image.cells_mut() {
-            let grey = ((*value - low) / span).clamp(0.0, 1.0).powf(exponent);
-            *value = 2.0 * grey - 1.0;
-        }
-        if grain > 0.004 {
-            for value in image.cells_mut() {
-                // A sum of three uniforms: near enough to normal for grain, and cheap.
-                let bits = noise.bits();
-                let sum = (bits & 1023) + ((bits >> 10) & 1023) + ((bits >> 20) & 1023);
-                let normal = (sum as f32 - 1534.5) / 511.5;
-                *value = (*value + 2.0 * grain as f32 * normal).clamp(-1.0, 1.0);
-            }
-        }
-        image
+        let image = resampled(&example.image, &view_from_image, example.image.size());
+        exposure.applied(image, noise)
     };
     let mut facts = example.facts.clone();
     if !still {
@@ -147,11 +184,9 @@ fn transform(facts: &mut Facts, view_from_image: &Affine, mirror: bool) {
     facts.spacing_mm = facts.spacing_mm.map(|mm| mm / view_from_image.scale());
 }
 
-/// Grey in 0–1 by bilinear interpolation; outside is black.
-fn resampled(image: &Grid<u8>, view_from_image: &Affine) -> Grid<f32> {
-    let Some(image_from_view) = view_from_image.inverse() else {
-        return image.map(|v| f32::from(*v) / 255.0);
-    };
+/// Grey in 0–1 by bilinear interpolation, of `size` columns and rows; outside is black.
+fn resampled(image: &Grid<u8>, view_from_image: &Affine, size: (usize, usize)) -> Grid<f32> {
+    let image_from_view = view_from_image.inverse().unwrap_or(Affine::IDENTITY);
     let (width, height) = image.size();
     let [a, b, c, d, e, f] = image_from_view.coefficients;
     let cells = image.cells();
@@ -162,7 +197,7 @@ fn resampled(image: &Grid<u8>, view_from_image: &Affine) -> Grid<f32> {
             0.0
         }
     };
-    Grid::from_fn(width, height, |x, y| {
+    Grid::from_fn(size.0, size.1, |x, y| {
         let (x, y) = (x as f64, y as f64);
         let (u, v) = (a * x + b * y + c, d * x + e * y + f);
         let (left, top) = (u.floor(), v.floor());

@@ -1,13 +1,13 @@
 //! A folder of images as training data.
 //!
-//! Separate from phantoms: nothing is known about a file but what stands beside it. `landmarks.json` and
+//! Separate from phantoms: nothing is known about a file but what stands beside it. `manifest.csv`, `landmarks.json` and
 //! `outlines.json`, as `radcanvas phantom` writes them, are read when they are there.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::{Example, Facts};
+use super::{Example, Facts, manifest};
 use crate::geometry::{Affine, Point};
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, Observe, Progress};
@@ -23,22 +23,34 @@ struct Line {
     closed: bool,
 }
 
-/// Every image directly in `folder` that can be read, fitted into `size`² with black borders, in order of the names.
+/// Every image directly in a folder, or every file that a manifest (a `.csv`) names, fitted into `size`² with black
+/// borders: those of a folder in order of their names, those of a manifest in its order.
 ///
-/// A folder called after a kind (`hip`) gives its images that kind. A file that looks like an image but cannot be read
-/// is an error that names it: a silent gap in the data is worse.
+/// Where nothing says the kind of an image, a folder called after a kind (`hip`) gives it. A file that looks like an
+/// image but cannot be read is an error that names it: a silent gap in the data is worse.
 pub(super) fn examples(
-    folder: &Path,
+    source: &Path,
     size: usize,
     observe: &mut Observe<'_>,
 ) -> Result<Vec<Example>, Error> {
-    let paths = images(folder)?;
+    let is_manifest = source
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("csv"));
+    let (folder, paths, said) = if is_manifest && source.is_file() {
+        let folder = source.parent().unwrap_or(Path::new("."));
+        let rows = manifest::rows(source)?;
+        let paths = rows.iter().map(|(file, _)| folder.join(file)).collect();
+        (folder, paths, rows.into_iter().collect())
+    } else {
+        (source, images(source)?, manifest::beside(source)?)
+    };
     let landmarks: BTreeMap<String, HipLandmarks> = table(folder, "landmarks.json")?;
     let outlines: BTreeMap<String, Vec<Line>> = table(folder, "outlines.json")?;
     let kind = folder
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default();
+    let paths: Vec<PathBuf> = paths;
     let mut examples = Vec::with_capacity(paths.len());
     for (step, path) in paths.iter().enumerate() {
         let progress = Progress {
@@ -56,12 +68,18 @@ pub(super) fn examples(
             .map_err(|error| Error::new(ErrorKind::Input, error.to_string()).at(path))?;
         let (image, training_from_image) = fitted(&radiograph, size);
         let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default();
+            .strip_prefix(folder)
+            .unwrap_or(path)
+            .to_string_lossy()
+            .into_owned();
+        let said = said.get(&name).cloned().unwrap_or_default();
         let lines = outlines.get(&name).map_or(&[][..], Vec::as_slice);
         let facts = Facts {
-            kind: kind.clone(),
+            kind: if said.kind.is_empty() {
+                kind.clone()
+            } else {
+                said.kind
+            },
             landmarks: landmarks
                 .get(&name)
                 .map(|points| points.mapped(&training_from_image)),
@@ -75,7 +93,9 @@ pub(super) fn examples(
             spacing_mm: radiograph
                 .spacing
                 .map(|spacing| spacing.column_mm / training_from_image.scale()),
-            ..Facts::default()
+            age_years: said.age_years,
+            sex: said.sex,
+            findings: said.findings,
         };
         examples.push(Example { image, facts });
     }

@@ -8,6 +8,7 @@ mod batch;
 mod cache;
 mod drawing;
 mod files;
+mod manifest;
 mod phantoms;
 mod shapes;
 

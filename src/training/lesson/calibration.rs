@@ -10,7 +10,19 @@ use crate::landmarks::{HipLandmarks, Side};
 use crate::measure::norberg::norberg_degrees;
 use crate::network::folder::Card;
 use crate::network::hips::CELL;
-use crate::network::hips::points::{Calibration, HipPrediction, joined_prediction};
+use crate::network::hips::points::{Calibration, HipPrediction};
+
+/// One image that the network never trained on, and what its maps say of it.
+pub(super) trait HeldOut {
+    /// Where the points are, in the pixels of [`HeldOut::prediction`].
+    fn truth(&self) -> &HipLandmarks;
+
+    /// The answer under a calibration.
+    fn prediction(&self, calibration: &Calibration) -> Result<HipPrediction>;
+
+    /// Maps of one point (0–3), each `[h,w]` in logits, with the truth in pixels of the network's input.
+    fn maps(&self, point: usize) -> Result<Vec<(Tensor, Point)>>;
+}
 
 /// The four points in the order of the maps.
 pub(super) fn truth(landmarks: &HipLandmarks) -> [Point; 4] {
@@ -18,8 +30,8 @@ pub(super) fn truth(landmarks: &HipLandmarks) -> [Point; 4] {
     [left.center, left.rim, right.center, right.rim]
 }
 
-/// Calibrates on maps (see `both_maps`) with their truth, and writes calibration and figures into the card.
-pub(super) fn calibrate(held_out: &[(Tensor, HipLandmarks)], card: &mut Card) -> Result<()> {
+/// Calibrates on images held out, and writes calibration and figures into the card.
+pub(super) fn calibrate(held_out: &[impl HeldOut], card: &mut Card) -> Result<()> {
     if held_out.is_empty() {
         return Ok(());
     }
@@ -32,7 +44,7 @@ pub(super) fn calibrate(held_out: &[(Tensor, HipLandmarks)], card: &mut Card) ->
     let read = |calibration: &Calibration| -> Result<Vec<(HipPrediction, HipLandmarks)>> {
         held_out
             .iter()
-            .map(|(maps, landmarks)| Ok((joined_prediction(maps, calibration)?, *landmarks)))
+            .map(|held| Ok((held.prediction(calibration)?, *held.truth())))
             .collect()
     };
     let first = read(&calibration)?;
@@ -77,37 +89,33 @@ pub(super) fn calibrate(held_out: &[(Tensor, HipLandmarks)], card: &mut Card) ->
 }
 
 /// For each point the temperature under which the truth is most likely.
-fn temperatures(held_out: &[(Tensor, HipLandmarks)]) -> Result<[f64; 4]> {
-    let mut best = [(f64::INFINITY, 1.0); 4];
-    let mut rows = Vec::new();
-    for (maps, landmarks) in held_out {
-        let (_, _, height, width) = maps.dims4()?;
-        let plain: Vec<Vec<f32>> = maps.get(0)?.narrow(0, 0, 4)?.flatten_from(1)?.to_vec2()?;
-        let half = (CELL as f64 - 1.0) / 2.0;
-        let cells = truth(landmarks).map(|p| {
-            let x = ((p.x - half) / CELL as f64)
-                .round()
-                .clamp(0.0, (width - 1) as f64);
-            let y = ((p.y - half) / CELL as f64)
-                .round()
-                .clamp(0.0, (height - 1) as f64);
-            y as usize * width + x as usize
-        });
-        rows.push((plain, cells));
-    }
-    for step in 0..=12 {
-        let temperature = 0.5 * 4.0_f64.powf(f64::from(step) / 12.0);
-        for (k, best) in best.iter_mut().enumerate() {
-            let loss: f64 = rows
-                .iter()
-                .map(|(logits, cells)| surprise(&logits[k], cells[k], temperature))
-                .sum();
-            if loss < best.0 {
-                *best = (loss, temperature);
+fn temperatures(held_out: &[impl HeldOut]) -> Result<[f64; 4]> {
+    let half = (CELL as f64 - 1.0) / 2.0;
+    let mut best = [1.0; 4];
+    for (k, best) in best.iter_mut().enumerate() {
+        let mut rows: Vec<(Vec<f32>, usize)> = Vec::new();
+        for held in held_out {
+            for (map, truth) in held.maps(k)? {
+                let (height, width) = map.dims2()?;
+                let cell = |c: f64, count: usize| {
+                    let cell = ((c - half) / CELL as f64).round();
+                    cell.clamp(0.0, (count - 1) as f64) as usize
+                };
+                let at = cell(truth.y, height) * width + cell(truth.x, width);
+                rows.push((map.flatten_all()?.to_vec1()?, at));
+            }
+        }
+        let mut least = f64::INFINITY;
+        for step in 0..=12 {
+            let temperature = 0.5 * 4.0_f64.powf(f64::from(step) / 12.0);
+            let loss = rows.iter().map(|(map, at)| surprise(map, *at, temperature));
+            let loss: f64 = loss.sum();
+            if loss < least {
+                (least, *best) = (loss, temperature);
             }
         }
     }
-    Ok(best.map(|(_, temperature)| temperature))
+    Ok(best)
 }
 
 /// −ln of the probability of one cell.

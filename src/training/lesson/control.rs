@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Result as Tensors, Tensor};
 
-use super::flow::{FlowBatch, FlowData, Holes};
+use super::flow::{FlowBatch, FlowData, Holes, logit_normal};
 use super::{Lesson, card, scalar};
 use crate::job::Error;
 use crate::network::control::Branch;
@@ -38,6 +38,7 @@ const HOLES: Holes = Holes {
     no_geometry: 0.3,
     neither: 0.0,
     mask: 0.3,
+    moment: logit_normal,
 };
 
 /// Loads autoencoder and base and starts the branch as a copy of the base.

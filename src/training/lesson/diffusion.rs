@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use candle_core::backprop::GradStore;
 use candle_core::{Result as Tensors, Tensor};
 
-use super::flow::{FlowBatch, FlowData, Holes};
+use super::flow::{FlowBatch, FlowData, Holes, logit_normal};
 use super::{Lesson, card, fixed, scalar};
 use crate::job::Error;
 use crate::network::condition::Names;
@@ -33,11 +33,13 @@ struct DiffusionLesson {
     network: Diffusion,
 }
 
-const HOLES: Holes = Holes {
+/// As often as in use: most pictures have lines, half of them are a part of one that stands.
+pub(super) const HOLES: Holes = Holes {
     no_sketch: 0.2,
     no_geometry: 0.3,
     neither: 0.1,
     mask: 0.5,
+    moment: logit_normal,
 };
 
 /// Loads the autoencoder and builds the generator and its lesson.
@@ -76,7 +78,8 @@ fn error(network: &Diffusion, batch: &FlowBatch) -> Tensors<Tensor> {
     weighted(&velocity, batch)
 }
 
-fn weighted(velocity: &Tensor, batch: &FlowBatch) -> Tensors<Tensor> {
+/// Squared distance of a velocity from the batch's target, less where nothing is renewed.
+pub(super) fn weighted(velocity: &Tensor, batch: &FlowBatch) -> Tensors<Tensor> {
     let square = (velocity - &batch.target)?.sqr()?;
     square.broadcast_mul(&batch.weight)?.mean_all()
 }

@@ -52,17 +52,23 @@ struct Sample {
     sketch: Grid<f32>,
     geometry: bool,
     condition: Condition,
-    t: f64,
+    moment: Moment,
     noise: Vec<f32>,
 }
 
-/// How often what is left out.
+/// How often what is left out, and when on the path a network is asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Holes {
     pub(super) no_sketch: f64,
     pub(super) no_geometry: f64,
     pub(super) neither: f64,
     pub(super) mask: f64,
+    pub(super) moment: fn(&mut Noise) -> Moment,
+}
+
+/// `t = sigmoid(N(0, 1))`, the plain velocity (Esser et al. 2024).
+pub(super) fn logit_normal(noise: &mut Noise) -> Moment {
+    Moment::plain(1.0 / (1.0 + (-noise.normal()).exp()))
 }
 
 impl FlowData {
@@ -117,7 +123,7 @@ impl FlowData {
             view.image.map(|_| 0.0)
         };
         let condition = with_holes(self.data.condition(&view.facts), geometry, noise);
-        let t = 1.0 / (1.0 + (-noise.normal()).exp());
+        let moment = (holes.moment)(noise);
         Sample {
             key,
             view,
@@ -125,7 +131,7 @@ impl FlowData {
             sketch,
             geometry,
             condition,
-            t,
+            moment,
             noise: noise.normals(latent),
         }
     }
@@ -135,7 +141,7 @@ impl FlowData {
         for sample in samples {
             let z = self.latent(sample)?;
             let e = Tensor::from_slice(&sample.noise, z.shape(), z.device())?;
-            let noisy = ((&z * (1.0 - sample.t))? + (&e * sample.t)?)?;
+            let noisy = ((&z * (1.0 - sample.moment.t))? + (&e * sample.moment.t)?)?;
             targets.push((&e - &z)?);
             let (_, _, h, w) = z.dims4()?;
             let ones = Tensor::ones((1, 1, h, w), z.dtype(), z.device())?;
@@ -159,7 +165,7 @@ impl FlowData {
             weight: Tensor::cat(&weights, 0)?,
             hint: Tensor::cat(&hints, 0)?,
             conditions: samples.iter().map(|s| s.condition.clone()).collect(),
-            moments: samples.iter().map(|s| Moment::plain(s.t)).collect(),
+            moments: samples.iter().map(|s| s.moment).collect(),
         })
     }
 

@@ -5,19 +5,20 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Result as Tensors, Tensor};
 
-use super::calibration::{calibrate, truth};
+use super::calibration::{HeldOut, calibrate, truth};
 use super::{Lesson, card, fixed, scalar};
+use crate::geometry::Point;
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind};
 use crate::landmarks::HipLandmarks;
 use crate::network::device::Place;
 use crate::network::folder::{Card, Task};
-use crate::network::hips::points::{Calibration, both_maps};
+use crate::network::hips::points::{Calibration, HipPrediction, both_maps, joined_prediction};
 use crate::network::hips::{CELL, Config, HipNetwork, MAPS};
 use crate::network::ops;
 use crate::network::weights::Weights;
 use crate::noise::Noise;
-use crate::training::data::augment::{Amount, View, views};
+use crate::training::data::augment::{Amount, views};
 use crate::training::data::{DataSet, Example, image_tensor, indices};
 use crate::training::loss::cross_entropy;
 use crate::training::recipe::Recipe;
@@ -43,19 +44,7 @@ pub(super) fn begin(
     data: DataSet,
     place: &Place,
 ) -> Result<impl Lesson + use<>, Error> {
-    let with_points: Vec<Example> = data
-        .examples
-        .into_iter()
-        .filter(|example| example.facts.landmarks.is_some())
-        .collect();
-    if with_points.is_empty() {
-        return Err(
-            Error::new(ErrorKind::Input, "no image has hip points to learn from")
-                .remedy("give hip phantoms, or a folder with landmarks.json"),
-        );
-    }
-    let description = format!("{} images with hip points", with_points.len());
-    let data = DataSet::new(with_points, recipe, description)?;
+    let data = with_points(data, recipe)?;
     let config: Config = recipe.network()?;
     let weights = Weights::on(recipe.seed, &place.device);
     let network = HipNetwork::new(&weights.builder(), &config).map_err(|e| tensors(&e))?;
@@ -69,8 +58,25 @@ pub(super) fn begin(
     })
 }
 
+/// The images that have hip points.
+pub(super) fn with_points(data: DataSet, recipe: &Recipe) -> Result<DataSet, Error> {
+    let examples: Vec<Example> = data
+        .examples
+        .into_iter()
+        .filter(|example| example.facts.landmarks.is_some())
+        .collect();
+    if examples.is_empty() {
+        return Err(
+            Error::new(ErrorKind::Input, "no image has hip points to learn from")
+                .remedy("give hip phantoms, or a folder with landmarks.json"),
+        );
+    }
+    let description = format!("{} images with hip points", examples.len());
+    DataSet::new(examples, recipe, description)
+}
+
 /// Spots, their weights, positions in cells and log-radii in cells of a batch.
-struct Targets {
+pub(super) struct Targets {
     spots: Tensor,
     known: Tensor,
     at: Tensor,
@@ -78,22 +84,29 @@ struct Targets {
     heads: Tensor,
 }
 
-fn targets(seen: &[View], cells: usize, device: &Device) -> Tensors<Targets> {
+/// Targets of images with these points, pixels of the input; of `sides` 1 only the left hip is looked at.
+pub(super) fn targets(
+    seen: &[HipLandmarks],
+    sides: usize,
+    cells: usize,
+    device: &Device,
+) -> Tensors<Targets> {
     let (mut spots, mut known, mut at) = (Vec::new(), Vec::new(), Vec::new());
     let (mut radii, mut heads) = (Vec::new(), Vec::new());
-    for landmarks in seen.iter().filter_map(|view| view.facts.landmarks) {
+    for landmarks in seen {
         let half = (CELL as f64 - 1.0) / 2.0;
-        for p in truth(&landmarks) {
+        for (k, p) in truth(landmarks).into_iter().enumerate() {
             let (x, y) = ((p.x - half) / CELL as f64, (p.y - half) / CELL as f64);
             let last = (cells - 1) as f64;
             let inside = (0.0..=last).contains(&x) && (0.0..=last).contains(&y);
             spots.extend(spot(x, y, cells));
-            known.push(if inside { 1.0_f32 } else { 0.0 });
+            let asked = inside && k < 2 * sides;
+            known.push(if asked { 1.0_f32 } else { 0.0 });
             at.extend([x as f32, y as f32]);
         }
-        for hip in [landmarks.left, landmarks.right] {
+        for (i, hip) in [landmarks.left, landmarks.right].iter().enumerate() {
             radii.push((hip.radius / CELL as f64).max(0.1).ln() as f32);
-            heads.push(1.0_f32);
+            heads.push(if i < sides { 1.0_f32 } else { 0.0 });
         }
     }
     let n = seen.len();
@@ -132,29 +145,54 @@ impl HipsLesson {
             .collect();
         let seed = self.recipe.seed ^ ((step as u64) << 20);
         let seen = views(&examples, seed, &Amount::STRONG);
-        let targets = targets(&seen, self.data.size / CELL, self.weights.device())?;
+        let points: Vec<HipLandmarks> = seen.iter().filter_map(|v| v.facts.landmarks).collect();
+        let targets = targets(&points, 2, self.data.size / CELL, self.weights.device())?;
         let images: Vec<Grid<f32>> = seen.into_iter().map(|v| v.image).collect();
         let maps = self.network.forward(&image_tensor(&images)?)?;
         judged(&maps, &targets)
     }
 
     /// Maps and truth of the images held out.
-    fn held_out(&self, network: &HipNetwork) -> Tensors<Vec<(Tensor, HipLandmarks)>> {
+    fn held_out(&self, network: &HipNetwork) -> Tensors<Vec<WholeFilm>> {
         let mut all = Vec::new();
         for n in self.data.held() {
             let example = &self.data.examples[n];
             let seen = views(&[(example, 0)], 0, &Amount::NONE);
             let images: Vec<Grid<f32>> = seen.into_iter().map(|v| v.image).collect();
             if let Some(landmarks) = example.facts.landmarks {
-                all.push((both_maps(network, &image_tensor(&images)?)?, landmarks));
+                let maps = both_maps(network, &image_tensor(&images)?)?;
+                all.push(WholeFilm { maps, landmarks });
             }
         }
         Ok(all)
     }
 }
 
+/// Maps of an image and its mirror image, with the truth.
+struct WholeFilm {
+    maps: Tensor,
+    landmarks: HipLandmarks,
+}
+
+impl HeldOut for WholeFilm {
+    fn truth(&self) -> &HipLandmarks {
+        &self.landmarks
+    }
+
+    fn prediction(&self, calibration: &Calibration) -> Tensors<HipPrediction> {
+        joined_prediction(&self.maps, calibration)
+    }
+
+    fn maps(&self, point: usize) -> Tensors<Vec<(Tensor, Point)>> {
+        Ok(vec![(
+            self.maps.get(0)?.get(point)?,
+            truth(&self.landmarks)[point],
+        )])
+    }
+}
+
 /// Cross entropy of the maps, distance of their means, and likelihood of the radii.
-fn judged(maps: &Tensor, targets: &Targets) -> Tensors<Loss> {
+pub(super) fn judged(maps: &Tensor, targets: &Targets) -> Tensors<Loss> {
     let (b, _, h, w) = maps.dims4()?;
     let flat = maps.reshape((b, MAPS, h * w))?;
     let logits = flat.narrow(1, 0, 4)?.contiguous()?;

@@ -7,8 +7,10 @@ mod calibration;
 mod control;
 mod diffusion;
 mod flow;
+mod hip_detail;
 mod hips;
 mod reader;
+mod student;
 
 pub use reader::auroc;
 
@@ -58,6 +60,8 @@ pub fn begin(
         TrainingTask::Control => Box::new(control::begin(&plan.out, recipe, data, place)?),
         TrainingTask::Reader => Box::new(reader::begin(&plan.out, recipe, data, place)?),
         TrainingTask::Hips => Box::new(hips::begin(&plan.out, recipe, data, place)?),
+        TrainingTask::HipDetail => Box::new(hip_detail::begin(&plan.out, recipe, data, place)?),
+        TrainingTask::Student => Box::new(student::begin(&plan.out, recipe, data, place)?),
     })
 }
 
@@ -87,13 +91,21 @@ fn card(
         spacing_mm: None,
         hint: "white on black".to_owned(),
         licence: recipe.licence.clone(),
-        training: format!("trained from scratch on {}", data.description),
+        training: format!("{} on {}", origin(recipe), data.description),
         measured: BTreeMap::new(),
         files: BTreeMap::new(),
         latent: None,
         calibration: None,
         names: None,
         needs: BTreeMap::new(),
+    }
+}
+
+/// How a run began, for `model.json`.
+fn origin(recipe: &Recipe) -> String {
+    match recipe.start.file_name() {
+        Some(name) => format!("continued from {}", name.to_string_lossy()),
+        None => "trained from scratch".to_owned(),
     }
 }
 
