@@ -251,9 +251,16 @@ pub fn say_json(value: &serde_json::Value) {
 
 /// The engine of a command: over a folder of model folders first, then the person's own and the bundled ones.
 fn engine_of(models: Option<&std::path::Path>, common: &Common) -> LocalEngine {
+    LocalEngine::over(folders_of(models), common.device.into())
+}
+
+/// Where a command looks for models, in order.
+fn folders_of(models: Option<&std::path::Path>) -> Vec<PathBuf> {
     let first = models.map(std::path::Path::to_owned);
-    let folders = first.into_iter().chain(crate::bundle::model_folders());
-    LocalEngine::over(folders.collect(), common.device.into())
+    first
+        .into_iter()
+        .chain(crate::bundle::model_folders())
+        .collect()
 }
 
 /// Carries an order out, and says on standard error what the engine wants a person to know.

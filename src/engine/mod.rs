@@ -69,6 +69,11 @@ impl ModelStore {
         true
     }
 
+    /// What a person should know of how networks run, said once.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.notices)
+    }
+
     /// All readable model folders, in order of the folders they lie in.
     pub fn models(&self) -> Vec<ModelFolder> {
         self.folders
@@ -351,7 +356,7 @@ impl Engine for LocalEngine {
     }
 
     fn notices(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.store().notices)
+        self.store().take_notices()
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod compare;
 pub mod dscore;
 pub mod edges;
+pub mod frechet;
 pub mod norberg;
 pub mod realism;
 pub mod seam;

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use candle_core::Tensor;
+
 use super::kept::Kept;
 use super::plan::Plan;
-use super::readings::Readers;
+use super::readings::{Readers, broken, image_tensor};
+use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, Mode, Observe, Outcome, Progress, Request};
 use crate::network::autoencoder::{Autoencoder, FACTOR};
 use crate::network::control::Branch;
@@ -107,6 +110,27 @@ pub fn generate(
         images,
         seconds: started.elapsed().as_secs_f64(),
     })
+}
+
+/// A grey image (0–1, of the model's size) after encoding and decoding: by the decoder and by the preview decoder.
+pub fn rebuilt(generator: &Generator, grey: &Grid<f32>) -> Result<[Grid<f32>; 2], Error> {
+    let image = image_tensor(grey)?;
+    let run = || -> candle_core::Result<[Vec<f32>; 2]> {
+        let z = generator.autoencoder.encode(&image)?;
+        let values = |made: Tensor| made.flatten_all()?.to_vec1::<f32>();
+        Ok([
+            values(generator.autoencoder.decode(&z)?)?,
+            values(generator.autoencoder.decode_preview(&z)?)?,
+        ])
+    };
+    let [full, preview] = run().map_err(|e| broken(&e))?;
+    let (width, height) = grey.size();
+    let grid = |values: Vec<f32>| {
+        let grey = values.into_iter().map(|v| (0.5 * v + 0.5).clamp(0.0, 1.0));
+        Grid::from_vec(width, height, grey.collect())
+            .ok_or_else(|| Error::new(ErrorKind::Model, "the decoder answers at another size"))
+    };
+    Ok([grid(full)?, grid(preview)?])
 }
 
 /// Refuses given noise that does not fit the latent and the number of images.

@@ -8,9 +8,9 @@ mod readings;
 pub mod sampler;
 pub mod schedule;
 
-pub use film::{composite, crop, frame, grey, resize};
-pub use generate::{ControlModel, Generator, generate};
+pub use film::{composite, crop, finish::line_distance, frame, grey, resize};
+pub use generate::{ControlModel, Generator, generate, rebuilt};
 pub use readings::{
-    HipDetailModel, HipModel, ReaderModel, Readers, read_findings, read_hips, read_kind,
+    HipDetailModel, HipModel, ReaderModel, Readers, read_features, read_findings, read_hips, read_kind,
     read_saliency,
 };

@@ -2,7 +2,7 @@
 //!
 //! Separate from generation because an opened film is read by the very same functions as a generated one.
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::film::crop::CropTransform;
 use super::film::grey::GreyMap;
@@ -264,4 +264,15 @@ pub fn read_saliency(
 ) -> Result<Vec<Grid<f32>>, Error> {
     let (image, _) = whole(radiograph, window, model.size)?;
     reader::saliency(&model.network, &image).map_err(|e| broken(&e))
+}
+
+/// The reader's features (its last block, averaged over the image) of grey images of its size, 0–1: what the Fréchet
+/// distance is taken of.
+pub fn read_features(model: &ReaderModel, images: &[Grid<f32>]) -> Result<Vec<Vec<f32>>, Error> {
+    let run = |grey: &Grid<f32>| -> Result<Vec<f32>, Error> {
+        let read = model.network.forward(&image_tensor(grey)?);
+        read.and_then(|read| read.features.flatten_all()?.to_dtype(DType::F32)?.to_vec1())
+            .map_err(|e| broken(&e))
+    };
+    images.iter().map(run).collect()
 }

@@ -4,6 +4,7 @@
 
 mod dicom;
 mod live;
+mod models;
 mod phantoms;
 mod untouched;
 
@@ -46,6 +47,8 @@ pub enum Bench {
     Phantoms(phantoms::Options),
     /// Pixels outside the ring that change, over random masks, depths, crops, rings, scales and canvases: 0.
     Untouched(untouched::Options),
+    /// What the models can do, on phantoms that none of them was trained on.
+    Models(models::Options),
     /// Convolutions and the other operations of the networks, on the processor.
     Network {
         /// Only operations whose name contains this.
@@ -76,6 +79,9 @@ pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<Exit
         }
         Bench::Untouched(options) => {
             return pool.install(|| untouched::run(options, common));
+        }
+        Bench::Models(options) => {
+            return pool.install(|| models::run(options, common));
         }
         Bench::Dicom(options) => dicom::figures(options)?,
         Bench::Canvas => canvas()?,

@@ -31,7 +31,7 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
         quanta,
         electronic: 30.0,
         fixed_pattern: if screen {
-            chance.range(0.044, 0.090)
+            chance.range(0.006, 0.034)
         } else {
             chance.range(0.008, 0.017)
         },
@@ -53,6 +53,9 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
     };
     let mut image = film::develop(&p, &inside, &look);
     finish(&mut image, &body, screen, &mut chance);
+    if screen {
+        emulsion(&mut image, &mut stream(seed, 42));
+    }
     label(scene, &mut image, screen, &mut chance);
     film::quantized(&image)
 }
@@ -89,7 +92,7 @@ fn film_look(chance: &mut Noise) -> Look {
             chance.range(-0.25, -0.05) as f32,
             chance.range(-0.02, 0.15) as f32,
         ],
-        blur_px: chance.range(0.53, 0.75),
+        blur_px: chance.range(0.52, 0.73),
     }
 }
 
@@ -131,6 +134,16 @@ fn finish(image: &mut Grid<f32>, body: &Grid<f32>, screen: bool, chance: &mut No
         } else {
             0.0
         };
+    }
+}
+
+/// Grain of the emulsion and noise of the digitiser: after the screen's blur, so white at this sampling; little where
+/// the film is black, since the digitiser sees nothing there.
+fn emulsion(image: &mut Grid<f32>, chance: &mut Noise) {
+    let deviation = chance.range(0.3, 1.0) / 255.0;
+    for v in image.cells_mut() {
+        let share = f64::from((*v / 0.2).min(1.0));
+        *v = (*v + (share * deviation * chance.normal()) as f32).max(0.0);
     }
 }
 

@@ -85,7 +85,7 @@ fn layers(woman: &Woman, chance: &mut Noise) -> Vec<Layer> {
         BreastView::Mlo => 22.5,
         BreastView::Cc => 5.0,
     };
-    let rough = chance.range(0.08, 0.38) as f32;
+    let rough = chance.range(0.05, 0.42) as f32;
     (0..LAYERS)
         .map(|i| {
             let (sin, cos) = (lean + chance.gauss(0.0, 14.0)).to_radians().sin_cos();

@@ -114,9 +114,14 @@ impl Frame {
             .crop
             .lines_to_model(request.hint.as_ref()?)
             .map(|v| *v > 0.5);
-        let found = edges(grey, 0.8).map(|edge| if *edge { 255_u8 } else { 0 });
-        Some(median_distance(&lines, &distance_to(&found))? * self.crop.scale())
+        Some(line_distance(&lines, grey)? * self.crop.scale())
     }
+}
+
+/// Median distance in pixels from lines to the nearest edge of an image; `None` without lines or without edges.
+pub fn line_distance(lines: &Grid<bool>, grey: &Grid<f32>) -> Option<f64> {
+    let found = edges(grey, 0.8).map(|edge| if *edge { 255_u8 } else { 0 });
+    median_distance(lines, &distance_to(&found))
 }
 
 /// What made an image, for its mark.

@@ -48,7 +48,7 @@ pub(super) fn rows(path: &Path) -> Result<Vec<(String, Facts)>, Error> {
             }
             None => None,
         };
-        let sex = match cell("sex").map(|text| text.to_uppercase()) {
+        let sex = match cell("sex").map(str::to_uppercase) {
             None => None,
             Some(text) => Some(match text.as_str() {
                 "F" => 0,

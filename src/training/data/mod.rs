@@ -25,7 +25,7 @@ use crate::network::condition::{Condition, FINDINGS, KINDS, Names};
 
 pub use batch::{condition_of, image_tensor, indices};
 pub use drawing::{random_mask, sketch_of};
-pub use phantoms::KINDS as PHANTOM_KINDS;
+pub use phantoms::{KINDS as PHANTOM_KINDS, phantom_example};
 
 /// What is known about one image beside its pixels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

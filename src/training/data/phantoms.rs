@@ -75,13 +75,17 @@ fn drawn(
         if let ControlFlow::Break(()) = observe(progress) {
             return Err(Error::stopped());
         }
-        let drawn: Vec<Example> = part.par_iter().map(|seed| one(kind, *seed, size)).collect();
+        let drawn: Vec<Example> = part
+            .par_iter()
+            .map(|seed| phantom_example(kind, *seed, size))
+            .collect();
         examples.extend(drawn);
     }
     Ok(examples)
 }
 
-fn one(kind: &str, seed: u64, size: usize) -> Example {
+/// One phantom of a kind (see [`KINDS`]) as a training image of `size`²; shapes for a kind that is not known.
+pub fn phantom_example(kind: &str, seed: u64, size: usize) -> Example {
     if let Some(phantom) = phantom::draw(kind, seed, size) {
         return example_of(&phantom, size);
     }
