@@ -14,8 +14,10 @@ mod measure;
 pub mod models;
 mod mutate;
 mod norberg;
+mod peers;
 mod phantom;
 pub mod progress;
+mod prompted;
 mod reproduce;
 pub mod train;
 
@@ -232,7 +234,11 @@ pub fn say_json(value: &serde_json::Value) {
 
 /// The engine of a command: over a folder of model folders first, then the person's own and the bundled ones.
 fn engine_of(models: Option<&std::path::Path>, common: &Common) -> LocalEngine {
-    let first = models.map(std::path::Path::to_owned);
+    engine_over(models.map(std::path::Path::to_owned).into_iter().collect(), common)
+}
+
+/// The same over several folders first; each holds models, or is one of the diffusers layout itself.
+fn engine_over(first: Vec<PathBuf>, common: &Common) -> LocalEngine {
     let folders = first.into_iter().chain(crate::bundle::model_folders());
     LocalEngine::over(folders.collect(), common.device.into())
 }

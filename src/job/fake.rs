@@ -119,6 +119,7 @@ fn made(request: &Request, image_number: u64) -> Made {
         hips: Some(hips(&radiograph)),
         saliency: vec![radiograph.grey(&radiograph.initial_window())],
         findings: vec![("effusion".to_owned(), noise.uniform())],
+        latent: None,
         changed,
         radiograph: Arc::new(radiograph),
     }

@@ -8,6 +8,7 @@ mod error;
 mod fake;
 mod order;
 mod outcome;
+mod prompted;
 pub mod record;
 mod request;
 mod worker;
@@ -19,7 +20,8 @@ pub use order::{
     DataSource, Measurement, Order, Reading, StudyPlan, StudyTable, Trained, TrainingPlan,
     TrainingTask,
 };
-pub use outcome::{HipReading, Made, Outcome, Seam};
+pub use outcome::{HipReading, Latent, Made, Outcome, Seam};
+pub use prompted::{ControlUse, LoraUse, Prompted, Scheduler};
 pub use request::{
     Attributes, Control, GivenNoise, Mode, ModelReference, Request, RingPolicy, Sampler, Sex,
 };

@@ -37,6 +37,15 @@ pub struct Seam {
     pub noise_ratio: f64,
 }
 
+/// What a denoiser ended with, before it was decoded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Latent {
+    /// Channels, rows and columns.
+    pub shape: [usize; 3],
+    /// Row after row, channel after channel.
+    pub values: Vec<f32>,
+}
+
 /// One generated image with its numbers.
 #[derive(Clone, Debug)]
 pub struct Made {
@@ -60,6 +69,8 @@ pub struct Made {
     pub saliency: Vec<Grid<f32>>,
     /// The reader's opinion: findings with probability.
     pub findings: Vec<(String, f64)>,
+    /// The latent it was decoded from; models that read text only.
+    pub latent: Option<Latent>,
 }
 
 /// What a request became.

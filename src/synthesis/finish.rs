@@ -4,17 +4,95 @@
 
 use std::sync::Arc;
 
-use super::composite::{Composite, compose};
-use super::plan::Plan;
+use super::composite::{Blend, Composite, blend, compose};
+use super::crop::CropTransform;
+use super::grey::GreyMap;
 use super::readings::{Readers, read_findings, read_hips, read_saliency};
-use crate::document::mask::distance_to;
+use super::resize::{resize, resize_lines};
+use crate::document::mask::{bounds, distance_to};
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
 use crate::job::{Error, Made, Mode, Request};
 use crate::measure::edges::{edges, median_distance};
 use crate::radiograph::{DisplayWindow, Pixels, Radiograph, SyntheticMark};
 
-impl Plan<'_> {
+/// What of an image a request is about, and the way there and back: the same for every kind of model.
+pub(super) struct Frame {
+    pub(super) crop: CropTransform,
+    pub(super) map: GreyMap,
+    /// In- and outpainting: where the patch counts.
+    pub(super) blend: Option<Blend>,
+    pub(super) size: (usize, usize),
+}
+
+impl Frame {
+    /// For a model of `model_px` pixels a side.
+    pub(super) fn new(request: &Request, model_px: usize) -> Result<Self, Error> {
+        let size = match (&request.source, request.size, &request.hint) {
+            (Some(source), ..) => (source.width(), source.height()),
+            (None, Some([w, h]), _) => (w, h),
+            (None, None, Some(hint)) => hint.size(),
+            (None, None, None) => (model_px, model_px),
+        };
+        let map = match &request.source {
+            Some(source) => GreyMap::new(source, request.window.as_ref())?,
+            None => GreyMap::twelve_bit(),
+        };
+        let renew = request.mask.as_ref().and_then(|mask| match request.mode {
+            Mode::Inpaint => Some(mask.map(|m| if *m > 0 { 255 } else { 0 })),
+            Mode::Outpaint => Some(mask.map(|m| if *m > 0 { 0 } else { 255 })),
+            Mode::Sketch | Mode::Sample => None,
+        });
+        let crop = match &renew {
+            Some(renew) => {
+                let touched = bounds(renew).unwrap_or_default();
+                let bounds = touched.grown(request.ring.px.ceil() as i64);
+                CropTransform::around(size, bounds, model_px)
+            }
+            None => CropTransform::whole(size, model_px),
+        };
+        Ok(Self {
+            blend: renew
+                .as_ref()
+                .map(|renew| blend(renew, request.ring.px, crop.region)),
+            crop,
+            map,
+            size,
+        })
+    }
+
+    /// Grey of the source as the model sees it; black outside the image.
+    pub(super) fn grey(&self, source: &Radiograph) -> Grid<f32> {
+        let all = PixelRect::new(0, 0, self.size.0, self.size.1);
+        let inside = self.crop.region.intersection(all);
+        let grey = self.map.grey(&source.pixels.crop_f32(inside));
+        let shift = PixelRect::new(
+            self.crop.region.x - inside.x,
+            self.crop.region.y - inside.y,
+            self.crop.region.width,
+            self.crop.region.height,
+        );
+        resize(&grey.crop(shift, 0.0), self.crop.model_px, self.crop.model_px)
+    }
+
+    /// Model pixels that may change: 255, else 0; in- and outpainting only.
+    pub(super) fn touched(&self) -> Option<Grid<u8>> {
+        let blend = self.blend.as_ref()?;
+        let renewed = blend.share.map(|s| if *s > 0.0 { 255_u8 } else { 0 });
+        let mut in_crop = Grid::filled(self.crop.region.width, self.crop.region.height, 0_u8);
+        let (dx, dy) = (
+            blend.region.x - self.crop.region.x,
+            blend.region.y - self.crop.region.y,
+        );
+        for y in 0..renewed.height() {
+            let to = (dx as usize, y + dy as usize);
+            in_crop.row_mut(to.1)[to.0..to.0 + renewed.width()].copy_from_slice(renewed.row(y));
+        }
+        let model = self.crop.model_px;
+        let touched = resize_lines(&in_crop, model, model);
+        Some(touched.map(|v| if *v > 0.0 { 255_u8 } else { 0 }))
+    }
+
     /// The image at native depth, with its numbers.
     pub(super) fn finish(
         &self,
@@ -68,6 +146,7 @@ impl Plan<'_> {
             hips,
             saliency,
             findings,
+            latent: None,
             radiograph: Arc::new(radiograph),
         })
     }

@@ -78,7 +78,7 @@ pub fn generate(
             })
         };
         let grey = plan.sample(generator, request, image_number, &mut report)?;
-        images.push(plan.finish(readers, request, image_number, &grey)?);
+        images.push(plan.frame.finish(readers, request, image_number, &grey)?);
     }
     Ok(Outcome {
         request: Arc::new(request.clone()),
@@ -108,7 +108,7 @@ fn check_noise(generator: &Generator, request: &Request) -> Result<(), Error> {
 }
 
 /// Refuses what contradicts itself.
-fn check(request: &Request) -> Result<(), Error> {
+pub(super) fn check(request: &Request) -> Result<(), Error> {
     let usage = |what: String, remedy: &str| Err(Error::new(ErrorKind::Usage, what).remedy(remedy));
     if !(1..=1000).contains(&request.steps) {
         return usage(

@@ -6,10 +6,12 @@ mod finish;
 mod generate;
 pub mod grey;
 mod plan;
+pub mod prompted;
 mod readings;
 pub mod resize;
 pub mod sampler;
 pub mod schedule;
 
 pub use generate::{ControlModel, Generator, generate};
+pub use prompted::{check_model, generate_prompted};
 pub use readings::{HipModel, ReaderModel, Readers, read_findings, read_hips, read_saliency};

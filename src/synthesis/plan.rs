@@ -6,16 +6,14 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use super::composite::{Blend, blend};
 use super::crop::CropTransform;
+use super::finish::Frame;
 use super::generate::Generator;
-use super::grey::GreyMap;
 use super::readings::{broken, image_tensor};
 use super::sampler::{Known, Step, grid, noised, walk};
-use crate::document::mask::bounds;
-use crate::geometry::{Affine, PixelRect, Point};
+use crate::geometry::{Affine, Point};
 use crate::grid::Grid;
-use crate::job::{Attributes, Error, ErrorKind, Mode, Request, Sex};
+use crate::job::{Attributes, Error, ErrorKind, Request, Sex};
 use crate::landmarks::HipLandmarks;
 use crate::network::autoencoder::{FACTOR, latent_mask};
 use crate::network::condition::{Condition, Moment, Names};
@@ -30,10 +28,7 @@ const FRESH_STREAM: u64 = 1 << 41;
 pub(super) struct Plan<'a> {
     /// A ControlNet branch with the hint it reads; it takes the adapter's place.
     branch: Option<(&'a Branch, Tensor)>,
-    pub(super) crop: CropTransform,
-    pub(super) map: GreyMap,
-    /// In- and outpainting: where the patch counts.
-    pub(super) blend: Option<Blend>,
+    pub(super) frame: Frame,
     /// What the model is told to keep: mask (1 = renew) and the source's latent, at latent size.
     known: Option<(Tensor, Tensor, Tensor)>,
     /// The whole source's latent, for a strength below 1.
@@ -43,7 +38,6 @@ pub(super) struct Plan<'a> {
     without_hint: Vec<Tensor>,
     /// What it adds for this hint, at the weight asked for; absent without a hint.
     with_hint: Option<Vec<Tensor>>,
-    pub(super) size: (usize, usize),
 }
 
 impl<'a> Plan<'a> {
@@ -53,47 +47,20 @@ impl<'a> Plan<'a> {
         branch: Option<&'a Branch>,
         request: &Request,
     ) -> Result<Self, Error> {
-        let size = match (&request.source, request.size, &request.hint) {
-            (Some(source), ..) => (source.width(), source.height()),
-            (None, Some([w, h]), _) => (w, h),
-            (None, None, Some(hint)) => hint.size(),
-            (None, None, None) => (generator.size, generator.size),
-        };
-        let map = match &request.source {
-            Some(source) => GreyMap::new(source, request.window.as_ref())?,
-            None => GreyMap::twelve_bit(),
-        };
-        let renew = request.mask.as_ref().and_then(|mask| match request.mode {
-            Mode::Inpaint => Some(mask.map(|m| if *m > 0 { 255 } else { 0 })),
-            Mode::Outpaint => Some(mask.map(|m| if *m > 0 { 0 } else { 255 })),
-            Mode::Sketch | Mode::Sample => None,
-        });
-        let crop = match &renew {
-            Some(renew) => {
-                let touched = bounds(renew).unwrap_or_default();
-                let bounds = touched.grown(request.ring.px.ceil() as i64);
-                CropTransform::around(size, bounds, generator.size)
-            }
-            None => CropTransform::whole(size, generator.size),
-        };
+        let frame = Frame::new(request, generator.size)?;
         let mut plan = Self {
             branch: None,
-            blend: renew
-                .as_ref()
-                .map(|renew| blend(renew, request.ring.px, crop.region)),
             known: None,
             start: None,
             condition: condition(
                 &generator.diffusion.names,
                 &request.attributes,
                 request.landmarks.as_ref(),
-                &crop,
+                &frame.crop,
             ),
             without_hint: Vec::new(),
             with_hint: None,
-            crop,
-            map,
-            size,
+            frame,
         };
         plan.encode(generator, request).map_err(|e| broken(&e))?;
         plan.control(generator, branch, request)
@@ -109,33 +76,14 @@ impl<'a> Plan<'a> {
         let tensor =
             |grey: &Grid<f32>| image_tensor(grey).map_err(|e| candle_core::Error::Msg(e.what));
         let needs_start = request.strength < 1.0;
-        if self.blend.is_none() && !needs_start {
+        if self.frame.blend.is_none() && !needs_start {
             return Ok(());
         }
-        let stored = source
-            .pixels
-            .crop_f32(self.crop.region.intersection(whole(self.size)));
-        let inside = self.crop.region.intersection(whole(self.size));
-        let grey = place(&self.map.grey(&stored), inside, self.crop.region);
-        let grey = super::resize::resize(&grey, self.crop.model_px, self.crop.model_px);
+        let model = self.frame.crop.model_px;
+        let grey = self.frame.grey(source);
         let image = tensor(&grey)?;
-        if needs_start || self.blend.is_some() {
-            self.start = Some(generator.autoencoder.encode(&image)?);
-        }
-        if let Some(blend) = &self.blend {
-            let renewed = blend.share.map(|s| if *s > 0.0 { 255_u8 } else { 0 });
-            let mut in_crop = Grid::filled(self.crop.region.width, self.crop.region.height, 0_u8);
-            let (dx, dy) = (
-                blend.region.x - self.crop.region.x,
-                blend.region.y - self.crop.region.y,
-            );
-            for y in 0..renewed.height() {
-                let to = (dx as usize, y + dy as usize);
-                in_crop.row_mut(to.1)[to.0..to.0 + renewed.width()].copy_from_slice(renewed.row(y));
-            }
-            let model = self.crop.model_px;
-            let touched = super::resize::resize_lines(&in_crop, model, model)
-                .map(|v| if *v > 0.0 { 255_u8 } else { 0 });
+        self.start = Some(generator.autoencoder.encode(&image)?);
+        if let Some(touched) = self.frame.touched() {
             // The renewed part is blanked in pixels before encoding, so that nothing of it leaks into the latent.
             let blanked = Grid::from_fn(model, model, |x, y| {
                 if touched[(x, y)] > 0 {
@@ -163,7 +111,7 @@ impl<'a> Plan<'a> {
         request: &Request,
     ) -> candle_core::Result<()> {
         let adapter = &generator.diffusion.adapter;
-        let model = self.crop.model_px;
+        let model = self.frame.crop.model_px;
         let empty = Grid::filled(model, model, 0.0);
         self.without_hint = adapter.forward(&control::hint(&empty, None)?)?;
         let drawn = request
@@ -173,11 +121,11 @@ impl<'a> Plan<'a> {
         if drawn.is_none() && request.landmarks.is_none() {
             return Ok(());
         }
-        let lines = drawn.map_or(empty, |hint| self.crop.lines_to_model(hint));
+        let lines = drawn.map_or(empty, |hint| self.frame.crop.lines_to_model(hint));
         let landmarks = request
             .landmarks
             .as_ref()
-            .map(|l| self.crop.landmarks_to_model(l));
+            .map(|l| self.frame.crop.landmarks_to_model(l));
         let hint = control::hint(&lines, landmarks.as_ref())?;
         if let Some(branch) = branch {
             self.branch = Some((branch, hint));
@@ -316,22 +264,6 @@ impl<'a> Plan<'a> {
         let weak = ask(&weak_condition, Moment::plain(step.t))?;
         &weak + ((strong - &weak)? * request.guidance)?
     }
-}
-
-/// All pixels of an image.
-const fn whole(size: (usize, usize)) -> PixelRect {
-    PixelRect::new(0, 0, size.0, size.1)
-}
-
-/// `part` (over `inside`) on a black ground over `region`.
-fn place(part: &Grid<f32>, inside: PixelRect, region: PixelRect) -> Grid<f32> {
-    let shift = PixelRect::new(
-        region.x - inside.x,
-        region.y - inside.y,
-        region.width,
-        region.height,
-    );
-    part.crop(shift, 0.0)
 }
 
 /// The condition of a request; names that the model does not know count as unknown.

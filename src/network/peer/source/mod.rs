@@ -101,6 +101,16 @@ impl Source {
         })
     }
 
+    /// The type of one of its tensors, as the file names it.
+    pub fn dtype(&self, name: &str) -> Option<String> {
+        self.file.dtype(&self.full(name))
+    }
+
+    /// The values of one of its tensors in the type of the file.
+    pub fn read_as_is(&self, name: &str) -> Result<Tensor, ModelError> {
+        self.file.read(&self.full(name))
+    }
+
     fn full(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
