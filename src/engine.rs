@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::job::{
-    Engine, Error, ErrorKind, Measurement, ModelReference, Observe, Order, Product, Reading, Request,
+    Engine, Error, ErrorKind, Measurement, ModelReference, Observe, Order, Product, Reading,
+    Request,
 };
 use crate::network::autoencoder;
 use crate::network::device::{Place, Wanted, is_device_failure};
@@ -15,7 +16,8 @@ use crate::network::folder::{self, DiffusionConfig, ModelError, ModelFolder, Tas
 use crate::network::peer::pipeline::PeerFolder;
 use crate::synthesis::prompted::library::{Library, Ready, peers_in};
 use crate::synthesis::{
-    ControlModel, Generator, HipModel, ReaderModel, Readers, generate, generate_prompted, read_hips, read_saliency,
+    ControlModel, Generator, HipModel, ReaderModel, Readers, generate, generate_prompted,
+    read_hips, read_saliency,
 };
 use crate::training;
 
@@ -378,8 +380,14 @@ impl LocalEngine {
                 let ready = self.store().prompted(request, observe)?;
                 if let Some(ready) = ready {
                     let (pipeline, controls) = (&ready.pipeline, &ready.controls);
-                    return generate_prompted(pipeline, controls, &readers, &ready.request, observe)
-                        .map(Product::Outcome);
+                    return generate_prompted(
+                        pipeline,
+                        controls,
+                        &readers,
+                        &ready.request,
+                        observe,
+                    )
+                    .map(Product::Outcome);
                 }
                 let generator = self.store().generator(&request.model)?;
                 let control = match &request.control_model {

@@ -14,8 +14,8 @@ use super::logic::frames::Stack;
 use crate::document::Layer;
 use crate::geometry::Point;
 use crate::job::{
-    Attributes, Control, Error, JobId, Made, Mode, ModelReference, Progress, Request, RingPolicy,
-    Sex,
+    Attributes, Control, Error, JobId, Made, Mode, ModelReference, Progress, Prompted, Request,
+    RingPolicy, Sex,
 };
 use crate::measure::dscore::{DScore, DScoreMode};
 
@@ -44,6 +44,8 @@ pub struct ModelChoice {
     pub steps: usize,
     /// ControlNet branches made for it.
     pub controls: Vec<String>,
+    /// Whether it is asked with prompts.
+    pub reads_text: bool,
 }
 
 /// Names a staged result; never used twice in a session.
@@ -69,6 +71,8 @@ pub struct Recipe {
     pub control: Control,
     /// The ControlNet branch that brings the hint in; absent = the model's own adapter.
     pub control_model: Option<String>,
+    /// What is asked of a model that reads text; absent for the others.
+    pub prompted: Option<Prompted>,
     /// Classifier-free guidance.
     pub guidance: f64,
     /// 1 starts from noise alone.
@@ -98,6 +102,7 @@ impl Default for Recipe {
                 end: 1.0,
             },
             control_model: None,
+            prompted: None,
             guidance: 1.5,
             strength: 1.0,
             age_years: None,
@@ -119,6 +124,19 @@ impl Recipe {
             .filter(|name| model.controls.contains(name));
         if model.steps > 0 {
             self.steps = model.steps;
+        }
+        if model.reads_text {
+            if self.prompted.is_none() {
+                self.guidance = 7.5;
+            }
+            self.control_model = None;
+            let asked = self.prompted.get_or_insert_default();
+            asked
+                .controls
+                .retain(|control| model.controls.contains(&control.model.name));
+        } else if self.prompted.take().is_some() {
+            let usual = Self::default();
+            (self.guidance, self.steps) = (usual.guidance, usual.steps);
         }
         self.findings
             .retain(|finding, _| model.findings.contains(finding));
@@ -150,6 +168,7 @@ impl Recipe {
             name: name.clone(),
             hash: String::new(),
         });
+        request.prompted.clone_from(&self.prompted);
         request.guidance = self.guidance;
         request.strength = self.strength;
         request.ring = RingPolicy { px: self.ring_px };

@@ -14,8 +14,8 @@ use crate::engine::LocalEngine;
 use crate::grid::Grid;
 use crate::job::record::{self, Record};
 use crate::job::{
-    Error, ErrorKind, GivenNoise, Latent, Mode, ModelReference, Order, Outcome, Product, Request, Sampler,
-    Sex,
+    Error, ErrorKind, GivenNoise, Latent, Mode, ModelReference, Order, Outcome, Product, Request,
+    Sampler, Sex,
 };
 use crate::radiograph;
 
@@ -241,12 +241,15 @@ fn single_request(options: &Generate, asked: Asked) -> Result<Request, Error> {
         // The prompted part holds it.
         Some(_) if reads_text => Sampler::Ddim,
         Some(other) => {
-            return Err(usage(format!("{other} is no sampler of this model"))
-                .remedy("use ddim or ddpm"));
+            return Err(
+                usage(format!("{other} is no sampler of this model")).remedy("use ddim or ddpm")
+            );
         }
     };
     request.strength = options.strength;
-    request.guidance = options.guidance.unwrap_or(if reads_text { 7.5 } else { 1.5 });
+    request.guidance = options
+        .guidance
+        .unwrap_or(if reads_text { 7.5 } else { 1.5 });
     request.control.weight = options.control_weight;
     let own_control = options.control_model.as_ref().filter(|_| !reads_text);
     request.control_model = own_control.map(|name| ModelReference {

@@ -234,7 +234,10 @@ pub fn say_json(value: &serde_json::Value) {
 
 /// The engine of a command: over a folder of model folders first, then the person's own and the bundled ones.
 fn engine_of(models: Option<&std::path::Path>, common: &Common) -> LocalEngine {
-    engine_over(models.map(std::path::Path::to_owned).into_iter().collect(), common)
+    engine_over(
+        models.map(std::path::Path::to_owned).into_iter().collect(),
+        common,
+    )
 }
 
 /// The same over several folders first; each holds models, or is one of the diffusers layout itself.

@@ -101,7 +101,8 @@ fn list(folder: Option<&Path>, common: &Common) -> Result<ExitCode, Error> {
 }
 
 fn check(path: &Path, common: &Common) -> Result<ExitCode, Error> {
-    if !path.join(folder::CARD).is_file() && (PeerFolder::is_one(path) || path.join("unet").is_dir())
+    if !path.join(folder::CARD).is_file()
+        && (PeerFolder::is_one(path) || path.join("unet").is_dir())
     {
         return peers::check(path, common);
     }

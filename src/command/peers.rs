@@ -12,9 +12,9 @@ use crate::job::{Error, ErrorKind};
 use crate::network::device::Place;
 use crate::network::folder::ModelError;
 use crate::network::peer::pipeline::convert::convert;
-use crate::network::peer::pipeline::{Checked, PeerFolder, PeerTask, add_reference, gigabytes};
-use crate::synthesis::check_model;
+use crate::network::peer::pipeline::{Checked, PeerFolder, PeerTask, gigabytes};
 use crate::synthesis::prompted::library::peers_in;
+use crate::synthesis::{check_model, prompted};
 
 fn model_error(error: &ModelError) -> Error {
     Error::new(ErrorKind::Model, error.to_string())
@@ -99,10 +99,9 @@ fn tell(folder: &PeerFolder, checked: &Checked, common: &Common) {
         say_json(&Value::Array(vec![checked_row(folder, checked)]));
         return;
     }
-    let size = checked
-        .shape
-        .as_ref()
-        .map_or_else(String::new, |shape| format!(", {}×{} px", shape.size, shape.size));
+    let size = checked.shape.as_ref().map_or_else(String::new, |shape| {
+        format!(", {}×{} px", shape.size, shape.size)
+    });
     say(&format!("{}: {}{size}", folder.name, folder.task.name()));
     say(&format!(
         "about {} of memory on the processor, half of it on a GPU",
@@ -118,9 +117,8 @@ pub(super) fn add(path: &Path, common: &Common) -> Result<ExitCode, Error> {
     let models = crate::bundle::own_folder()
         .map(|own| own.join("models"))
         .ok_or_else(|| Error::new(ErrorKind::Failed, "this system names no folder for data"))?;
-    let folder = PeerFolder::open(path).map_err(|e| model_error(&e))?;
-    let checked = check_model(&folder).map_err(|e| model_error(&e))?;
-    let added = add_reference(&models, &folder).map_err(|e| model_error(&e))?;
+    let added = prompted::add(path, &models)?;
+    let checked = check_model(&added).map_err(|e| model_error(&e))?;
     tell(&added, &checked, common);
     Ok(ExitCode::SUCCESS)
 }

@@ -111,7 +111,9 @@ impl Options {
             prompted.controls.push(control);
         }
         if self.control_hint.len() > self.control.len() {
-            return Err(usage("there are more --control-hint than --control".to_owned()));
+            return Err(usage(
+                "there are more --control-hint than --control".to_owned(),
+            ));
         }
         for text in &self.lora {
             let (name, weight) = match text.rsplit_once(':') {

@@ -72,7 +72,11 @@ impl Frame {
             self.crop.region.width,
             self.crop.region.height,
         );
-        resize(&grey.crop(shift, 0.0), self.crop.model_px, self.crop.model_px)
+        resize(
+            &grey.crop(shift, 0.0),
+            self.crop.model_px,
+            self.crop.model_px,
+        )
     }
 
     /// Model pixels that may change: 255, else 0; in- and outpainting only.

@@ -4,6 +4,7 @@
 mod case;
 mod edit;
 pub(crate) mod frames;
+pub(crate) mod models;
 pub(crate) mod tasks;
 mod work;
 
@@ -52,6 +53,7 @@ impl App {
                 self.session.recipe = *recipe;
                 self.session.recipe_revision += 1;
             }
+            Action::AddModel => self.add_model(),
             Action::Generate => self.generate(),
             Action::NewSeed => {
                 let seed = &mut self.session.recipe.seed;

@@ -294,13 +294,21 @@ impl<'a> Asked<'a> {
         let batch = if self.guided() { 2 } else { 1 };
         let repeated = |x: &Tensor| {
             let x = x.to_dtype(place.dtype)?;
-            if batch == 1 { Ok(x) } else { x.repeat((batch, 1, 1, 1)) }
+            if batch == 1 {
+                Ok(x)
+            } else {
+                x.repeat((batch, 1, 1, 1))
+            }
         };
         let time = Tensor::from_slice(&[time as f32], 1, &place.device)?;
         let z = repeated(seen)?;
         let mut added = None;
-        for ((using, control), hint) in
-            self.prompted.controls.iter().zip(self.controls).zip(&self.hints)
+        for ((using, control), hint) in self
+            .prompted
+            .controls
+            .iter()
+            .zip(self.controls)
+            .zip(&self.hints)
         {
             let (from, to) = (
                 index as f64 / self.steps as f64,

@@ -88,8 +88,11 @@ fn found(folders: &[PathBuf], task: PeerTask, name: &str) -> Result<PeerFolder, 
                     PeerTask::Control => "ControlNet",
                     PeerTask::Lora => "change of weights",
                 };
-                Error::new(ErrorKind::Model, format!("there is no {what} called {name}"))
-                    .remedy("`radcanvas models list` shows what is there")
+                Error::new(
+                    ErrorKind::Model,
+                    format!("there is no {what} called {name}"),
+                )
+                .remedy("`radcanvas models list` shows what is there")
             }
         }
     })
@@ -184,7 +187,11 @@ impl Library {
         let missing = controls
             .iter()
             .filter(|control| !self.controls.contains_key(&control.name));
-        let missing: Vec<&PeerFolder> = (!loaded).then_some(folder).into_iter().chain(missing).collect();
+        let missing: Vec<&PeerFolder> = (!loaded)
+            .then_some(folder)
+            .into_iter()
+            .chain(missing)
+            .collect();
         if missing.is_empty() {
             return Ok(());
         }
@@ -194,7 +201,11 @@ impl Library {
             .collect::<Result<_, _>>()
             .map_err(|e| model_error(&e))?;
         let names: Vec<&str> = missing.iter().map(|folder| folder.name.as_str()).collect();
-        tell_need(&names.join(" and "), joint_need(needs).bytes(place), observe)
+        tell_need(
+            &names.join(" and "),
+            joint_need(needs).bytes(place),
+            observe,
+        )
     }
 }
 

@@ -6,6 +6,7 @@
 mod asked;
 pub mod library;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,7 +17,7 @@ use super::schedule::{Kind, Scheduler};
 use crate::job::{self, Error, ErrorKind, ModelReference, Observe, Outcome, Progress, Request};
 use crate::network::folder::ModelError;
 use crate::network::peer::pipeline::{
-    Checked, Need, PeerControl, PeerFolder, Pipeline, check_peer, gigabytes,
+    Checked, Need, PeerControl, PeerFolder, Pipeline, add_reference, check_peer, gigabytes,
 };
 
 /// The scheduler of a request over the settings of a model.
@@ -59,6 +60,14 @@ pub fn check_model(folder: &PeerFolder) -> Result<Checked, ModelError> {
         })?;
     }
     Ok(checked)
+}
+
+/// Checks a model of this layout and makes it known in a folder of models, by a reference; returns it with its name.
+pub fn add(path: &Path, models: &Path) -> Result<PeerFolder, Error> {
+    let failed = |error: ModelError| Error::new(ErrorKind::Model, error.to_string());
+    let folder = PeerFolder::open(path).map_err(failed)?;
+    check_model(&folder).map_err(failed)?;
+    add_reference(models, &folder).map_err(failed)
 }
 
 /// Says how much is about to be loaded; `Break` stops there.

@@ -193,7 +193,10 @@ impl Scheduler {
         if matches!(self.kind, Kind::DpmSolver | Kind::UniPc)
             && !(1..=3).contains(&options.solver_order)
         {
-            return Err(format!("solver_order = {} is not 1–3", options.solver_order));
+            return Err(format!(
+                "solver_order = {} is not 1–3",
+                options.solver_order
+            ));
         }
         Ok(())
     }

@@ -323,7 +323,8 @@ impl Config {
     /// Width of the text that each level reads.
     pub fn text_widths(&self) -> Result<Vec<usize>, String> {
         let levels = self.block_out_channels.len();
-        self.cross_attention_dim.spread(levels, "cross_attention_dim")
+        self.cross_attention_dim
+            .spread(levels, "cross_attention_dim")
     }
 
     /// Width of the time embedding.

@@ -65,12 +65,7 @@ fn without_infinities(text: &str) -> String {
 
 /// The first of `names` that is in a folder; an error names the first.
 pub(super) fn weights_in(folder: &Path, stems: &[&str]) -> Result<PathBuf, ModelError> {
-    let endings = [
-        ".safetensors",
-        ".fp16.safetensors",
-        ".bin",
-        ".fp16.bin",
-    ];
+    let endings = [".safetensors", ".fp16.safetensors", ".bin", ".fp16.bin"];
     for stem in stems {
         for ending in endings {
             let path = folder.join(format!("{stem}{ending}"));

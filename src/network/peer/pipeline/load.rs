@@ -95,7 +95,11 @@ impl PeerControl {
             ("channels", &self.levels, &shape.levels),
             ("text width", &vec![self.text], &vec![shape.text]),
             ("latent channels", &vec![self.latent], &vec![shape.latent]),
-            ("pixels a latent pixel", &vec![self.factor], &vec![shape.factor]),
+            (
+                "pixels a latent pixel",
+                &vec![self.factor],
+                &vec![shape.factor],
+            ),
         ] {
             if own != wanted {
                 return Err(format!("its {what} are {own:?}, the model's {wanted:?}"));
@@ -149,7 +153,10 @@ impl Settings {
             return Err(wrong("unet", what));
         }
         if autoencoder.in_channels != 3 || autoencoder.out_channels != 3 {
-            return Err(wrong("vae", "only pictures of three channels are supported".to_owned()));
+            return Err(wrong(
+                "vae",
+                "only pictures of three channels are supported".to_owned(),
+            ));
         }
         let width = context(&unet).map_err(|what| wrong("unet", what))?;
         if width != text.hidden_size {
@@ -210,7 +217,10 @@ impl Settings {
 /// Keys of old files that say nothing must not stand in for defaults.
 fn without_nulls(value: Value) -> Value {
     match value {
-        Value::Object(map) => map.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        Value::Object(map) => map
+            .into_iter()
+            .filter(|(_, value)| !value.is_null())
+            .collect(),
         other => other,
     }
 }

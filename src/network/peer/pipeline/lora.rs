@@ -146,10 +146,12 @@ impl Changes {
             let (down, up) = (source.read(&down)?, source.read(&up)?);
             let rank = down.dim(0).unwrap_or(1).max(1) as f64;
             let alpha = match alpha {
-                Some(name) => scalar(&source.read(&name)?).map_err(|source| ModelError::Tensors {
-                    path: path.to_owned(),
-                    source,
-                })?,
+                Some(name) => {
+                    scalar(&source.read(&name)?).map_err(|source| ModelError::Tensors {
+                        path: path.to_owned(),
+                        source,
+                    })?
+                }
                 None => metadata.get(&part).copied().unwrap_or(1.0) * rank,
             };
             let change = Change {
@@ -239,7 +241,10 @@ fn place(
     } else {
         path
     };
-    layers.get(&part)?.contains_key(&path).then_some((part, path, piece))
+    layers
+        .get(&part)?
+        .contains_key(&path)
+        .then_some((part, path, piece))
 }
 
 /// The oldest names: `….attn1.processor.to_q_lora.down.weight`.

@@ -13,7 +13,8 @@ mod tokenizer;
 
 pub use folder::{PeerFolder, PeerTask, add_reference, list_peers};
 pub use load::{
-    Checked, PeerControl, Pipeline, Shape, check_peer, load_peer_control, load_pipeline, need_of, words,
+    Checked, PeerControl, Pipeline, Shape, check_peer, load_peer_control, load_pipeline, need_of,
+    words,
 };
 pub use need::{Need, gigabytes};
 pub use tokenizer::ClipTokenizer;

@@ -12,7 +12,8 @@ use super::files::{read_json, read_text};
 use crate::network::folder::ModelError;
 
 /// What separates words: contractions, letters, single digits, everything else.
-const WORDS: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+const WORDS: &str =
+    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
 /// The longest prompt, bytes; far beyond what any text encoder reads.
 const LONGEST: usize = 100_000;
@@ -39,7 +40,9 @@ impl ClipTokenizer {
         } else {
             Value::Null
         };
-        let class = config["tokenizer_class"].as_str().unwrap_or("CLIPTokenizer");
+        let class = config["tokenizer_class"]
+            .as_str()
+            .unwrap_or("CLIPTokenizer");
         if !matches!(class, "CLIPTokenizer" | "CLIPTokenizerFast") {
             return Err(ModelError::Configuration {
                 path: config_path,

@@ -119,9 +119,16 @@ fn fill(source: &Source, out: &Path) -> Result<Converted, ModelError> {
         return fill_control(source, &names, "", out);
     }
     if begins("cond_stage_model.model.") {
-        return Err(refused(source, "it is of Stable Diffusion 2, only 1.x is converted"));
+        return Err(refused(
+            source,
+            "it is of Stable Diffusion 2, only 1.x is converted",
+        ));
     }
-    for part in ["model.diffusion_model.", "first_stage_model.", "cond_stage_model.transformer."] {
+    for part in [
+        "model.diffusion_model.",
+        "first_stage_model.",
+        "cond_stage_model.transformer.",
+    ] {
         if !begins(part) {
             let what = format!(
                 "it is no checkpoint of Stable Diffusion 1 or a ControlNet: there is no tensor {part}…"
@@ -161,7 +168,9 @@ fn fill_control(
     let mut moves = Vec::new();
     let mut unknown = Vec::new();
     // A file of ControlNet often holds the whole model that it was trained on.
-    let own = names.iter().filter_map(|name| Some((name, name.strip_prefix(prefix)?)));
+    let own = names
+        .iter()
+        .filter_map(|name| Some((name, name.strip_prefix(prefix)?)));
     for (full, name) in own {
         match control(name, counts) {
             Some(to) => moves.push(Move::new(source, full, to)),
@@ -169,8 +178,15 @@ fn fill_control(
         }
     }
     none_unknown(source, &unknown)?;
-    write_json(&out.join("config.json"), &shapes.control(counts).map_err(wrong)?)?;
-    stream::write(source, &moves, &out.join("diffusion_pytorch_model.safetensors"))?;
+    write_json(
+        &out.join("config.json"),
+        &shapes.control(counts).map_err(wrong)?,
+    )?;
+    stream::write(
+        source,
+        &moves,
+        &out.join("diffusion_pytorch_model.safetensors"),
+    )?;
     Ok(Converted {
         folder: out.to_owned(),
         task: "diffusers-control",
@@ -196,11 +212,7 @@ fn none_unknown(source: &Source, unknown: &[&str]) -> Result<(), ModelError> {
     })
 }
 
-fn fill_pipeline(
-    source: &Source,
-    names: &[String],
-    out: &Path,
-) -> Result<Converted, ModelError> {
+fn fill_pipeline(source: &Source, names: &[String], out: &Path) -> Result<Converted, ModelError> {
     let wrong = |what: String| refused(source, &what);
     let at = |prefix: &'static str| Shapes { source, prefix };
     let (unet, vae) = (at("model.diffusion_model."), at("first_stage_model."));

@@ -25,20 +25,32 @@ impl Shapes<'_> {
     fn dim(&self, name: &str, axis: usize) -> Result<usize, String> {
         let dims = self.dims(name);
         let found = dims.and_then(|dims| dims.get(axis).copied());
-        found.ok_or_else(|| format!("tensor {}{name} is missing or has too few axes", self.prefix))
+        found.ok_or_else(|| {
+            format!(
+                "tensor {}{name} is missing or has too few axes",
+                self.prefix
+            )
+        })
     }
 
     /// How many of `first, second, …` there are in a row.
     fn row(&self, name: impl Fn(usize) -> String) -> usize {
-        (0..1000).take_while(|i| self.dims(&name(*i)).is_some()).count()
+        (0..1000)
+            .take_while(|i| self.dims(&name(*i)).is_some())
+            .count()
     }
 
     /// Residual blocks a level: the first halving tells.
     pub(super) fn layers(&self) -> Result<usize, String> {
         (2..20)
-            .find(|n| self.dims(&format!("input_blocks.{n}.0.op.weight")).is_some())
+            .find(|n| {
+                self.dims(&format!("input_blocks.{n}.0.op.weight"))
+                    .is_some()
+            })
             .map(|n| n - 1)
-            .ok_or_else(|| "it has no level that is halved: it is no U-Net of this family".to_owned())
+            .ok_or_else(|| {
+                "it has no level that is halved: it is no U-Net of this family".to_owned()
+            })
     }
 
     /// Levels of an autoencoder.
@@ -79,7 +91,10 @@ impl Shapes<'_> {
         if self.dims(deeper).is_some() || self.dims("label_emb.0.0.weight").is_some() {
             return Err("it is of Stable Diffusion XL, only 1.x is converted".to_owned());
         }
-        if self.dims("middle_block.1.proj_in.weight").is_some_and(|dims| dims.len() == 2) {
+        if self
+            .dims("middle_block.1.proj_in.weight")
+            .is_some_and(|dims| dims.len() == 2)
+        {
             return Err("it is of Stable Diffusion 2, only 1.x is converted".to_owned());
         }
         Ok(json!({

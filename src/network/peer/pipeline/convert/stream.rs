@@ -66,7 +66,8 @@ pub(super) fn write(source: &Source, moves: &[Move], path: &Path) -> Result<(), 
             });
         };
         let bytes = moved.shape.iter().product::<usize>() * size;
-        let entry = json!({"dtype": dtype, "shape": moved.shape, "data_offsets": [end, end + bytes]});
+        let entry =
+            json!({"dtype": dtype, "shape": moved.shape, "data_offsets": [end, end + bytes]});
         header.insert(moved.to.clone(), entry);
         end += bytes;
     }
@@ -96,11 +97,17 @@ fn bytes(tensor: &Tensor) -> candle_core::Result<Vec<u8>> {
     Ok(match tensor.dtype() {
         DType::F16 => {
             let values = tensor.to_vec1::<half::f16>()?;
-            values.into_iter().flat_map(half::f16::to_le_bytes).collect()
+            values
+                .into_iter()
+                .flat_map(half::f16::to_le_bytes)
+                .collect()
         }
         DType::BF16 => {
             let values = tensor.to_vec1::<half::bf16>()?;
-            values.into_iter().flat_map(half::bf16::to_le_bytes).collect()
+            values
+                .into_iter()
+                .flat_map(half::bf16::to_le_bytes)
+                .collect()
         }
         _ => {
             let values = tensor.to_dtype(DType::F32)?.to_vec1::<f32>()?;
