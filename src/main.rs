@@ -55,6 +55,10 @@ fn open_window(options: WindowOptions) -> Result<(), Error> {
         files: options.files,
         demo: options.demo,
         models: choices(&store),
+        add_model: {
+            let store = Arc::clone(&store);
+            Some(app::AddModel::new(move |folder| add_model(&store, folder)))
+        },
         cases: radcanvas::bundle::assets().map(|assets| assets.join("cases")),
         device: String::new(),
         keep: radcanvas::bundle::own_folder().map(|own| own.join("unsaved")),
@@ -110,10 +114,60 @@ fn choices(
                 kind,
                 steps: 0,
                 controls: controls.clone(),
+                reads_text: false,
             });
         }
     }
+    choices.extend(text_choices(store));
     choices
+}
+
+/// Models of the diffusers layout; each is offered all the ControlNets there are, and says so when one does not fit.
+#[cfg(feature = "window")]
+fn text_choices(
+    store: &std::sync::Mutex<radcanvas::engine::ModelStore>,
+) -> Vec<radcanvas::app::session::ModelChoice> {
+    use radcanvas::app::session::ModelChoice;
+    use radcanvas::network::peer::pipeline::PeerTask;
+
+    let peers = store
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .peers();
+    let named = |task: PeerTask| {
+        let own = peers.iter().filter(move |peer| peer.task == task);
+        own.map(|peer| peer.name.clone())
+    };
+    let controls: Vec<String> = named(PeerTask::Control).collect();
+    named(PeerTask::Pipeline)
+        .map(|name| ModelChoice {
+            title: format!("{name} · text"),
+            name,
+            steps: 20,
+            controls: controls.clone(),
+            reads_text: true,
+            ..ModelChoice::default()
+        })
+        .collect()
+}
+
+/// Checks a folder of the diffusers layout and makes it known; all choices then, and its name.
+#[cfg(feature = "window")]
+fn add_model(
+    store: &std::sync::Mutex<radcanvas::engine::ModelStore>,
+    folder: &std::path::Path,
+) -> Result<(Vec<radcanvas::app::session::ModelChoice>, String), Error> {
+    use radcanvas::job::ErrorKind;
+
+    let models = radcanvas::bundle::own_folder()
+        .map(|own| own.join("models"))
+        .ok_or_else(|| Error::new(ErrorKind::Failed, "this system names no folder for data"))?;
+    let added = radcanvas::synthesis::prompted::add(folder, &models)?;
+    store
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .look_in(models);
+    Ok((choices(store), added.name))
 }
 
 /// The findings of a model that make sense in images of a kind.

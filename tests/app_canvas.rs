@@ -304,6 +304,7 @@ impl Bench {
             mask: None,
             regenerate_inside: true,
             ring_px: 12.0,
+            veil: None,
             denoised_px: 0.0,
             landmarks: self.landmarks.as_ref(),
             intervals: None,

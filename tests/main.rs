@@ -26,6 +26,7 @@ mod ops;
 mod peer;
 mod phantom;
 mod phantom_chest;
+mod pipeline;
 mod radiograph;
 mod schedules;
 mod synthesis;

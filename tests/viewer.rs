@@ -429,7 +429,7 @@ fn nothing_is_cut_off_at_any_scale() {
                         as Box<dyn radcanvas::job::Engine>)
                 };
                 let worker = radcanvas::job::Worker::inline(engine);
-                App::new(&cc.egui_ctx, start, worker, cc.storage, None)
+                App::new(&cc.egui_ctx, start, worker, None)
             });
         until(&mut harness, "open", |app| app.session().open().is_some());
         let screen = egui::Rect::from_min_size(pos2(0.0, 0.0), size);

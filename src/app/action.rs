@@ -220,6 +220,8 @@ pub enum Action {
 
     /// Changes what is asked for besides what is drawn.
     Recipe(Box<Recipe>),
+    /// Asks for a model folder and adds it.
+    AddModel,
     /// Makes images from what is drawn.
     Generate,
     /// A new seed.

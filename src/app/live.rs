@@ -174,6 +174,7 @@ impl Live {
         self.warmth = made
             .latent
             .take()
+            .filter(|_| request.preview && request.prompted.is_none())
             .zip(from)
             .map(|((region, latent), from)| {
                 let (same, sketch) = from;

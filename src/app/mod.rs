@@ -18,7 +18,8 @@ pub mod settings;
 mod stage;
 pub mod theme;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use eframe::egui_wgpu::RenderState;
@@ -46,6 +47,8 @@ pub struct Start {
     pub demo: bool,
     /// Models that can be chosen.
     pub models: Vec<ModelChoice>,
+    /// Adds a folder of another program's models; absent = none can be added.
+    pub add_model: Option<AddModel>,
     /// Folder of the bundled cases.
     pub cases: Option<PathBuf>,
     /// Where networks run, in words: `CPU · 2 threads`.
@@ -58,6 +61,31 @@ pub struct Start {
     pub nodes: Option<PathBuf>,
 }
 
+/// Checks a model folder, makes it known and lists all models then, with the name of the new one.
+#[derive(Clone)]
+pub struct AddModel(Arc<AddingModel>);
+
+type AddingModel = dyn Fn(&Path) -> Result<(Vec<ModelChoice>, String), Error> + Send + Sync;
+
+impl AddModel {
+    /// By this function, which may take its time.
+    pub fn new(
+        add: impl Fn(&Path) -> Result<(Vec<ModelChoice>, String), Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(add))
+    }
+
+    pub(crate) fn call(&self, folder: &Path) -> Result<(Vec<ModelChoice>, String), Error> {
+        (self.0)(folder)
+    }
+}
+
+impl std::fmt::Debug for AddModel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("AddModel")
+    }
+}
+
 /// The window's state between frames.
 pub struct App {
     pub(crate) ctx: egui::Context,
@@ -68,6 +96,7 @@ pub struct App {
     pub(crate) keys: Keys,
     pub(crate) worker: Worker,
     pub(crate) models: Vec<ModelChoice>,
+    pub(crate) add_model: Option<AddModel>,
     pub(crate) cases: Vec<CaseCard>,
     pub(crate) device: String,
     pub(crate) demo: Option<Demo>,
@@ -183,6 +212,7 @@ impl App {
             settings,
             worker,
             models: start.models,
+            add_model: start.add_model,
             cases: Vec::new(),
             device: start.device,
             demo: start.demo.then(Demo::new),

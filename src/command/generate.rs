@@ -8,7 +8,8 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::progress::Bar;
-use super::{Common, carry_out, engine_of, report, say, say_json};
+use super::prompted::{self, Asked};
+use super::{Common, carry_out, engine_over, report, say, say_json};
 use crate::document::{Document, Edit, Layer, Mark, Operation, Shape};
 use crate::engine::LocalEngine;
 use crate::grid::Grid;
@@ -55,18 +56,18 @@ pub(super) struct Generate {
     /// Images to make.
     #[arg(long, default_value_t = 1)]
     count: usize,
-    /// Denoising steps.
-    #[arg(long, default_value_t = 8)]
-    steps: usize,
-    /// `ddim` or `ddpm`.
-    #[arg(long, default_value = "ddim")]
-    sampler: String,
+    /// Denoising steps; 8 if absent, 20 for models that read text.
+    #[arg(long)]
+    steps: Option<usize>,
+    /// `ddim` or `ddpm`; models that read text also `euler`, `euler-a`, `dpm++`, `unipc` and `lcm`, their own if absent.
+    #[arg(long)]
+    sampler: Option<String>,
     /// 0 keeps the image, 1 starts from noise.
     #[arg(long, default_value_t = 1.0)]
     strength: f64,
-    /// Classifier-free guidance; 1 = none.
-    #[arg(long, default_value_t = 1.5)]
-    guidance: f64,
+    /// Classifier-free guidance; 1 = none. 1.5 if absent, 7.5 for models that read text.
+    #[arg(long)]
+    guidance: Option<f64>,
     /// Effect of the hint.
     #[arg(long, default_value_t = 1.0)]
     control_weight: f64,
@@ -82,9 +83,12 @@ pub(super) struct Generate {
     /// Passes: 2 = a mask larger than the model is gone over once more in a tighter crop.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=2))]
     passes: u8,
-    /// Initial noise instead of the seed's: a safetensors file with one f32 tensor `[N,C,H,W]`.
+    /// Initial noise instead of the seed's: a safetensors file with one f32 tensor `[N,C,H,W]`; models that read text
+    /// also take `[steps + 1,C,h,w]` an image, the noise of every step behind the initial one.
     #[arg(long)]
     noise: Option<PathBuf>,
+    #[command(flatten)]
+    text: prompted::Options,
     /// `hip`, `chest`, …
     #[arg(long, default_value = "")]
     kind: String,
@@ -119,11 +123,27 @@ pub(super) struct Generate {
 
 /// Generates; a request that fails is reported, the others are done.
 pub(super) fn run(options: &Generate, common: &Common) -> Result<ExitCode, Error> {
-    let mut engine = engine_of(options.models.as_deref(), common);
+    let mut folders: Vec<PathBuf> = options.models.iter().cloned().collect();
     let requests = match &options.request {
         Some(manifest) => manifest_requests(manifest, options.shard.as_deref())?,
-        None => vec![(0, single_request(options)?)],
+        None => {
+            let known: Vec<PathBuf> = folders
+                .iter()
+                .cloned()
+                .chain(crate::bundle::model_folders())
+                .collect();
+            let control = options.control_model.as_deref();
+            let asked = options.text.read(
+                options.model.as_deref(),
+                &known,
+                options.sampler.as_deref(),
+                control.map(|name| (name, options.control_weight)),
+            )?;
+            folders.splice(0..0, asked.folders.iter().cloned());
+            vec![(0, single_request(options, asked)?)]
+        }
     };
+    let mut engine = engine_over(folders, common);
     let several = options.request.is_some();
     let mut rows = Vec::new();
     let mut failures = Vec::new();
@@ -198,7 +218,7 @@ fn manifest_requests(path: &Path, shard: Option<&str>) -> Result<Vec<(usize, Req
     Ok(requests)
 }
 
-fn single_request(options: &Generate) -> Result<Request, Error> {
+fn single_request(options: &Generate, asked: Asked) -> Result<Request, Error> {
     let usage = |what: String| Error::new(ErrorKind::Usage, what);
     let mode = match options.mode {
         Some(ModeChoice::Sketch) => Mode::Sketch,
@@ -211,7 +231,9 @@ fn single_request(options: &Generate) -> Result<Request, Error> {
         }
     };
     let mut request = Request::new(mode, ModelReference::default());
-    request.model.name = options.model.clone().unwrap_or_default();
+    request.model.name = asked.model.unwrap_or_default();
+    let reads_text = asked.prompted.is_some();
+    request.prompted = asked.prompted;
     if let Some(path) = &options.image {
         request.source = Some(Arc::new(radiograph::read(path, 0)?));
     }
@@ -219,18 +241,25 @@ fn single_request(options: &Generate) -> Result<Request, Error> {
     request.mask = options.mask.as_deref().map(raster).transpose()?;
     request.seed = options.seed;
     request.count = options.count;
-    request.steps = options.steps;
-    request.sampler = match options.sampler.as_str() {
-        "ddim" => Sampler::Ddim,
-        "ddpm" => Sampler::Ddpm,
-        other => {
-            return Err(usage(format!("{other} is no sampler")).remedy("use ddim or ddpm"));
+    request.steps = options.steps.unwrap_or(if reads_text { 20 } else { 8 });
+    request.sampler = match options.sampler.as_deref() {
+        None | Some("ddim") => Sampler::Ddim,
+        Some("ddpm") => Sampler::Ddpm,
+        // The prompted part holds it.
+        Some(_) if reads_text => Sampler::Ddim,
+        Some(other) => {
+            return Err(
+                usage(format!("{other} is no sampler of this model")).remedy("use ddim or ddpm")
+            );
         }
     };
     request.strength = options.strength;
-    request.guidance = options.guidance;
+    request.guidance = options
+        .guidance
+        .unwrap_or(if reads_text { 7.5 } else { 1.5 });
     request.control.weight = options.control_weight;
-    request.control_model = options.control_model.as_ref().map(|name| ModelReference {
+    let own_control = options.control_model.as_ref().filter(|_| !reads_text);
+    request.control_model = own_control.map(|name| ModelReference {
         name: name.clone(),
         hash: String::new(),
     });
@@ -259,7 +288,10 @@ fn single_request(options: &Generate) -> Result<Request, Error> {
     if let Some(edges) = options.extend.as_deref() {
         extend(&mut request, edges)?;
     }
-    if mode == Mode::Sketch && request.hint.is_none() {
+    let hinted = request.prompted.as_ref().is_some_and(|asked| {
+        !asked.controls.is_empty() && asked.controls.iter().all(|control| control.hint.is_some())
+    });
+    if mode == Mode::Sketch && request.hint.is_none() && !hinted {
         return Err(usage("a sketch needs --hint".to_owned()).remedy("give white lines on black"));
     }
     Ok(request)
@@ -370,7 +402,7 @@ fn one(
     });
     bar.clear();
     match product? {
-        Product::Outcome(outcome) => write_outcome(&outcome, folder, options.force),
+        Product::Outcome(outcome) => write_outcome(&outcome, folder, options),
         _ => Err(Error::new(
             ErrorKind::Failed,
             "the engine answered something else",
@@ -378,16 +410,48 @@ fn one(
     }
 }
 
+/// Writes the latent of an image as `NNNN/latents.safetensors`.
+fn write_latent(
+    latent: &GivenNoise,
+    folder: &Path,
+    image_number: u64,
+    force: bool,
+) -> Result<PathBuf, Error> {
+    let folder = folder.join(format!("{image_number:04}"));
+    let path = folder.join("latents.safetensors");
+    let failed = |what: String| Error::new(ErrorKind::Failed, what).at(&path);
+    std::fs::create_dir_all(&folder).map_err(|e| failed(format!("cannot be made ({e})")))?;
+    let bytes: Vec<u8> = latent.values.iter().flat_map(|v| v.to_le_bytes()).collect();
+    let shape = std::iter::once(1).chain(latent.shape).collect();
+    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape, &bytes)
+        .map_err(|e| failed(e.to_string()))?;
+    let content =
+        safetensors::serialize([("latents", view)], None).map_err(|e| failed(e.to_string()))?;
+    radiograph::write::write_whole(&path, &content, force).map_err(|e| {
+        Error::new(ErrorKind::Usage, e.to_string()).remedy("give another --out, or --force")
+    })?;
+    Ok(path)
+}
+
 /// Writes every image with its mask and record; returns the rows of the answer.
-fn write_outcome(outcome: &Outcome, folder: &Path, force: bool) -> Result<Vec<Value>, Error> {
+fn write_outcome(
+    outcome: &Outcome,
+    folder: &Path,
+    options: &Generate,
+) -> Result<Vec<Value>, Error> {
     let each = outcome.seconds / outcome.images.len().max(1) as f64;
     outcome
         .images
         .iter()
         .map(|made| {
             let record = Record::of(&outcome.request, made, each);
-            let paths = record::write(folder, &record, made, force)?;
+            let latent = made.latent.as_ref().filter(|_| options.text.latents);
+            let latents = latent
+                .map(|(_, latent)| write_latent(latent, folder, made.image_number, options.force))
+                .transpose()?;
+            let paths = record::write(folder, &record, made, options.force)?;
             Ok(json!({
+                "latents": latents,
                 "image": paths.image, "mask": paths.mask, "record": paths.record,
                 "seed": outcome.request.seed, "image_number": made.image_number,
                 "changed_outside_ring": made.changed_outside_ring,

@@ -15,8 +15,10 @@ mod measure;
 pub mod models;
 mod mutate;
 mod norberg;
+mod peers;
 mod phantom;
 pub mod progress;
+mod prompted;
 mod reproduce;
 pub mod train;
 mod transfer;
@@ -261,6 +263,12 @@ fn folders_of(models: Option<&std::path::Path>) -> Vec<PathBuf> {
         .into_iter()
         .chain(crate::bundle::model_folders())
         .collect()
+}
+
+/// The engine over several folders first; each holds models, or is one of the diffusers layout itself.
+fn engine_over(first: Vec<PathBuf>, common: &Common) -> LocalEngine {
+    let folders = first.into_iter().chain(crate::bundle::model_folders());
+    LocalEngine::over(folders.collect(), common.device.into())
 }
 
 /// Carries an order out, and says on standard error what the engine wants a person to know.

@@ -6,9 +6,11 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use super::peers::{self, Convert};
 use super::{Common, say, say_json};
 use crate::job::{Error, ErrorKind};
 use crate::network::folder::{self, ModelError, ModelFolder};
+use crate::network::peer::pipeline::{PeerFolder, list_peers};
 use crate::network::peer::{Files, forward_files};
 
 /// Models: what is there, and whether it loads.
@@ -24,6 +26,14 @@ pub enum Models {
         /// The model folder.
         folder: PathBuf,
     },
+    /// Checks a model of the diffusers layout (a pipeline, a ControlNet, a LoRA file) and makes it known by its name;
+    /// nothing is copied.
+    Add {
+        /// The folder or file.
+        path: PathBuf,
+    },
+    /// A checkpoint of the original layout into a folder of the diffusers layout.
+    Convert(Convert),
     /// Runs one network of another program, from files to a file.
     Forward(Forward),
 }
@@ -59,6 +69,8 @@ pub fn run(what: &Models, common: &Common) -> Result<ExitCode, Error> {
     match what {
         Models::List { folder } => list(folder.as_deref(), common),
         Models::Check { folder } => check(folder, common),
+        Models::Add { path } => peers::add(path, common),
+        Models::Convert(options) => peers::run_convert(options, common),
         Models::Forward(options) => forward(options, common),
     }
 }
@@ -72,12 +84,28 @@ fn list(folder: Option<&Path>, common: &Common) -> Result<ExitCode, Error> {
         None => crate::bundle::model_folders(),
     };
     let found: Vec<_> = folders.iter().flat_map(|path| folder::list(path)).collect();
-    let broken = found.iter().any(|(_, opened)| opened.is_err());
+    let others: Vec<_> = folders.iter().flat_map(|path| list_peers(path)).collect();
+    let broken = found.iter().any(|(_, opened)| opened.is_err())
+        || others.iter().any(|(_, opened)| opened.is_err());
+    let rows = found.iter().map(|(path, opened)| row(path, opened));
+    let others_rows = others.iter().map(|(path, opened)| peers::row(path, opened));
+    if common.json {
+        say_json(&rows.chain(others_rows).collect());
+        return Ok(ExitCode::from(u8::from(broken)));
+    }
     report(&found, common);
+    for (path, opened) in &others {
+        say(&peers::line(path, opened));
+    }
     Ok(ExitCode::from(u8::from(broken)))
 }
 
 fn check(path: &Path, common: &Common) -> Result<ExitCode, Error> {
+    if !path.join(folder::CARD).is_file()
+        && (PeerFolder::is_one(path) || path.join("unet").is_dir())
+    {
+        return peers::check(path, common);
+    }
     let checked = folder::check(path);
     let error = checked.as_ref().err().map(ToString::to_string);
     report(&[(path.to_owned(), checked)], common);

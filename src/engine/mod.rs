@@ -10,13 +10,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::job::{
     Engine, Error, ErrorKind, Measurement, ModelReference, Observe, Order, Product, Reading,
+    Request,
 };
 use crate::network::autoencoder;
 use crate::network::device::{Place, Wanted, is_device_failure};
 use crate::network::folder::{self, DiffusionConfig, ModelError, ModelFolder, Task};
+use crate::network::peer::pipeline::PeerFolder;
+use crate::synthesis::prompted::library::{Library, Ready, peers_in};
 use crate::synthesis::{
-    ControlModel, Generator, HipDetailModel, HipModel, ReaderModel, Readers, generate, read_hips,
-    read_kind, read_saliency,
+    ControlModel, Generator, HipDetailModel, HipModel, ReaderModel, Readers, generate,
+    generate_prompted, read_hips, read_kind, read_saliency,
 };
 use crate::training;
 
@@ -32,6 +35,7 @@ pub struct ModelStore {
     generators: HashMap<String, Arc<Generator>>,
     controls: HashMap<String, Arc<ControlModel>>,
     readers: Option<Arc<Readers>>,
+    library: Library,
 }
 
 impl ModelStore {
@@ -62,6 +66,7 @@ impl ModelStore {
         self.place = Some(Place::default());
         self.generators.clear();
         self.controls.clear();
+        self.library.clear();
         self.readers = None;
         self.notices.push(format!(
             "the GPU failed ({why}): networks run on the processor from now on"
@@ -81,6 +86,48 @@ impl ModelStore {
             .flat_map(|folder| folder::list(folder))
             .filter_map(|(_, opened)| opened.ok())
             .collect()
+    }
+
+    /// All readable models of the diffusers layout.
+    pub fn peers(&self) -> Vec<PeerFolder> {
+        peers_in(&self.folders)
+    }
+
+    /// Also looks in `folder`, before all others: folders of models, or a model itself.
+    pub fn look_in(&mut self, folder: PathBuf) {
+        self.folders.retain(|known| *known != folder);
+        self.folders.insert(0, folder);
+    }
+
+    /// What a request for a model that reads text runs on; `None` when its model is one of ours.
+    fn prompted(
+        &mut self,
+        request: &Request,
+        observe: &mut Observe<'_>,
+    ) -> Result<Option<Ready>, Error> {
+        let name = request.model.name.as_str();
+        if name.is_empty() || self.find(Task::Diffusion, name).is_some() {
+            return match &request.prompted {
+                Some(asked) if *asked != crate::job::Prompted::default() => {
+                    let what = if name.is_empty() {
+                        "no model is named, and the bundled ones read no text".to_owned()
+                    } else {
+                        format!("the model {name} reads no text")
+                    };
+                    Err(Error::new(ErrorKind::Usage, what)
+                        .remedy("name a model of the diffusers layout"))
+                }
+                _ => Ok(None),
+            };
+        }
+        let is_ours = request.prompted.is_none();
+        if is_ours && !self.peers().iter().any(|peer| peer.name == name) {
+            return Ok(None);
+        }
+        let place = self.place();
+        let folders = self.folders.clone();
+        let ready = self.library.ready(request, &folders, &place, observe)?;
+        Ok(Some(ready))
     }
 
     fn find(&self, task: Task, name: &str) -> Option<ModelFolder> {
@@ -365,6 +412,18 @@ impl LocalEngine {
         match order {
             Order::Generate(request) => {
                 let readers = self.readers()?;
+                let ready = self.store().prompted(request, observe)?;
+                if let Some(ready) = ready {
+                    let (pipeline, controls) = (&ready.pipeline, &ready.controls);
+                    return generate_prompted(
+                        pipeline,
+                        controls,
+                        &readers,
+                        &ready.request,
+                        observe,
+                    )
+                    .map(Product::Outcome);
+                }
                 let request = &self.store().with_student(request);
                 let generator = self.store().generator(&request.model)?;
                 let control = match &request.control_model {

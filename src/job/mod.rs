@@ -8,6 +8,7 @@ mod error;
 mod fake;
 mod order;
 mod outcome;
+mod prompted;
 pub mod record;
 mod request;
 mod worker;
@@ -20,6 +21,7 @@ pub use order::{
     TrainingTask,
 };
 pub use outcome::{HipReading, Made, Outcome, Seam};
+pub use prompted::{ControlUse, LoraUse, Prompted, Scheduler};
 pub use request::{
     Attributes, Control, GivenNoise, Mode, ModelReference, Request, RingPolicy, Sampler, Sex,
     WarmStart,

@@ -64,8 +64,8 @@ pub struct Made {
     pub saliency: Vec<Grid<f32>>,
     /// The reader's opinion: findings with probability.
     pub findings: Vec<(String, f64)>,
-    /// What the walk ended in and the square of the image it shows, for the warm start of the next preview; previews
-    /// only.
+    /// What the walk ended in and the square of the image it shows: of previews for the warm start of the next one, and
+    /// of models that read text, whose latents may be kept.
     pub latent: Option<(PixelRect, GivenNoise)>,
 }
 

@@ -195,6 +195,7 @@ pub fn finished(folder: &Path, request: &Request) -> Option<Vec<Value>> {
             let mut wanted = request.for_image(number);
             // The name and hash of the model are those that were found when it ran.
             wanted.model = record.request.model.clone();
+            wanted.take_hashes_of(&record.request);
             let named = request.model.name.is_empty() || request.model.name == wanted.model.name;
             let image = folder.join(&record.image);
             (named && wanted == record.request && image.is_file()).then(|| {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::Prompted;
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
 use crate::landmarks::HipLandmarks;
@@ -119,6 +120,9 @@ pub struct GivenNoise {
     /// Channels, rows and columns of one image's latent.
     pub shape: [usize; 3],
     /// Standard normal numbers, image after image in NCHW order.
+    ///
+    /// A model that reads text may be given one row an image, or one and one more for each step: schedulers that mix
+    /// in fresh noise take those in their order, `[steps + 1, C, h, w]` an image.
     #[serde(with = "crate::encoding::floats")]
     pub values: Vec<f32>,
 }
@@ -150,6 +154,9 @@ pub struct Request {
     /// A ControlNet branch that brings the hint in instead of the model's own adapter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_model: Option<ModelReference>,
+    /// What is asked of a model that reads text; absent for the project's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompted: Option<Prompted>,
     /// The image worked on, at native depth; absent when a whole image is made from nothing.
     #[serde(default)]
     pub source: Option<Arc<Radiograph>>,
@@ -214,6 +221,7 @@ impl Request {
             mode,
             model,
             control_model: None,
+            prompted: None,
             source: None,
             window: None,
             size: None,
@@ -237,6 +245,28 @@ impl Request {
         }
     }
 
+    /// Where models are named that `other` names too, takes over the hashes that were found there.
+    pub fn take_hashes_of(&mut self, other: &Self) {
+        let take = |own: &mut ModelReference, other: &ModelReference| {
+            if own.name == other.name && own.hash.is_empty() {
+                own.hash.clone_from(&other.hash);
+            }
+        };
+        if let (Some(own), Some(other)) = (&mut self.control_model, &other.control_model) {
+            take(own, other);
+        }
+        let Some(others) = &other.prompted else {
+            return;
+        };
+        let own = self.prompted.get_or_insert_default();
+        for (own, other) in own.controls.iter_mut().zip(&others.controls) {
+            take(&mut own.model, &other.model);
+        }
+        for (own, other) in own.loras.iter_mut().zip(&others.loras) {
+            take(&mut own.model, &other.model);
+        }
+    }
+
     /// The request for image `number` of this one alone: it gives the same image.
     #[must_use]
     pub fn for_image(&self, number: u64) -> Self {
@@ -245,8 +275,7 @@ impl Request {
         one.first_image = number;
         if let Some(noise) = &mut one.noise {
             let before = number.saturating_sub(self.first_image) as usize;
-            let sizes = noise.shape.iter();
-            let numbers = sizes.fold(1_usize, |product, n| product.saturating_mul(*n));
+            let numbers = noise.values.len() / self.count.max(1);
             let first = before.saturating_mul(numbers);
             let own = noise.values.get(first..first.saturating_add(numbers));
             noise.values = own.map(<[f32]>::to_vec).unwrap_or_default();

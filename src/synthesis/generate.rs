@@ -176,7 +176,7 @@ fn check_warm(generator: &Generator, request: &Request) -> Result<(), Error> {
 }
 
 /// Refuses what contradicts itself.
-fn check(request: &Request) -> Result<(), Error> {
+pub(super) fn check(request: &Request) -> Result<(), Error> {
     let usage = |what: String, remedy: &str| Err(Error::new(ErrorKind::Usage, what).remedy(remedy));
     if !(1..=1000).contains(&request.steps) {
         return usage(

@@ -4,13 +4,15 @@ mod film;
 mod generate;
 pub mod kept;
 mod plan;
+pub mod prompted;
 mod readings;
 pub mod sampler;
 pub mod schedule;
 
-pub use film::{composite, crop, finish::line_distance, frame, grey, resize};
+pub use film::{composite, crop, frame, grey, line_distance, resize};
 pub use generate::{ControlModel, Generator, generate, rebuilt};
+pub use prompted::{check_model, generate_prompted};
 pub use readings::{
-    HipDetailModel, HipModel, ReaderModel, Readers, read_features, read_findings, read_hips, read_kind,
-    read_saliency,
+    HipDetailModel, HipModel, ReaderModel, Readers, read_features, read_findings, read_hips,
+    read_kind, read_saliency,
 };

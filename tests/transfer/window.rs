@@ -30,13 +30,7 @@ fn window(list: &Path, film: Option<&Path>) -> Harness<'static, App> {
         .build_eframe(|cc| {
             let engine = || Ok(Box::new(Fake::default()) as Box<dyn Engine>);
             let render = cc.wgpu_render_state.as_ref();
-            App::new(
-                &cc.egui_ctx,
-                start,
-                Worker::inline(engine),
-                cc.storage,
-                render,
-            )
+            App::new(&cc.egui_ctx, start, Worker::inline(engine), render)
         })
 }
 

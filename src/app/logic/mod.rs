@@ -7,6 +7,7 @@ mod exports;
 pub(crate) mod frames;
 pub(crate) mod grid;
 pub(crate) mod measures;
+pub(crate) mod models;
 pub(crate) mod tasks;
 mod trials;
 pub(crate) mod veil;
@@ -62,6 +63,7 @@ impl App {
                 self.session.recipe_revision += 1;
                 self.weigh_guess();
             }
+            Action::AddModel => self.add_model(),
             Action::Generate => self.generate(),
             Action::NewSeed => {
                 let seed = &mut self.session.recipe.seed;

@@ -31,6 +31,8 @@ pub(crate) struct Tasks {
     pub picture: Option<(usize, Task<Grid<u8>>)>,
     /// A file dialog; no path when it was closed.
     pub dialog: Option<Task<Option<PathBuf>>>,
+    /// A model folder that is being added.
+    pub model: Option<Task<super::models::Added>>,
     /// A result that is being checked.
     pub accept: Option<Task<Ready>>,
     /// A project that is being saved, with the revision it shows.
@@ -291,6 +293,7 @@ impl App {
         self.poll_frame();
         self.poll_pictures(ctx);
         self.poll_cells();
+        self.poll_added_model();
         if let Some(result) = self.tasks.dialog.as_ref().and_then(Task::poll) {
             self.tasks.dialog = None;
             match result {

@@ -2,6 +2,7 @@
 
 pub(crate) mod menu;
 pub(crate) mod overlay;
+pub(crate) mod prompted;
 pub(crate) mod rail;
 pub(crate) mod readouts;
 pub(crate) mod recipe;

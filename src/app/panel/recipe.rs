@@ -3,6 +3,7 @@
 use egui::{ComboBox, DragValue, RichText, Ui};
 
 use super::Shown;
+use super::prompted::prompted_rows;
 use super::widgets::{
     divider, icon_button, primary_button, row, section, segmented, short, slider, switch,
 };
@@ -40,11 +41,15 @@ pub(crate) fn recipe_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action
         recipe.mode = mode;
     }
     ui.add_space(4.0);
-    model_row(ui, shown, &mut recipe);
+    model_row(ui, shown, &mut recipe, actions);
     guess_row(ui, shown, actions);
     noise_rows(ui, shown, &mut recipe, actions);
-    hint_rows(ui, shown, &mut recipe);
-    patient_rows(ui, shown, &mut recipe);
+    if recipe.prompted.is_some() {
+        prompted_rows(ui, shown, &mut recipe);
+    } else {
+        hint_rows(ui, shown, &mut recipe);
+        patient_rows(ui, shown, &mut recipe);
+    }
     if recipe.mode != Mode::Sketch {
         ring_row(ui, shown, &mut recipe);
     }
@@ -56,7 +61,7 @@ pub(crate) fn recipe_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action
     divider(ui);
 }
 
-fn model_row(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
+fn model_row(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe, actions: &mut Vec<Action>) {
     row(ui, "Model", |ui, label| {
         if shown.models.is_empty() {
             ui.label(RichText::new("No model found").color(palette(ui.visuals()).regenerate))
@@ -82,6 +87,13 @@ fn model_row(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
                     if ui.selectable_label(on, &model.title).clicked() && !on {
                         recipe.choose(model);
                     }
+                }
+                ui.separator();
+                let add = ui.selectable_label(false, "Add a model folder…");
+                let add =
+                    add.on_hover_text("A folder of the diffusers layout, with model_index.json");
+                if add.clicked() {
+                    actions.push(Action::AddModel);
                 }
             });
         combo.response.labelled_by(label);

@@ -19,7 +19,8 @@ use super::logic::veil::VeilState;
 use crate::document::Layer;
 use crate::geometry::Point;
 use crate::job::{
-    Attributes, Control, Error, JobId, Mode, ModelReference, Progress, Request, RingPolicy, Sex,
+    Attributes, Control, Error, JobId, Mode, ModelReference, Progress, Prompted, Request,
+    RingPolicy, Sex,
 };
 use crate::radiograph::Preview;
 
@@ -52,6 +53,8 @@ pub struct ModelChoice {
     pub steps: usize,
     /// ControlNet branches made for it.
     pub controls: Vec<String>,
+    /// Whether it is asked with prompts.
+    pub reads_text: bool,
 }
 
 /// Names a staged result; never used twice in a session.
@@ -79,6 +82,8 @@ pub struct Recipe {
     pub control: Control,
     /// The ControlNet branch that brings the hint in; absent = the model's own adapter.
     pub control_model: Option<String>,
+    /// What is asked of a model that reads text; absent for the others.
+    pub prompted: Option<Prompted>,
     /// Classifier-free guidance.
     pub guidance: f64,
     /// 1 starts from noise alone.
@@ -109,6 +114,7 @@ impl Default for Recipe {
                 end: 1.0,
             },
             control_model: None,
+            prompted: None,
             guidance: 1.5,
             strength: 1.0,
             age_years: None,
@@ -130,6 +136,19 @@ impl Recipe {
             .filter(|name| model.controls.contains(name));
         if model.steps > 0 {
             self.steps = model.steps;
+        }
+        if model.reads_text {
+            if self.prompted.is_none() {
+                self.guidance = 7.5;
+            }
+            self.control_model = None;
+            let asked = self.prompted.get_or_insert_default();
+            asked
+                .controls
+                .retain(|control| model.controls.contains(&control.model.name));
+        } else if self.prompted.take().is_some() {
+            let usual = Self::default();
+            (self.guidance, self.steps) = (usual.guidance, usual.steps);
         }
         self.findings
             .retain(|finding, _| model.findings.contains(finding));
@@ -156,6 +175,7 @@ impl Recipe {
             sex: request.attributes.sex,
             findings: request.attributes.findings.clone(),
             ring_px: request.ring.px,
+            prompted: request.prompted.clone(),
         }
     }
 
@@ -186,6 +206,7 @@ impl Recipe {
             name: name.clone(),
             hash: String::new(),
         });
+        request.prompted.clone_from(&self.prompted);
         request.guidance = self.guidance;
         request.strength = self.strength;
         request.ring = RingPolicy { px: self.ring_px };

@@ -12,6 +12,7 @@ mod kind;
 pub mod layers;
 pub mod medfusion;
 pub mod perceptual;
+pub mod pipeline;
 pub mod scope;
 pub mod segment;
 pub mod source;

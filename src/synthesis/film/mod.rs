@@ -9,3 +9,5 @@ mod finish;
 pub mod frame;
 pub mod grey;
 pub mod resize;
+
+pub use finish::line_distance;

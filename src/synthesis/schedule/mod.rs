@@ -1,11 +1,18 @@
 //! Noise schedules of diffusers: which times a sampler visits, and how much noise there is at each.
 //!
-//! Tables only, as plain numbers; the steps between them are the samplers'. Arithmetic is in f32 where the peer's is,
+//! The table is plain numbers; the steps between them are [`Walk`]'s. Arithmetic is in f32 where the peer's is,
 //! because the first times differ in the fifth digit otherwise. Separate from the project's own flow, which is straight
 //! and needs no table.
 
 mod betas;
+mod multistep;
+mod scheduler;
 mod times;
+mod unipc;
+mod walk;
+
+pub use scheduler::{Options, Prediction, Scheduler};
+pub use walk::Walk;
 
 use serde::{Deserialize, Serialize};
 

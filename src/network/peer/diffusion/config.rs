@@ -320,6 +320,13 @@ impl Config {
         self.levels().map(|_| ())
     }
 
+    /// Width of the text that each level reads.
+    pub fn text_widths(&self) -> Result<Vec<usize>, String> {
+        let levels = self.block_out_channels.len();
+        self.cross_attention_dim
+            .spread(levels, "cross_attention_dim")
+    }
+
     /// Width of the time embedding.
     pub(super) fn time_width(&self) -> usize {
         self.time_embedding_dim

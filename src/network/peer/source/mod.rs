@@ -112,6 +112,23 @@ impl Source {
         })
     }
 
+    /// The type of one of its tensors, as the file names it.
+    pub fn dtype(&self, name: &str) -> Option<String> {
+        self.file.dtype(&self.full(name))
+    }
+
+    /// The values of one of its tensors in the type of the file.
+    pub fn read_as_is(&self, name: &str) -> Result<Tensor, ModelError> {
+        let name = self.full(name);
+        let own = match self.file.dtype(&name).as_deref() {
+            Some("F16") => DType::F16,
+            Some("BF16") => DType::BF16,
+            Some("F64") => DType::F64,
+            _ => DType::F32,
+        };
+        self.file.read(&name, own)
+    }
+
     fn full(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
