@@ -120,6 +120,9 @@ fn library_kernels_give_the_same_layers() {
         |t| ops::attention_of_tokens(&t[0], &t[1], &t[2], 3),
     );
     check("gated gelu", &[&[4, 3, 10]], |t| ops::gated_gelu(&t[0]));
+    check("add", &[&[4, 3, 10], &[4, 3, 10]], |t| {
+        ops::add(&t[0], &t[1])
+    });
 }
 
 #[test]

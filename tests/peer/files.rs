@@ -1,8 +1,13 @@
 //! `models forward` from files: safetensors and PyTorch archives, and what is refused.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use candle_core::{DType, Device, Tensor};
+use candle_nn::Init;
+use radcanvas::network::device::Place;
 use radcanvas::network::folder::ModelError;
+use radcanvas::network::peer::source::Source;
 use radcanvas::network::peer::{Files, forward_files};
 
 /// Files in a folder of their own.
@@ -53,6 +58,48 @@ fn archives_and_halves_give_the_same_numbers() {
     assert_eq!(states(&case("clip.ckpt")), wanted);
     for (a, b) in states(&case("clip-f16.pth")).iter().zip(&wanted) {
         assert!((a - b).abs() < 5e-3, "{a} {b}");
+    }
+}
+
+#[test]
+fn every_type_of_number_is_converted_tensor_by_tensor() {
+    let whole = case("clip.safetensors");
+    let wanted = states(&whole);
+    let tensors = candle_core::safetensors::load(&whole.files.weights, &Device::Cpu).unwrap();
+    for (dtype, near) in [(DType::F64, 0.0), (DType::F16, 5e-3), (DType::BF16, 4e-2)] {
+        let stored: HashMap<&String, Tensor> = tensors
+            .iter()
+            .map(|(name, tensor)| (name, tensor.to_dtype(dtype).unwrap()))
+            .collect();
+        let mut case = case("clip.safetensors");
+        case.files.weights = case.folder.path().join("stored.safetensors");
+        candle_core::safetensors::save(&stored, &case.files.weights).unwrap();
+        let found = states(&case);
+        for (a, b) in found.iter().zip(&wanted) {
+            assert!((a - b).abs() <= near, "{dtype:?}: {a} {b}");
+        }
+        assert!(near == 0.0 || found != wanted, "{dtype:?}");
+        // In half precision the values are those of the file, bit by bit.
+        let source = Source::open(&case.files.weights).unwrap();
+        let place = Place {
+            device: Device::Cpu,
+            dtype: DType::F16,
+        };
+        let read = source.build_at(&place, |scope| {
+            stored
+                .iter()
+                .map(|(name, tensor)| {
+                    let read = scope.tensor(name, tensor.shape().clone(), Init::Const(0.0))?;
+                    Ok((read, tensor.to_dtype(DType::F16)?))
+                })
+                .collect::<candle_core::Result<Vec<_>>>()
+        });
+        for (read, tensor) in read.unwrap() {
+            assert_eq!(read.dtype(), DType::F16);
+            let bits =
+                |t: &Tensor| -> Vec<half::f16> { t.flatten_all().unwrap().to_vec1().unwrap() };
+            assert_eq!(bits(&read), bits(&tensor));
+        }
     }
 }
 

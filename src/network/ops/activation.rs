@@ -2,7 +2,9 @@
 //!
 //! Separate from the layers that use them: they have no weights.
 
-use candle_core::{CpuStorage, CustomOp1, D, DType, Layout, Result, Shape, Tensor, bail};
+use candle_core::{
+    CpuStorage, CustomOp1, CustomOp2, D, DType, Layout, Result, Shape, Tensor, bail,
+};
 use rayon::prelude::*;
 
 use super::tensor::{OneStorage, new_tensor, on_processor, read, slice, written};
@@ -44,6 +46,14 @@ pub fn gated_gelu(x: &Tensor) -> Result<Tensor> {
     }
     let parts = x.chunk(2, D::Minus1)?;
     &parts[0] * parts[1].gelu_erf()?
+}
+
+/// `a + b` of equal shapes, as residual blocks end.
+pub fn add(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    if on_processor(a) && a.shape() == b.shape() {
+        return a.contiguous()?.apply_op2(&b.contiguous()?, Sum);
+    }
+    a + b
 }
 
 /// Softmax over the last dimension.
@@ -133,6 +143,48 @@ impl CustomOp1 for Pointwise {
             })
         })
         .map(Some)
+    }
+}
+
+struct Sum;
+
+vectorized! {
+    fn sums(a: &[f32], b: &[f32], y: &mut [f32]) {
+        for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
+            *y = a + b;
+        }
+    }
+}
+
+impl CustomOp2 for Sum {
+    fn name(&self) -> &'static str {
+        "add"
+    }
+
+    fn cpu_fwd(
+        &self,
+        a: &CpuStorage,
+        a_layout: &Layout,
+        b: &CpuStorage,
+        b_layout: &Layout,
+    ) -> Result<OneStorage> {
+        let (a, b) = (slice(a, a_layout)?, slice(b, b_layout)?);
+        let y = written(a.len(), |y| {
+            y.par_chunks_mut(PART)
+                .zip(a.par_chunks(PART).zip(b.par_chunks(PART)))
+                .for_each(|(y, (a, b))| sums(a, b, y));
+        });
+        Ok((CpuStorage::F32(y), a_layout.shape().clone()))
+    }
+
+    fn bwd(
+        &self,
+        _a: &Tensor,
+        _b: &Tensor,
+        _y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        Ok((Some(dy.clone()), Some(dy.clone())))
     }
 }
 

@@ -25,11 +25,7 @@ pub fn convolution(
     how: Convolution,
 ) -> Result<Tensor> {
     let g = Geometry::new(x.dims(), weight.dims(), how)?;
-    if let Some(bias) = bias
-        && bias.dims() != [g.outputs]
-    {
-        bail!("conv2d: bias {:?} for {} outputs", bias.dims(), g.outputs)
-    }
+    check_bias("conv2d", bias, g.outputs)?;
     if !on_processor(x) {
         let y = x.conv2d(
             &weight.contiguous()?,
@@ -40,11 +36,7 @@ pub fn convolution(
         )?;
         return add_bias(y, bias);
     }
-    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
-    match bias {
-        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Forward(g)),
-        None => x.apply_op2(&weight, Forward(g)),
-    }
+    Operation { g, way: Way::Forth }.apply(x, weight, bias)
 }
 
 /// Transposed 2-D convolution (the gradient of a convolution by its input) with fused bias.
@@ -87,14 +79,7 @@ pub fn convolution_transposed(
             weight.dims()
         )
     }
-    if let Some(bias) = bias
-        && bias.dims() != [outputs]
-    {
-        bail!(
-            "conv_transpose2d: bias {:?} for {outputs} outputs",
-            bias.dims()
-        )
-    }
+    check_bias("conv_transpose2d", bias, outputs)?;
     if !on_processor(x) {
         if how.groups != 1 {
             bail!("conv_transpose2d: groups run on the processor only")
@@ -110,10 +95,15 @@ pub fn convolution_transposed(
     }
     // Output padding makes the last inputs of the convolution unused; its outputs are the pixels of x.
     (g.out_height, g.out_width) = (height, width);
-    let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+    Operation { g, way: Way::Back }.apply(x, weight, bias)
+}
+
+fn check_bias(name: &str, bias: Option<&Tensor>, outputs: usize) -> Result<()> {
     match bias {
-        Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, Transposed(g)),
-        None => x.apply_op2(&weight, Transposed(g)),
+        Some(bias) if bias.dims() != [outputs] => {
+            bail!("{name}: bias {:?} for {outputs} outputs", bias.dims())
+        }
+        _ => Ok(()),
     }
 }
 
@@ -124,14 +114,52 @@ fn add_bias(y: Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     }
 }
 
-struct Forward(Geometry);
+/// Which way a geometry is run through.
+#[derive(Clone, Copy, PartialEq)]
+enum Way {
+    /// A convolution.
+    Forth,
+    /// A transposed convolution: what is the gradient by the input for the other way.
+    Back,
+}
 
-impl Forward {
+impl Way {
+    const fn other(self) -> Self {
+        match self {
+            Self::Forth => Self::Back,
+            Self::Back => Self::Forth,
+        }
+    }
+}
+
+struct Operation {
+    g: Geometry,
+    way: Way,
+}
+
+impl Operation {
+    /// Writes every element of `y`.
+    fn compute(&self, way: Way, x: &[f32], weight: &[f32], bias: Option<&[f32]>, y: &mut [f32]) {
+        match way {
+            Way::Forth => forward::convolve(&self.g, x, weight, bias, y),
+            Way::Back => gradient::by_input(&self.g, x, weight, bias, y),
+        }
+    }
+
+    /// Channels, rows and columns of the result.
+    fn result(&self) -> [usize; 3] {
+        let g = &self.g;
+        match self.way {
+            Way::Forth => [g.outputs, g.out_height, g.out_width],
+            Way::Back => [g.channels, g.height, g.width],
+        }
+    }
+
     fn run(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (CpuStorage, Shape) {
-        let g = &self.0;
-        let shape = Shape::from((g.batch, g.outputs, g.out_height, g.out_width));
+        let [channels, height, width] = self.result();
+        let shape = Shape::from((self.g.batch, channels, height, width));
         let y = written(shape.elem_count(), |y| {
-            forward::convolve(g, x, weight, bias, y);
+            self.compute(self.way, x, weight, bias, y);
         });
         (CpuStorage::F32(y), shape)
     }
@@ -143,150 +171,116 @@ impl Forward {
         bias: Option<&Tensor>,
         dy: &Tensor,
     ) -> Result<[Option<Tensor>; 3]> {
-        let g = &self.0;
         let dy = &dy.contiguous()?;
         let dx = wants_gradient(x)
             .then(|| {
                 read([dy, weight], |[dy, weight]| {
-                    new_tensor(x, |dx| gradient::by_input(g, dy, weight, None, dx))
+                    new_tensor(x, |dx| {
+                        self.compute(self.way.other(), dy, weight, None, dx);
+                    })
                 })
             })
             .transpose()?;
         let dw = wants_gradient(weight)
             .then(|| {
                 read([x, dy], |[x, dy]| {
-                    new_tensor(weight, |dw| gradient::by_weight(g, x, dy, dw))
+                    let (x, dy) = match self.way {
+                        Way::Forth => (x, dy),
+                        Way::Back => (dy, x),
+                    };
+                    new_tensor(weight, |dw| gradient::by_weight(&self.g, x, dy, dw))
                 })
             })
             .transpose()?;
+        let [channels, height, width] = self.result();
         let db = bias
             .filter(|bias| wants_gradient(bias))
             .map(|bias| {
                 read([dy], |[dy]| {
                     new_tensor(bias, |db| {
-                        gradient::by_bias(g.batch, g.outputs, g.out_pixels(), dy, db);
+                        gradient::by_bias(self.g.batch, channels, height * width, dy, db);
                     })
                 })
             })
             .transpose()?;
         Ok([dx, dw, db])
     }
-}
 
-struct Transposed(Geometry);
-
-impl Transposed {
-    fn run(&self, x: &[f32], weight: &[f32], bias: Option<&[f32]>) -> (CpuStorage, Shape) {
-        let g = &self.0;
-        let shape = Shape::from((g.batch, g.channels, g.height, g.width));
-        let y = written(shape.elem_count(), |y| {
-            gradient::by_input(g, x, weight, bias, y);
-        });
-        (CpuStorage::F32(y), shape)
+    fn title(&self) -> &'static str {
+        match self.way {
+            Way::Forth => "conv2d",
+            Way::Back => "conv_transpose2d",
+        }
     }
 
-    fn gradients(
+    /// Of tensors on the processor.
+    fn apply(self, x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
+        let (x, weight) = (x.contiguous()?, weight.contiguous()?);
+        match bias {
+            Some(bias) => x.apply_op3(&weight, &bias.contiguous()?, self),
+            None => x.apply_op2(&weight, self),
+        }
+    }
+}
+
+impl CustomOp2 for Operation {
+    fn name(&self) -> &'static str {
+        self.title()
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+    ) -> Result<(CpuStorage, Shape)> {
+        Ok(self.run(slice(x, x_layout)?, slice(weight, weight_layout)?, None))
+    }
+
+    fn bwd(
         &self,
         x: &Tensor,
         weight: &Tensor,
-        bias: Option<&Tensor>,
+        _y: &Tensor,
         dy: &Tensor,
-    ) -> Result<[Option<Tensor>; 3]> {
-        let g = &self.0;
-        let dy = &dy.contiguous()?;
-        let dx = wants_gradient(x)
-            .then(|| {
-                read([dy, weight], |[dy, weight]| {
-                    new_tensor(x, |dx| forward::convolve(g, dy, weight, None, dx))
-                })
-            })
-            .transpose()?;
-        let dw = wants_gradient(weight)
-            .then(|| {
-                read([x, dy], |[x, dy]| {
-                    new_tensor(weight, |dw| gradient::by_weight(g, dy, x, dw))
-                })
-            })
-            .transpose()?;
-        let db = bias
-            .filter(|bias| wants_gradient(bias))
-            .map(|bias| {
-                read([dy], |[dy]| {
-                    new_tensor(bias, |db| {
-                        gradient::by_bias(g.batch, g.channels, g.pixels(), dy, db);
-                    })
-                })
-            })
-            .transpose()?;
-        Ok([dx, dw, db])
+    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+        let [dx, dw, _] = self.gradients(x, weight, None, dy)?;
+        Ok((dx, dw))
     }
 }
 
-macro_rules! operation {
-    ($op:ident, $name:literal) => {
-        impl CustomOp2 for $op {
-            fn name(&self) -> &'static str {
-                $name
-            }
+impl CustomOp3 for Operation {
+    fn name(&self) -> &'static str {
+        self.title()
+    }
 
-            fn cpu_fwd(
-                &self,
-                x: &CpuStorage,
-                x_layout: &Layout,
-                weight: &CpuStorage,
-                weight_layout: &Layout,
-            ) -> Result<(CpuStorage, Shape)> {
-                Ok(self.run(slice(x, x_layout)?, slice(weight, weight_layout)?, None))
-            }
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        weight: &CpuStorage,
+        weight_layout: &Layout,
+        bias: &CpuStorage,
+        bias_layout: &Layout,
+    ) -> Result<OneStorage> {
+        let bias = slice(bias, bias_layout)?;
+        Ok(self.run(
+            slice(x, x_layout)?,
+            slice(weight, weight_layout)?,
+            Some(bias),
+        ))
+    }
 
-            fn bwd(
-                &self,
-                x: &Tensor,
-                weight: &Tensor,
-                _y: &Tensor,
-                dy: &Tensor,
-            ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-                let [dx, dw, _] = self.gradients(x, weight, None, dy)?;
-                Ok((dx, dw))
-            }
-        }
-
-        impl CustomOp3 for $op {
-            fn name(&self) -> &'static str {
-                $name
-            }
-
-            fn cpu_fwd(
-                &self,
-                x: &CpuStorage,
-                x_layout: &Layout,
-                weight: &CpuStorage,
-                weight_layout: &Layout,
-                bias: &CpuStorage,
-                bias_layout: &Layout,
-            ) -> Result<OneStorage> {
-                let bias = slice(bias, bias_layout)?;
-                Ok(self.run(
-                    slice(x, x_layout)?,
-                    slice(weight, weight_layout)?,
-                    Some(bias),
-                ))
-            }
-
-            fn bwd(
-                &self,
-                x: &Tensor,
-                weight: &Tensor,
-                bias: &Tensor,
-                _y: &Tensor,
-                dy: &Tensor,
-            ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-                let [dx, dw, db] = self.gradients(x, weight, Some(bias), dy)?;
-                Ok((dx, dw, db))
-            }
-        }
-    };
+    fn bwd(
+        &self,
+        x: &Tensor,
+        weight: &Tensor,
+        bias: &Tensor,
+        _y: &Tensor,
+        dy: &Tensor,
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let [dx, dw, db] = self.gradients(x, weight, Some(bias), dy)?;
+        Ok((dx, dw, db))
+    }
 }
-
-operation!(Forward, "conv2d");
-operation!(Transposed, "conv_transpose2d");

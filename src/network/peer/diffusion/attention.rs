@@ -95,7 +95,7 @@ impl PixelAttention {
         let (_, _, height, width) = x.dims4()?;
         let tokens = to_tokens(&self.norm.forward(x)?)?;
         let y = from_tokens(&self.attention.forward(&tokens, &tokens)?, height, width)?;
-        let sum = (x + y)?;
+        let sum = ops::add(x, &y)?;
         if self.divisor == 1.0 {
             Ok(sum)
         } else {
@@ -143,10 +143,10 @@ impl Block {
     fn forward(&self, x: &Tensor, text: &Tensor) -> Result<Tensor> {
         let h = self.norm1.forward(x)?;
         let context = if self.only_cross { text } else { &h };
-        let x = (x + self.attn1.forward(&h, context)?)?;
-        let x = (&x + self.attn2.forward(&self.norm2.forward(&x)?, text)?)?;
+        let x = ops::add(x, &self.attn1.forward(&h, context)?)?;
+        let x = ops::add(&x, &self.attn2.forward(&self.norm2.forward(&x)?, text)?)?;
         let gated = self.gate.forward(&self.norm3.forward(&x)?)?;
-        &x + self.out.forward(&ops::gated_gelu(&gated)?)?
+        ops::add(&x, &self.out.forward(&ops::gated_gelu(&gated)?)?)
     }
 }
 
@@ -227,6 +227,6 @@ impl Transformer {
             Projection::Pixels(conv) => conv.forward(&from_tokens(&tokens, height, width)?)?,
             Projection::Tokens(linear) => from_tokens(&linear.forward(&tokens)?, height, width)?,
         };
-        x + y
+        ops::add(x, &y)
     }
 }

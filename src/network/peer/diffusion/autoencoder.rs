@@ -94,8 +94,9 @@ impl Default for Config {
 
 const THREE: Taps = Taps::square(3).pad(1);
 const EPSILON: f64 = 1e-6;
-/// Pixels of the largest picture that goes through whole where nothing is said.
-const WHOLE: usize = 768 * 768;
+/// Pixels of the largest picture that goes through whole where nothing is said: beyond, the widest convolution of the
+/// published decoders takes 2 GB on a GPU.
+const WHOLE: usize = 640 * 640;
 /// The least side of a tile where nothing is said.
 const LEAST_TILE: usize = 512;
 

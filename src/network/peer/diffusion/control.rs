@@ -31,9 +31,9 @@ impl Residuals {
             )
         }
         for (skip, residual) in skips.iter_mut().zip(&self.skips) {
-            *skip = (&*skip + beside(residual, skip)?)?;
+            *skip = with_residual(skip, residual)?;
         }
-        *middle = (&*middle + beside(&self.middle, middle)?)?;
+        *middle = with_residual(middle, &self.middle)?;
         Ok(())
     }
 
@@ -42,6 +42,16 @@ impl Residuals {
         let mut sum = self.clone();
         other.add_to(&mut sum.skips, &mut sum.middle)?;
         Ok(sum)
+    }
+}
+
+/// A residual that was pooled is one number for all places.
+fn with_residual(x: &Tensor, residual: &Tensor) -> Result<Tensor> {
+    let residual = beside(residual, x)?;
+    if residual.shape() == x.shape() {
+        ops::add(x, &residual)
+    } else {
+        x.broadcast_add(&residual)
     }
 }
 

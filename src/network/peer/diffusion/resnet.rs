@@ -105,8 +105,8 @@ impl Resnet {
         };
         h = self.conv2.forward(&h)?;
         let sum = match &self.shortcut {
-            Some(shortcut) => (shortcut.forward(&x)? + h)?,
-            None => (x + h)?,
+            Some(shortcut) => ops::add(&shortcut.forward(&x)?, &h)?,
+            None => ops::add(&x, &h)?,
         };
         if self.divisor == 1.0 {
             Ok(sum)
