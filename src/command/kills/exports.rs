@@ -3,6 +3,7 @@
 //! Separate because every format is told to be whole in its own way: read as an image, read back as an object, or
 //! compared to the byte.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::json;
@@ -152,21 +153,21 @@ pub(super) fn look(work: &Work, found: &mut Found) {
             continue;
         }
         found.exports += 1;
-        if let Err(what) = whole(work, name, &path) {
+        if let Err(what) = whole(work, name, &path, &mut found.known) {
             found.faults.push(format!("{name}: {what}"));
         }
     }
 }
 
 /// Whether a file is one of those that were written, from its first byte to its last.
-fn whole(work: &Work, name: &str, path: &Path) -> Result<(), String> {
+fn whole(work: &Work, name: &'static str, path: &Path, known: &mut Known) -> Result<(), String> {
     if name == "shown.png" {
         let image = radiograph::read(path, 0).map_err(|error| error.to_string())?;
         return same_size(&image, work);
     }
     let mut reasons = Vec::new();
     for variant in 0..VARIANTS {
-        match is_variant(work, name, path, variant) {
+        match is_variant(work, name, path, variant, known) {
             Ok(()) => return Ok(()),
             Err(what) => reasons.push(what),
         }
@@ -182,7 +183,16 @@ fn same_size(image: &Radiograph, work: &Work) -> Result<(), String> {
     }
 }
 
-fn is_variant(work: &Work, name: &str, path: &Path, variant: usize) -> Result<(), String> {
+/// Files that are the same to the byte each time, by name and variant.
+pub(super) type Known = BTreeMap<(&'static str, usize), Vec<u8>>;
+
+fn is_variant(
+    work: &Work,
+    name: &'static str,
+    path: &Path,
+    variant: usize,
+    known: &mut Known,
+) -> Result<(), String> {
     let equal = |same: bool| {
         if same {
             Ok(())
@@ -202,10 +212,13 @@ fn is_variant(work: &Work, name: &str, path: &Path, variant: usize) -> Result<()
         });
     }
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    if let Some(wanted) = known.get(&(name, variant)) {
+        return equal(bytes == *wanted);
+    }
     let wanted = match name {
         "image.npy" | "image.safetensors" => {
             // Written once more beside, where no kill reaches it.
-            let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+            let folder = tempfile::tempdir_in(work.folder()).map_err(|error| error.to_string())?;
             let again = folder.path().join(name);
             let image = picture(work, variant);
             radiograph::export(&again, &image, &image.pixels, true)
@@ -214,5 +227,7 @@ fn is_variant(work: &Work, name: &str, path: &Path, variant: usize) -> Result<()
         }
         name => text(work, name, variant)?,
     };
-    equal(bytes == wanted)
+    let same = bytes == wanted;
+    known.insert((name, variant), wanted);
+    equal(same)
 }

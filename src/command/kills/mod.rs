@@ -61,6 +61,7 @@ struct Found {
     /// Hidden files of writers that were killed, under names that nobody opens.
     hidden: usize,
     faults: Vec<String>,
+    known: exports::Known,
 }
 
 /// Kills and looks; exit code 1 when anything was lost or half.
@@ -117,6 +118,8 @@ fn one_project(
     found: &mut Found,
 ) -> Result<(), Error> {
     let work = Work::create(folder)?;
+    // Another project has another image.
+    found.known.clear();
     let mut expected = History::new(work.beginning());
     let mut steps = 0;
     for _ in 0..kills {

@@ -178,11 +178,13 @@ impl Handle {
                 height,
                 size,
                 synthetic,
-            } => Some(content::Preview {
-                grey: Grid::from_vec(width, height, bytes)?,
-                size,
-                synthetic,
-            }),
+            } if width.max(height) <= 4 * least.max(1) && size.0 > 0 && size.1 > 0 => {
+                Some(content::Preview {
+                    grey: Grid::from_vec(width, height, bytes)?,
+                    size,
+                    synthetic,
+                })
+            }
             _ => None,
         }
     }

@@ -121,7 +121,7 @@ pub(super) fn read_frame(
 
 /// Decodes one frame at about a fraction of its size, its longer side at least `least` pixels where it has so many.
 ///
-/// `None` where its code stream cannot be decoded in part, or would not be any smaller.
+/// `None` where its code stream cannot be decoded in part, or would not be any smaller, or still be large.
 pub(super) fn read_reduced(
     file: &DicomFile,
     layout: &Layout,
@@ -135,7 +135,7 @@ pub(super) fn read_reduced(
     let halved = (0..=codec::halvings(&stream))
         .take_while(|n| longest.checked_shr(*n).unwrap_or(0) >= least.max(1))
         .last()
-        .filter(|halved| *halved > 0)?;
+        .filter(|halved| *halved > 0 && longest >> halved < 4 * least.max(1))?;
     Some(reduced(file, layout, frame, &stream, halved))
 }
 
