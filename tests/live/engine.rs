@@ -177,7 +177,7 @@ fn sketch() -> Request {
     let mut request = Request::new(Mode::Sketch, ModelReference::default());
     request.source = Some(film(PX, PX));
     request.hint = Some(line(PX, 20));
-    request.attributes.kind = "hip".to_owned();
+    "hip".clone_into(&mut request.attributes.kind);
     request.attributes.findings.insert("mass".to_owned(), true);
     request.steps = 6;
     request
@@ -215,7 +215,7 @@ fn previews_are_the_students_and_what_is_kept_is_the_teachers() {
     assert_eq!(bench.ask(&request).request.steps, 2);
     // An image of a kind that the student does not know, and a machine without one.
     request.warm = None;
-    request.attributes.kind = "jaw".to_owned();
+    "jaw".clone_into(&mut request.attributes.kind);
     assert_eq!(bench.ask(&request).request.model.name, "diffusion");
     let mut alone = Bench::new(false);
     let outcome = alone.ask(&request);

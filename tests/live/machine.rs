@@ -100,7 +100,7 @@ fn what_runs_in_full_quality_gives_way_to_a_newer_edit_at_once() {
     full.steps = 50;
     let first = worker.live(full);
     let end = Instant::now() + Duration::from_secs(10);
-    let mut next = || {
+    let next = || {
         assert!(Instant::now() < end, "never");
         worker.next_event(Duration::from_millis(200))
     };

@@ -11,7 +11,7 @@ use radcanvas::document::Layer;
 use radcanvas::job::Mode;
 use radcanvas::radiograph::Margins;
 
-use crate::app::{Opened, canvas_center, drag, marks, model, opened, until, window, with_results};
+use crate::app::{canvas_center, drag, marks, model, opened, until, window, with_results};
 
 fn items(harness: &Harness<'static, App>) -> usize {
     harness.state().session().tray.items.len()
