@@ -34,7 +34,7 @@ fn model() -> ModelChoice {
     }
 }
 
-fn film(folder: &Path) -> PathBuf {
+pub(crate) fn film(folder: &Path) -> PathBuf {
     let path = folder.join("film.png");
     let image = Grid::from_fn(160, 120, |x, y| (1000 + 100 * x + 7 * y) as u16);
     let image = Radiograph::from_pixels(Pixels::U16(image));
@@ -42,7 +42,7 @@ fn film(folder: &Path) -> PathBuf {
     path
 }
 
-fn window(start: Start) -> Harness<'static, App> {
+pub(crate) fn window(start: Start) -> Harness<'static, App> {
     Harness::builder()
         .with_size(vec2(1400.0, 900.0))
         .with_max_steps(64)
@@ -60,7 +60,7 @@ fn window(start: Start) -> Harness<'static, App> {
 }
 
 /// Steps until `done`; files are read on threads of their own.
-fn until(harness: &mut Harness<'static, App>, what: &str, done: impl Fn(&App) -> bool) {
+pub(crate) fn until(harness: &mut Harness<'static, App>, what: &str, done: impl Fn(&App) -> bool) {
     let begin = Instant::now();
     while !done(harness.state()) {
         harness.step();

@@ -17,7 +17,8 @@ pub mod settings;
 mod stage;
 pub mod theme;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use eframe::egui_wgpu::RenderState;
