@@ -34,7 +34,7 @@ pub(crate) fn model() -> ModelChoice {
     }
 }
 
-fn film(folder: &Path) -> PathBuf {
+pub(crate) fn film(folder: &Path) -> PathBuf {
     let path = folder.join("film.png");
     let image = Grid::from_fn(160, 120, |x, y| (1000 + 100 * x + 7 * y) as u16);
     let image = Radiograph::from_pixels(Pixels::U16(image));

@@ -12,6 +12,8 @@
 mod app;
 #[cfg(feature = "window")]
 mod app_canvas;
+#[cfg(feature = "window")]
+mod app_prompted;
 mod command;
 mod document;
 mod figures;

@@ -283,6 +283,12 @@ fn single_request(options: &Generate, asked: Asked) -> Result<Request, Error> {
     if let Some([width, height]) = options.size.as_deref() {
         request.size = Some([*width, *height]);
     }
+    if request.source.is_none() && request.hint.is_none() && request.size.is_none() {
+        // An image made from nothing is as large as what it follows.
+        let mut uses = request.prompted.iter().flat_map(|asked| &asked.controls);
+        let hint = uses.find_map(|control| control.hint.as_ref());
+        request.size = hint.map(|hint| [hint.width(), hint.height()]);
+    }
     request.noise = options.noise.as_deref().map(given_noise).transpose()?;
     request.passes = usize::from(options.passes);
     if let Some(edges) = options.extend.as_deref() {

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::job::{ControlUse, Error, ErrorKind, LoraUse, ModelReference, Prompted, Scheduler};
+use crate::network::folder::{CARD, ModelFolder};
 use crate::network::peer::pipeline::{PeerFolder, PeerTask};
 use crate::radiograph;
 use crate::synthesis::prompted::library::{find, named};
@@ -139,12 +140,20 @@ impl Asked {
     /// The name of a model given by name or path; a path is remembered.
     fn place(&mut self, text: &str) -> Result<String, Error> {
         let path = Path::new(text);
-        if !path.exists() || path.join("model.json").is_file() {
-            return Ok(text.to_owned());
+        if path.join(CARD).is_file() {
+            let folder = ModelFolder::open(path)
+                .map_err(|error| Error::new(ErrorKind::Model, error.to_string()))?;
+            self.folders.push(path.to_owned());
+            return Ok(folder.card.name);
         }
-        if path.is_dir() && !PeerFolder::is_one(path) {
-            let what = "there is no model in this folder: neither model_index.json nor model.json";
-            return Err(Error::new(ErrorKind::Model, what).at(path));
+        if !PeerFolder::is_one(path) {
+            // A name may by chance be that of something in this folder.
+            if path.is_dir() && path.components().count() > 1 {
+                let what =
+                    "there is no model in this folder: neither model_index.json nor model.json";
+                return Err(Error::new(ErrorKind::Model, what).at(path));
+            }
+            return Ok(text.to_owned());
         }
         let (name, folder) = named(path)?;
         self.folders.push(folder);

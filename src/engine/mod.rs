@@ -83,7 +83,14 @@ impl ModelStore {
     pub fn models(&self) -> Vec<ModelFolder> {
         self.folders
             .iter()
-            .flat_map(|folder| folder::list(folder))
+            .flat_map(|folder| {
+                // A model may be named by its own folder.
+                if folder.join(folder::CARD).is_file() {
+                    vec![(folder.clone(), ModelFolder::open(folder))]
+                } else {
+                    folder::list(folder)
+                }
+            })
             .filter_map(|(_, opened)| opened.ok())
             .collect()
     }
@@ -411,8 +418,8 @@ impl LocalEngine {
     fn attempt(&self, order: &Order, observe: &mut Observe<'_>) -> Result<Product, Error> {
         match order {
             Order::Generate(request) => {
-                let readers = self.readers()?;
                 let ready = self.store().prompted(request, observe)?;
+                let readers = self.readers()?;
                 if let Some(ready) = ready {
                     let (pipeline, controls) = (&ready.pipeline, &ready.controls);
                     return generate_prompted(

@@ -10,12 +10,15 @@ use radcanvas::network::device::Place;
 use radcanvas::network::peer::pipeline::{PeerFolder, check_peer, load_pipeline};
 use radcanvas::radiograph::{self, Pixels, Radiograph};
 
-/// Runs the program with its own folder for data; exit code, answer and what it said.
+/// Runs the program with its own folder for data and no bundled models; exit code, answer and what it said.
 fn run(data: &Path, arguments: &[&str]) -> (i32, Value, String) {
+    let assets = data.join("assets");
+    std::fs::create_dir_all(assets.join("models")).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_radcanvas"))
         .args(arguments)
         .arg("--json")
         .env("XDG_DATA_HOME", data)
+        .env("RADCANVAS_ASSETS", assets)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -378,11 +381,11 @@ fn wrong_folders_are_refused_whole() {
             v["cross_attention_dim"] = json!(32)
         });
     });
-    refused("wrong type", &["is I32"], |tiny| {
+    refused("wrong type", &["is I64"], |tiny| {
         let path = tiny.join(UNET);
         let mut all = candle_core::safetensors::load(&path, &candle_core::Device::Cpu).unwrap();
         let bias = all["conv_in.bias"]
-            .to_dtype(candle_core::DType::I32)
+            .to_dtype(candle_core::DType::I64)
             .unwrap();
         all.insert("conv_in.bias".to_owned(), bias);
         candle_core::safetensors::save(&all, &path).unwrap();

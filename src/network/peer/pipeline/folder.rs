@@ -12,9 +12,9 @@ use super::files::{hash, joint, read_json, weights_in};
 use crate::network::folder::ModelError;
 
 /// The file that makes a folder a pipeline.
-pub const INDEX: &str = "model_index.json";
+const INDEX: &str = "model_index.json";
 /// The file that stands for a folder elsewhere.
-pub const REFERENCE: &str = "reference.json";
+const REFERENCE: &str = "reference.json";
 const CONFIG: &str = "config.json";
 /// The usual name of a change of weights.
 const LORA: &str = "pytorch_lora_weights.safetensors";

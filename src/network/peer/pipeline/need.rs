@@ -33,7 +33,7 @@ impl Need {
         let decoding = 4 * wide * pixels;
         let side = (shape.size / shape.factor.max(1)) as u64;
         let first = shape.levels.first().copied().unwrap_or(1) as u64;
-        let step = 2 * 8 * first * side * side + (16 << 20).min(2 * 8 * side.pow(4));
+        let step = 2 * 8 * first * side * side + (16_u64 << 20).min(2 * 8 * side.pow(4));
         Self {
             weights,
             activations: decoding.max(step),

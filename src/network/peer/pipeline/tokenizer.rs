@@ -84,26 +84,7 @@ impl ClipTokenizer {
                     "rstrip": false, "normalized": false, "special": true})
             })
             .collect();
-        let whole = json!({
-            "version": "1.0",
-            "truncation": null,
-            "padding": null,
-            "added_tokens": added,
-            "normalizer": {"type": "Sequence", "normalizers": [
-                {"type": "NFC"},
-                {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
-                {"type": "Lowercase"},
-            ]},
-            "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
-                {"type": "Split", "pattern": {"Regex": WORDS}, "behavior": "Removed", "invert": true},
-                {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
-            ]},
-            "post_processor": null,
-            "decoder": null,
-            "model": {"type": "BPE", "dropout": null, "unk_token": names[3], "continuing_subword_prefix": "",
-                "end_of_word_suffix": "</w>", "fuse_unk": false, "byte_fallback": false,
-                "vocab": vocabulary, "merges": merges},
-        });
+        let whole = library_form(&vocabulary, &merges, &added, &names[3]);
         let tokenizer =
             Tokenizer::from_bytes(whole.to_string()).map_err(|error| wrong(error.to_string()))?;
         let length = config["model_max_length"].as_u64().unwrap_or(77);
@@ -148,6 +129,35 @@ impl ClipTokenizer {
     pub fn largest(&self) -> u32 {
         self.largest
     }
+}
+
+/// A vocabulary with CLIP's rules in the form that the library reads.
+fn library_form(
+    vocabulary: &Map<String, Value>,
+    merges: &[Value],
+    added: &[Value],
+    unknown: &str,
+) -> Value {
+    json!({
+        "version": "1.0",
+        "truncation": null,
+        "padding": null,
+        "added_tokens": added,
+        "normalizer": {"type": "Sequence", "normalizers": [
+            {"type": "NFC"},
+            {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
+            {"type": "Lowercase"},
+        ]},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": WORDS}, "behavior": "Removed", "invert": true},
+            {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
+        ]},
+        "post_processor": null,
+        "decoder": null,
+        "model": {"type": "BPE", "dropout": null, "unk_token": unknown, "continuing_subword_prefix": "",
+            "end_of_word_suffix": "</w>", "fuse_unk": false, "byte_fallback": false,
+            "vocab": vocabulary, "merges": merges},
+    })
 }
 
 /// The vocabulary and the merges, as pairs, with the file they are in.

@@ -265,7 +265,7 @@ fn fill_pipeline(source: &Source, names: &[String], out: &Path) -> Result<Conver
         stream::write(source, moves, &out.join(part).join(file))?;
     }
     write_json(&out.join("model_index.json"), &index(inpaints))?;
-    let tensors = moves.iter().map(|(_, _, moves)| moves.len()).sum();
+    let tensors: usize = moves.iter().map(|(_, _, moves)| moves.len()).sum();
     Ok(Converted {
         folder: out.to_owned(),
         task: "diffusers",
