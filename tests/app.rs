@@ -22,7 +22,7 @@ use radcanvas::landmarks::{HipPoint, Side};
 use radcanvas::measure::norberg::norberg_degrees;
 use radcanvas::radiograph::{Pixels, Radiograph, export};
 
-pub fn model() -> ModelChoice {
+pub(crate) fn model() -> ModelChoice {
     ModelChoice {
         name: "fake".to_owned(),
         title: "Fake".to_owned(),
@@ -41,7 +41,7 @@ fn film(folder: &Path) -> PathBuf {
     path
 }
 
-pub fn window(start: Start) -> Harness<'static, App> {
+pub(crate) fn window(start: Start) -> Harness<'static, App> {
     Harness::builder()
         .with_size(vec2(1400.0, 900.0))
         .with_max_steps(64)
@@ -59,7 +59,7 @@ pub fn window(start: Start) -> Harness<'static, App> {
 }
 
 /// Steps until `done`; files are read on threads of their own.
-pub fn until(harness: &mut Harness<'static, App>, what: &str, done: impl Fn(&App) -> bool) {
+pub(crate) fn until(harness: &mut Harness<'static, App>, what: &str, done: impl Fn(&App) -> bool) {
     let begin = Instant::now();
     while !done(harness.state()) {
         harness.step();
@@ -93,11 +93,11 @@ fn marks(harness: &Harness<'static, App>, layer: Layer) -> usize {
     open.document().marks_of(layer).count()
 }
 
-pub fn canvas_center(harness: &Harness<'static, App>, name: &str) -> Pos2 {
+pub(crate) fn canvas_center(harness: &Harness<'static, App>, name: &str) -> Pos2 {
     harness.get_by_label(name).rect().center()
 }
 
-pub fn drag(harness: &mut Harness<'static, App>, from: Pos2, to: Pos2) {
+pub(crate) fn drag(harness: &mut Harness<'static, App>, from: Pos2, to: Pos2) {
     harness.hover_at(from);
     harness.step();
     harness.drag_at(from);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use egui::{Key, Modifiers, PointerButton, Pos2, pos2, vec2};
 use egui_kittest::Harness;
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::kittest::Queryable as _;
 use radcanvas::app::action::{Action, ExportKind, FrameChange, Link};
 use radcanvas::app::canvas::Tool;
 use radcanvas::app::files::{Exporting, export};
@@ -127,11 +127,13 @@ fn regions_show_the_values_inside() {
     let mut harness = one_film(folder.path());
     let harness = &mut harness;
     let at = canvas_center(harness, "Sketch canvas");
-    for (key, kind) in [
-        (Key::R, FigureKind::Rectangle),
-        (Key::E, FigureKind::Ellipse),
-        (Key::L, FigureKind::Freehand),
+    for (key, kind, up) in [
+        (Key::R, FigureKind::Rectangle, 0.0),
+        (Key::E, FigureKind::Ellipse, 60.0),
+        (Key::L, FigureKind::Freehand, 120.0),
     ] {
+        // Away from the handles of the one before: those would be taken hold of.
+        let at = at - vec2(0.0, up);
         harness.key_press_modifiers(Modifiers::SHIFT, key);
         harness.run_steps(2);
         assert_eq!(harness.state().session().tool, Tool::Measure(kind));
