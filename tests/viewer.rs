@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use egui::{Key, Modifiers, PointerButton, Pos2, pos2, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
-use radcanvas::app::action::{Action, ExportKind, FrameChange, Link};
+use radcanvas::app::action::{Action, ExportKind, FrameChange, Layout, Link};
 use radcanvas::app::canvas::Tool;
 use radcanvas::app::files::{Exporting, export};
 use radcanvas::app::session::Workspace;
@@ -493,4 +493,42 @@ fn the_loupe_and_every_new_command_are_in_the_one_table() {
             );
         }
     }
+}
+
+#[test]
+fn images_of_another_scale_take_the_change_and_nothing_is_drawn_unseen() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("films");
+    std::fs::create_dir(&images).unwrap();
+    picture(&images.join("a.png"), 64, 40, 7);
+    picture(&images.join("b.png"), 64, 40, 700);
+    let mut harness = opened(images, folder.path());
+    let harness = &mut harness;
+    harness.state_mut().act(Action::Layout(Layout::Two));
+    until(harness, "two images", |app| {
+        app.session().beside.cells[0].image.is_some()
+    });
+    let widths = |harness: &Harness<'static, App>| {
+        let session = harness.state().session();
+        (
+            session.view.window.width,
+            session.beside.views[0].window.width,
+        )
+    };
+    let before = widths(harness);
+    assert!(before.1 > 20.0 * before.0, "each opens with its own window");
+    let at = canvas_center(harness, "First image");
+    // A tool that draws only moves the image here: its layer is not in sight.
+    assert_eq!(harness.state().session().tool, Tool::Pen);
+    drag(harness, at, at + vec2(30.0, 10.0));
+    assert!(document(harness).marks.is_empty());
+    let session = harness.state().session();
+    assert_eq!(session.view.center, session.beside.views[0].center);
+    assert!(!session.view.fitted && !session.beside.views[0].fitted);
+    harness.key_press_modifiers(Modifiers::ALT, Key::ArrowRight);
+    harness.run_steps(2);
+    let after = widths(harness);
+    assert!(after.0 > before.0);
+    let ratio = (after.0 / before.0) / (after.1 / before.1);
+    assert!((ratio - 1.0).abs() < 1e-9, "{before:?} {after:?}");
 }
