@@ -7,8 +7,8 @@ use radcanvas::document::{Document, Edit, EditError, History, Project};
 use radcanvas::geometry::{Figure, FigureKind, Point, Statistics, angle_degrees};
 use radcanvas::grid::Grid;
 use radcanvas::radiograph::write::{
-    Object, SecondaryCapture, deidentify, figure_annotations, figures_csv, write_dicom,
-    write_object,
+    Object, SecondaryCapture, deidentify, deidentify_own_report, figure_annotations, figures_csv,
+    write_dicom, write_object,
 };
 use radcanvas::radiograph::{
     self, DisplayWindow, ModalityTransform, Pixels, Quantity, Radiograph, Spacing, SpacingSource,
@@ -323,11 +323,18 @@ fn reports_views_and_tables_carry_every_figure() {
     ] {
         assert!(text.contains(word), "{word}");
     }
-    // Without identity the numbers are still there.
+    // The basic profile takes the content of any report; of our own, which names nobody, it stays.
+    let bare = folder.path().join("bare.dcm");
+    deidentify(&report, &bare, b"secret", false).unwrap();
+    let text = String::from_utf8_lossy(&std::fs::read(&bare).unwrap()).into_owned();
+    assert!(!text.contains("410668003"));
     let nameless = folder.path().join("nameless.dcm");
-    deidentify(&report, &nameless, b"secret", false).unwrap();
+    deidentify_own_report(&report, &nameless, b"secret", false).unwrap();
     let text = String::from_utf8_lossy(&std::fs::read(&nameless).unwrap()).into_owned();
-    assert!(text.contains("Cobb angle 3") && text.contains("410668003"));
+    for word in ["Cobb angle 3", "410668003", "113104"] {
+        assert!(text.contains(word), "{word}");
+    }
+    assert!(!text.contains("UNKNOWN"));
     let annotations = figure_annotations(&image, &figures);
     let window = DisplayWindow::from_range(-1000.0, 1000.0);
     let view = Object::Presentation {

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use egui::{Key, Modifiers, PointerButton, Pos2, pos2, vec2};
 use egui_kittest::Harness;
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
-use radcanvas::app::action::{Action, ExportKind, FrameChange, Link};
+use egui_kittest::kittest::Queryable as _;
+use radcanvas::app::action::{Action, ExportKind, FrameChange, Layout, Link};
 use radcanvas::app::canvas::Tool;
 use radcanvas::app::files::{Exporting, export};
 use radcanvas::app::session::Workspace;
@@ -127,11 +127,13 @@ fn regions_show_the_values_inside() {
     let mut harness = one_film(folder.path());
     let harness = &mut harness;
     let at = canvas_center(harness, "Sketch canvas");
-    for (key, kind) in [
-        (Key::R, FigureKind::Rectangle),
-        (Key::E, FigureKind::Ellipse),
-        (Key::L, FigureKind::Freehand),
+    for (key, kind, up) in [
+        (Key::R, FigureKind::Rectangle, 0.0),
+        (Key::E, FigureKind::Ellipse, 60.0),
+        (Key::L, FigureKind::Freehand, 120.0),
     ] {
+        // Away from the handles of the one before: those would be taken hold of.
+        let at = at - vec2(0.0, up);
         harness.key_press_modifiers(Modifiers::SHIFT, key);
         harness.run_steps(2);
         assert_eq!(harness.state().session().tool, Tool::Measure(kind));
@@ -491,4 +493,42 @@ fn the_loupe_and_every_new_command_are_in_the_one_table() {
             );
         }
     }
+}
+
+#[test]
+fn images_of_another_scale_take_the_change_and_nothing_is_drawn_unseen() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("films");
+    std::fs::create_dir(&images).unwrap();
+    picture(&images.join("a.png"), 64, 40, 7);
+    picture(&images.join("b.png"), 64, 40, 700);
+    let mut harness = opened(images, folder.path());
+    let harness = &mut harness;
+    harness.state_mut().act(Action::Layout(Layout::Two));
+    until(harness, "two images", |app| {
+        app.session().beside.cells[0].image.is_some()
+    });
+    let widths = |harness: &Harness<'static, App>| {
+        let session = harness.state().session();
+        (
+            session.view.window.width,
+            session.beside.views[0].window.width,
+        )
+    };
+    let before = widths(harness);
+    assert!(before.1 > 20.0 * before.0, "each opens with its own window");
+    let at = canvas_center(harness, "First image");
+    // A tool that draws only moves the image here: its layer is not in sight.
+    assert_eq!(harness.state().session().tool, Tool::Pen);
+    drag(harness, at, at + vec2(30.0, 10.0));
+    assert!(document(harness).marks.is_empty());
+    let session = harness.state().session();
+    assert_eq!(session.view.center, session.beside.views[0].center);
+    assert!(!session.view.fitted && !session.beside.views[0].fitted);
+    harness.key_press_modifiers(Modifiers::ALT, Key::ArrowRight);
+    harness.run_steps(2);
+    let after = widths(harness);
+    assert!(after.0 > before.0);
+    let ratio = (after.0 / before.0) / (after.1 / before.1);
+    assert!((ratio - 1.0).abs() < 1e-9, "{before:?} {after:?}");
 }

@@ -448,8 +448,8 @@ fn side_ui(ui: &mut egui::Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
                     if shown.session.workspace == Workspace::Draw {
                         panel::recipe::recipe_ui(ui, shown, actions);
                     }
-                    panel::readouts::readouts_ui(ui, shown, actions);
                     panel::viewer::measures::list_ui(ui, shown, actions);
+                    panel::readouts::readouts_ui(ui, shown, actions);
                     ui.add_space(8.0);
                 });
         });

@@ -181,7 +181,7 @@ impl Sheet<'_> {
         chosen: bool,
     ) {
         self.outline_of(&measured.figure, image, chosen);
-        let mut lines = vec![format!("{} ", number + 1)];
+        let mut lines = vec![format!("{}: ", number + 1)];
         if let Some(first) = measured.lines.first() {
             lines[0].push_str(first);
         } else {

@@ -16,8 +16,8 @@ use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 use crate::radiograph::write::{
     HipReport, MeasuredAngle, Object, SecondaryCapture, Segment, coco, deidentify,
-    figure_annotations, figures_csv, hip_annotations, hips_csv, masks_csv, write_dicom,
-    write_object, write_whole,
+    deidentify_own_report, figure_annotations, figures_csv, hip_annotations, hips_csv, masks_csv,
+    write_dicom, write_object, write_whole,
 };
 use crate::radiograph::{DisplayWindow, Identity, Pixels, Radiograph, export as write_image};
 
@@ -63,7 +63,11 @@ pub fn export(kind: ExportKind, what: &Exporting, path: &Path) -> Result<Vec<Str
             let folder = tempfile::tempdir().map_err(failed)?;
             let whole = folder.path().join("whole.dcm");
             write(kind, what, &whole)?;
-            let done = deidentify(&whole, path, salt, true).map_err(failed)?;
+            let rewrite = match kind {
+                ExportKind::Report => deidentify_own_report,
+                _ => deidentify,
+            };
+            let done = rewrite(&whole, path, salt, true).map_err(failed)?;
             let mut said = vec![format!(
                 "Identity removed: {} attributes, by the basic profile",
                 done.removed.len()

@@ -29,7 +29,7 @@ pub struct Listed {
 }
 
 /// An image among all that were opened: series and frame, from 0.
-pub type Place = (usize, usize);
+pub(crate) type Place = (usize, usize);
 
 /// What was opened: one or more series of one or more images each.
 pub struct Stack {

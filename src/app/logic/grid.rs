@@ -7,9 +7,10 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::app::action::FrameChange;
 use crate::app::canvas::View;
+use crate::app::canvas::view::{MAX_ZOOM, MIN_ZOOM};
 use crate::app::session::{Session, Weight, Workspace};
 use crate::job::Task;
-use crate::radiograph::Radiograph;
+use crate::radiograph::{DisplayWindow, Radiograph};
 
 use super::frames::{Place, Stack};
 
@@ -96,31 +97,59 @@ impl Beside {
     }
 }
 
-/// Takes over what goes together from the view that was changed.
-pub(crate) fn follow(from: &View, to: &mut View, place: bool, window: bool) {
-    if place {
-        let ratio = |a: usize, b: usize| b.max(1) as f64 / a.max(1) as f64;
-        let (x, y) = (
-            ratio(from.image_size.0, to.image_size.0),
-            ratio(from.image_size.1, to.image_size.1),
-        );
-        to.fitted = from.fitted;
-        to.center = from.center.scaled(x, y);
-        // As much of the image is seen, however many pixels it has.
-        to.zoom = (from.zoom / x.max(y)).clamp(
-            crate::app::canvas::view::MIN_ZOOM,
-            crate::app::canvas::view::MAX_ZOOM,
-        );
-    }
-    if window {
-        to.window.clone_from(&from.window);
-        to.invert = from.invert;
+/// How the window of one image goes with that of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Windows {
+    /// Not at all.
+    Apart,
+    /// The same numbers: values of one scale, as Hounsfield units are.
+    Same,
+    /// The same change: values of the same kind, whose scale is each image's own.
+    Alike,
+}
+
+/// How the windows of two images can go together.
+pub(crate) fn windows(a: &Radiograph, b: &Radiograph, linked: bool) -> Windows {
+    if !linked || a.modality != b.modality || a.modality_unit != b.modality_unit {
+        Windows::Apart
+    } else if a.modality_unit.is_empty() {
+        Windows::Alike
+    } else {
+        Windows::Same
     }
 }
 
-/// Whether a window of one image says something about the other.
-pub(crate) fn same_values(a: &Radiograph, b: &Radiograph) -> bool {
-    a.modality == b.modality && a.modality_unit == b.modality_unit
+/// Takes over what goes together from a view that changed from `before` to `now`.
+pub(crate) fn follow(before: &View, now: &View, to: &mut View, place: bool, windows: Windows) {
+    if place {
+        let ratio = |a: usize, b: usize| b.max(1) as f64 / a.max(1) as f64;
+        let (x, y) = (
+            ratio(now.image_size.0, to.image_size.0),
+            ratio(now.image_size.1, to.image_size.1),
+        );
+        to.fitted = now.fitted;
+        to.center = now.center.scaled(x, y);
+        // As much of the image is seen, however many pixels it has.
+        to.zoom = (now.zoom / x.max(y)).clamp(MIN_ZOOM, MAX_ZOOM);
+    }
+    if windows == Windows::Apart {
+        return;
+    }
+    to.invert = now.invert;
+    if windows == Windows::Same || to.window == before.window {
+        to.window.clone_from(&now.window);
+        return;
+    }
+    let width = to.window.width * (now.window.width / before.window.width);
+    let moved = (now.window.center - before.window.center) / before.window.width;
+    let next = DisplayWindow {
+        center: to.window.center + moved * to.window.width,
+        width,
+        ..to.window.clone()
+    };
+    if next.is_usable() {
+        to.window = next;
+    }
 }
 
 impl Session {
@@ -142,8 +171,8 @@ impl Session {
         }
     }
 
-    /// Lets the other views follow the one that keys changed.
-    pub(super) fn link_views(&mut self) {
+    /// Lets the other views follow the one that keys changed; `before` is what that one was.
+    pub(super) fn link_views(&mut self, before: &View) {
         if self.workspace != Workspace::View {
             return;
         }
@@ -151,26 +180,25 @@ impl Session {
         let Some(case) = self.open().map(|open| Arc::clone(open.document().image())) else {
             return;
         };
-        let (place, window) = (self.beside.link_place, self.beside.link_window);
-        let from = match active {
-            Some(cell) => self.beside.views[cell].clone(),
-            None => self.view.clone(),
-        };
-        let image = match active {
-            Some(cell) => self.beside.cells[cell].image.clone(),
-            None => Some(Arc::clone(&case)),
+        let (place, linked) = (self.beside.link_place, self.beside.link_window);
+        let (now, image) = match active {
+            Some(cell) => (
+                self.beside.views[cell].clone(),
+                self.beside.cells[cell].image.clone(),
+            ),
+            None => (self.view.clone(), Some(Arc::clone(&case))),
         };
         let Some(image) = image else {
             return;
         };
         if active.is_some() {
-            let window = window && same_values(&image, &case);
-            follow(&from, &mut self.view, place, window);
+            let how = windows(&image, &case, linked);
+            follow(before, &now, &mut self.view, place, how);
         }
         for (index, cell) in self.beside.cells.iter().enumerate() {
             if let Some(other) = cell.image.as_ref().filter(|_| active != Some(index)) {
-                let window = window && same_values(&image, other);
-                follow(&from, &mut self.beside.views[index], place, window);
+                let how = windows(&image, other, linked);
+                follow(before, &now, &mut self.beside.views[index], place, how);
             }
         }
     }
@@ -231,13 +259,18 @@ impl App {
         let view = &mut session.beside.views[cell];
         let alike = before.is_some_and(|before| {
             (before.width(), before.height()) == (image.width(), image.height())
-                && same_values(&before, &image)
+                && windows(&before, &image, true) != Windows::Apart
         });
         if !alike {
             *view = View::of(&image);
             if let Some(case) = case {
-                let window = session.beside.link_window && same_values(&case, &image);
-                follow(&session.view, view, session.beside.link_place, window);
+                let now = &session.view;
+                // A window of another scale says nothing about an image that was just opened.
+                let how = match windows(&case, &image, session.beside.link_window) {
+                    Windows::Same => Windows::Same,
+                    Windows::Apart | Windows::Alike => Windows::Apart,
+                };
+                follow(now, now, view, session.beside.link_place, how);
             }
         }
     }

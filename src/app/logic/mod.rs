@@ -155,6 +155,7 @@ impl App {
         let Some((image, view)) = self.session.active() else {
             return;
         };
+        let before = view.clone();
         match action {
             Action::Fit => view.fit(),
             Action::OneToOne => {
@@ -182,7 +183,7 @@ impl App {
             }
             _ => {}
         }
-        self.session.link_views();
+        self.session.link_views(&before);
     }
 
     /// Actions on what lies above the window.

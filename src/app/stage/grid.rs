@@ -5,7 +5,7 @@ use egui::{Align2, FontId, Rect, RichText, Sense, Stroke, StrokeKind, Ui, UiBuil
 use super::{Show, canvas_ui};
 use crate::app::action::{Action, FrameChange};
 use crate::app::canvas::{Canvas, CanvasEvent, Scene, Tool, ToolOptions, View};
-use crate::app::logic::grid::{Layout, Link, follow, same_values};
+use crate::app::logic::grid::{Layout, Link, follow, windows};
 use crate::app::panel::Shown;
 use crate::app::theme::palette;
 use crate::document::Layer;
@@ -106,12 +106,12 @@ fn link(shown: &Shown<'_>, before: &[View], view: &mut View, views: &mut [View; 
     };
     for number in (0..cells).filter(|n| *n != from) {
         if let Some(other) = image(number) {
-            let window = beside.link_window && same_values(source, other);
+            let how = windows(source, other, beside.link_window);
             let to = match number.checked_sub(1) {
                 None => &mut *view,
                 Some(cell) => &mut views[cell],
             };
-            follow(&now[from], to, beside.link_place, window);
+            follow(&before[from], &now[from], to, beside.link_place, how);
         }
     }
 }

@@ -341,11 +341,7 @@ fn canvas_ui(
         figures: &open.figures.all,
         chosen: session.measures.chosen,
         loupe: session.loupe,
-        tool: if show == Show::Hips && session.tool.is_stroke() {
-            Tool::Hips
-        } else {
-            session.tool
-        },
+        tool: tool_on(show, session.tool),
         tool_options: &session.tool_options,
         corner_texts: &corners,
         synthetic: match show {
@@ -371,6 +367,16 @@ fn canvas_ui(
         actions.push(Action::Canvas(layer, Box::new(event)));
     }
     Some(id)
+}
+
+/// The tool as it is on a canvas: where a layer is not shown, nothing is drawn on it unseen.
+fn tool_on(show: Show, tool: Tool) -> Tool {
+    let draws = tool.is_stroke() || matches!(tool, Tool::Lasso | Tool::Rectangle | Tool::Fill);
+    match show {
+        Show::Hips if draws => Tool::Hips,
+        Show::View if draws => Tool::Select,
+        _ => tool,
+    }
 }
 
 /// Corners as in any viewer: who, what, how it is looked at, how large it is.

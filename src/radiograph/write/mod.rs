@@ -138,13 +138,33 @@ pub fn deidentify(
     salt: &[u8],
     replace: bool,
 ) -> Result<Deidentification, DeidentifyError> {
+    without_identity(from, to, salt, replace, false)
+}
+
+/// The same for a report that this program has just made: its content, which holds no name, stays.
+pub fn deidentify_own_report(
+    from: &Path,
+    to: &Path,
+    salt: &[u8],
+    replace: bool,
+) -> Result<Deidentification, DeidentifyError> {
+    without_identity(from, to, salt, replace, true)
+}
+
+fn without_identity(
+    from: &Path,
+    to: &Path,
+    salt: &[u8],
+    replace: bool,
+    own_content: bool,
+) -> Result<Deidentification, DeidentifyError> {
     let refused = |problem| ReadError::new(from, problem);
     let bytes = std::fs::read(from).map_err(|e| refused(ReadProblem::Open(e.to_string())))?;
     if !super::dicom::looks_like_dicom(&bytes) {
         let what = "only DICOM files are de-identified".to_owned();
         return Err(refused(ReadProblem::UnknownFormat(what)).into());
     }
-    let done = super::dicom::deidentify(bytes, salt).map_err(refused)?;
+    let done = super::dicom::deidentify(bytes, salt, own_content).map_err(refused)?;
     write_whole(to, &done.bytes, replace)?;
     Ok(Deidentification {
         removed: done.removed,

@@ -79,7 +79,6 @@ pub(crate) fn list_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>)
     if open.figures.all.is_empty() {
         return;
     }
-    divider(ui);
     ui.horizontal(|ui| {
         ui.label(theme::heading("Measurements"));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
@@ -92,6 +91,7 @@ pub(crate) fn list_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>)
     for (index, measured) in open.figures.all.iter().enumerate() {
         row(ui, shown, index, measured, actions);
     }
+    divider(ui);
 }
 
 fn row(

@@ -18,6 +18,7 @@ use crate::radiograph::error::ReadProblem;
 use crate::radiograph::write::MARK;
 
 const PIXEL_DATA: u32 = 0x7FE0_0010;
+const CONTENT: u32 = 0x0040_A730;
 
 /// A file without identity.
 pub(in crate::radiograph) struct Deidentified {
@@ -63,12 +64,20 @@ struct Run<'a> {
     removed: BTreeSet<u32>,
     /// Overlay groups that carry the mark of a synthetic image: they must stay.
     marks: Vec<u32>,
+    /// The content tree is one of our own: numbers, codes and places, and no word of a person.
+    own_content: bool,
+    /// Inside that tree.
+    inside: bool,
 }
 
 /// Rewrites a file; `salt` is secret and the same for files whose references to each other must hold.
+///
+/// The content tree of a report goes, as the basic profile has it. With `own_content`, of a report that this program has
+/// just made, it stays without its names: the Clean Structured Content Option (PS3.15 E.3.4).
 pub(in crate::radiograph) fn deidentify(
     bytes: Vec<u8>,
     salt: &[u8],
+    own_content: bool,
 ) -> Result<Deidentified, ReadProblem> {
     let file = file::parse(bytes)?;
     if let Some(broken) = &file.elements.broken {
@@ -94,9 +103,11 @@ pub(in crate::radiograph) fn deidentify(
         salt,
         removed: BTreeSet::new(),
         marks,
+        own_content,
+        inside: false,
     };
     let mut elements = run.elements(view, 0)?;
-    say_so(&mut elements, encoding);
+    say_so(&mut elements, encoding, own_content);
     elements.sort_by_key(|(tag, _)| *tag);
     let class = view
         .some_text(0x0008_0016)
@@ -120,7 +131,7 @@ pub(in crate::radiograph) fn deidentify(
         );
     }
     let removed = run.removed.iter().map(|tag| tag_name(*tag)).collect();
-    checked(&file.bytes, &file.elements, &out)?;
+    checked(&file.bytes, &file.elements, &out, own_content)?;
     Ok(Deidentified {
         bytes: out,
         removed,
@@ -129,23 +140,25 @@ pub(in crate::radiograph) fn deidentify(
 }
 
 /// Patient Identity Removed and by which method (C.12.1.1.9), and that times do not hold.
-fn say_so(elements: &mut Vec<(u32, Vec<u8>)>, encoding: Encoding) {
+fn say_so(elements: &mut Vec<(u32, Vec<u8>)>, encoding: Encoding, own_content: bool) {
     let method = format!("PS3.15 {} Basic Profile, Radcanvas", table::EDITION);
     let text = |tag, vr: [u8; 2], text: &str| written(tag, vr, padded(text, vr), encoding);
-    let profile = "Basic Application Confidentiality Profile";
-    let code = [
-        text(0x0008_0100, *b"SH", "113100"),
-        text(0x0008_0102, *b"SH", "DCM"),
-        text(0x0008_0104, *b"LO", profile),
-    ]
-    .concat();
+    let code = |value: &str, meaning: &str| {
+        let parts = [
+            text(0x0008_0100, *b"SH", value),
+            text(0x0008_0102, *b"SH", "DCM"),
+            text(0x0008_0104, *b"LO", meaning),
+        ];
+        item(&parts.concat(), encoding)
+    };
+    let mut codes = code("113100", "Basic Application Confidentiality Profile");
+    if own_content {
+        codes.extend(code("113104", "Clean Structured Content Option"));
+    }
     let said = [
         (0x0012_0062, text(0x0012_0062, *b"CS", "YES")),
         (0x0012_0063, text(0x0012_0063, *b"LO", &method)),
-        (
-            0x0012_0064,
-            written(0x0012_0064, *b"SQ", item(&code, encoding), encoding),
-        ),
+        (0x0012_0064, written(0x0012_0064, *b"SQ", codes, encoding)),
         (0x0028_0303, text(0x0028_0303, *b"CS", "REMOVED")),
     ];
     elements.retain(|(tag, _)| said.iter().all(|(own, _)| own != tag));
@@ -168,13 +181,22 @@ impl Run<'_> {
             }
             let raw = view.bytes.get(element.start..element.end).unwrap_or(&[]);
             let vr = representation(element);
-            let mut action = action(tag);
+            let inside = self.inside || (self.own_content && tag == CONTENT);
+            let mut action = match action(tag) {
+                Action::Map => Action::Map,
+                _ if inside => Action::Keep,
+                action => action,
+            };
             if depth == 0 && self.marks.contains(&(tag >> 16)) {
                 action = Action::Keep;
             }
             // A name that the table does not know is a name all the same.
             if action == Action::Keep && vr == *b"PN" {
-                action = Action::Empty;
+                action = if inside {
+                    Action::Replace
+                } else {
+                    Action::Empty
+                };
             }
             if matches!(action, Action::Remove | Action::Empty | Action::Replace) {
                 self.removed.insert(tag);
@@ -196,6 +218,7 @@ impl Run<'_> {
                     continue;
                 }
                 Action::Keep if vr == *b"SQ" || element.undefined => {
+                    let outside = std::mem::replace(&mut self.inside, inside);
                     let mut items = Vec::new();
                     for inner in dataset::items(view.bytes, element) {
                         if inner.broken.is_some() {
@@ -208,6 +231,7 @@ impl Run<'_> {
                         let bytes: Vec<u8> = inner.into_iter().flat_map(|(_, b)| b).collect();
                         items.extend(item(&bytes, element.encoding));
                     }
+                    self.inside = outside;
                     kept.push((tag, written(tag, *b"SQ", items, element.encoding)));
                     continue;
                 }
@@ -252,7 +276,12 @@ fn nothing_said(vr: [u8; 2], length: usize) -> Vec<u8> {
 }
 
 /// Reads what was written and looks for what must not be there, and for the pixels.
-fn checked(bytes: &[u8], elements: &Elements, out: &[u8]) -> Result<(), ReadProblem> {
+fn checked(
+    bytes: &[u8],
+    elements: &Elements,
+    out: &[u8],
+    own_content: bool,
+) -> Result<(), ReadProblem> {
     let wrong = |what: String| ReadProblem::Damaged(format!("after rewriting, {what}"));
     let again = file::parse(out.to_vec())?;
     if let Some(broken) = &again.elements.broken {
@@ -262,7 +291,7 @@ fn checked(bytes: &[u8], elements: &Elements, out: &[u8]) -> Result<(), ReadProb
         bytes: &again.bytes,
         elements: &again.elements,
     };
-    if let Some(tag) = left_over(view, 0) {
+    if let Some(tag) = left_over(view, 0, own_content) {
         return Err(wrong(format!("{} was still there", tag_name(tag))));
     }
     for tag in [PIXEL_DATA, 0x7FE0_0008, 0x7FE0_0009] {
@@ -278,8 +307,11 @@ fn checked(bytes: &[u8], elements: &Elements, out: &[u8]) -> Result<(), ReadProb
 }
 
 /// A tag that should have been removed; overlays that stay are those of the synthetic mark.
-fn left_over(view: View<'_>, depth: usize) -> Option<u32> {
+fn left_over(view: View<'_>, depth: usize, own_content: bool) -> Option<u32> {
     view.elements.list.iter().find_map(|element| {
+        if own_content && element.tag == CONTENT {
+            return None;
+        }
         let group = element.tag >> 16;
         let mark = matches!(group, 0x6000..=0x60FF) && view.text(group << 16 | 0x0022) == MARK;
         if action(element.tag) == Action::Remove && !(mark && depth == 0) {
@@ -294,6 +326,6 @@ fn left_over(view: View<'_>, depth: usize) -> Option<u32> {
         };
         items
             .iter()
-            .find_map(|item| left_over(view.of(item), depth + 1))
+            .find_map(|item| left_over(view.of(item), depth + 1, own_content))
     })
 }
