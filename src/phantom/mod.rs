@@ -71,6 +71,45 @@ pub struct Phantom {
     pub outlines: Vec<Outline>,
 }
 
+impl Phantom {
+    /// A film of which nothing is known yet; none of the findings is there.
+    fn of(kind: &str, seed: u64, image: Grid<u16>, findings: &[&str]) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            seed,
+            image,
+            spacing_mm: 0.0,
+            view: String::new(),
+            age_years: 0.0,
+            sex: 'F',
+            labels: findings.iter().map(|n| ((*n).to_owned(), false)).collect(),
+            numbers: BTreeMap::new(),
+            landmarks: None,
+            masks: BTreeMap::new(),
+            findings: Vec::new(),
+            outlines: Vec::new(),
+        }
+    }
+
+    /// Adds a finding marked on a grid `factor` times as fine as the film: label and box, and where `lined`, mask and
+    /// outline. A mark that covers no pixel adds nothing.
+    fn mark(&mut self, name: &str, fine: &Grid<u8>, factor: usize, lined: bool) {
+        let found = contour::coarser(fine, factor, |v| v > 0);
+        let Some(bounds) = contour::bounds(&found) else {
+            return;
+        };
+        self.labels.insert(name.to_owned(), true);
+        self.findings.push(Finding {
+            label: name.to_owned(),
+            bounds,
+        });
+        if lined {
+            self.outlines.extend(contour::traced(name, &found));
+            contour::join(&mut self.masks, name, found);
+        }
+    }
+}
+
 /// One finding that is asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FindingRequest {

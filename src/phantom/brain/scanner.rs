@@ -172,8 +172,8 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     let glow = blur::gaussian(&bone, 5.0 / (scene.pitch * 4.0));
     let glow = blur::enlarged(&glow, 4, w, h);
     let cup = chance.range(2.0, 8.0) as f32;
-    let sigma = chance.range(1.3, 4.3) as f32;
-    let width = chance.gauss(106.0, 8.0).clamp(82.0, 124.0) as f32;
+    let sigma = chance.range(1.45, 4.5) as f32;
+    let width = chance.gauss(108.0, 8.0).clamp(84.0, 126.0) as f32;
     let level = chance.gauss(38.0, 2.5).clamp(31.0, 44.0) as f32;
     // Through the window at the scanner's matrix, then shrunk: saturated bone has soft borders that way.
     let shown = Grid::from_fn(w, h, |x, y| {
@@ -215,7 +215,7 @@ fn rest(scene: &Scene, units: &mut Grid<f32>, chance: &mut Noise) {
     let gap = chance.range(4.0, 12.0);
     let radius = chance.range(104.0, 125.0);
     let open = chance.range(1.2, 1.6);
-    let dense = chance.range(60.0, 150.0) as f32;
+    let dense = chance.range(76.0, 168.0) as f32;
     if !present {
         return;
     }

@@ -6,7 +6,7 @@ use super::labels::tissue as t;
 use super::{Contrast, FINDINGS, FINER, Scene};
 use crate::geometry::Point;
 use crate::grid::Grid;
-use crate::phantom::{Finding, Outline, Phantom, contour};
+use crate::phantom::{Outline, Phantom, contour};
 
 /// Named sets of tissues.
 const SETS: [(&str, &[u8]); 6] = [
@@ -46,25 +46,28 @@ pub(super) fn told(seed: u64, scene: &Scene, contrast: Contrast, image: Grid<u16
         outlines.extend(contour::traced(name, &masks[name]));
     }
     outlines.push(middle(scene));
-    let mut labels: BTreeMap<String, bool> =
-        FINDINGS.iter().map(|n| ((*n).to_owned(), false)).collect();
-    let mut findings = Vec::new();
+    let kind = match contrast {
+        Contrast::Mr => "brain-mr",
+        Contrast::Ct => "brain-ct",
+    };
+    let mut phantom = Phantom {
+        spacing_mm: scene.pitch * FINER as f64,
+        view: "AXIAL".into(),
+        age_years: scene.head.age.round(),
+        sex: scene.head.sex,
+        masks,
+        outlines,
+        ..Phantom::of(kind, seed, image, &FINDINGS)
+    };
     for (name, fine) in &scene.lesions.marks {
-        let found = contour::coarser(fine, FINER, |v| v > 0);
-        let Some(bounds) = contour::bounds(&found) else {
-            continue;
-        };
-        labels.insert(name.clone(), true);
-        findings.push(Finding {
-            label: name.clone(),
-            bounds,
-        });
-        outlines.extend(contour::traced(name, &found));
-        contour::join(&mut masks, name, found);
+        phantom.mark(name, fine, FINER, true);
     }
-    labels.insert("atrophy".into(), scene.head.atrophy);
-    labels.insert("hydrocephalus".into(), scene.head.hydrocephalus);
-    let mut numbers: BTreeMap<String, f64> = scene.lesions.numbers.iter().cloned().collect();
+    phantom.labels.insert("atrophy".into(), scene.head.atrophy);
+    phantom
+        .labels
+        .insert("hydrocephalus".into(), scene.head.hydrocephalus);
+    let numbers = &mut phantom.numbers;
+    numbers.extend(scene.lesions.numbers.iter().cloned());
     let cell = scene.pitch * scene.pitch;
     let area = |set: &[u8]| {
         let n = scene
@@ -79,24 +82,7 @@ pub(super) fn told(seed: u64, scene: &Scene, contrast: Contrast, image: Grid<u16
     numbers.insert("level".into(), scene.head.level);
     numbers.insert("ventricle_area_mm2".into(), area(&[t::VENTRICLE]));
     numbers.insert("white_matter_patch_mm2".into(), area(&[t::PATCH]));
-    Phantom {
-        kind: match contrast {
-            Contrast::Mr => "brain-mr".into(),
-            Contrast::Ct => "brain-ct".into(),
-        },
-        seed,
-        image,
-        spacing_mm: scene.pitch * FINER as f64,
-        view: "AXIAL".into(),
-        age_years: scene.head.age.round(),
-        sex: scene.head.sex,
-        labels,
-        numbers,
-        landmarks: None,
-        masks,
-        findings,
-        outlines,
-    }
+    phantom
 }
 
 /// The line from the forehead to the back through the middle.

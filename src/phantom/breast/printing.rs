@@ -98,17 +98,8 @@ fn film_look(chance: &mut Noise) -> Look {
 
 fn digital_look(chance: &mut Noise) -> Look {
     let boost = chance.range(0.9, 1.6);
-    let g = |base: f64, chance: &mut Noise| {
-        (1.0 + (base - 1.0) * boost * chance.range(0.85, 1.15)) as f32
-    };
     Look {
-        gains: [
-            g(2.6, chance),
-            g(1.9, chance),
-            g(1.3, chance),
-            g(1.2, chance),
-            g(0.9, chance),
-        ],
+        gains: film::scattered([2.6, 1.9, 1.3, 1.2, 0.9], boost, chance),
         coarse: chance.range(0.75, 1.0) as f32,
         saturation: 0.4,
         gate: 0.002,

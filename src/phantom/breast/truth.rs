@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{BreastStyle, BreastView, FINDINGS, Frame, Scene};
 use crate::geometry::Point;
 use crate::grid::Grid;
-use crate::phantom::{Finding, Outline, Phantom, contour};
+use crate::phantom::{Outline, Phantom, contour};
 
 /// The phantom of a scene with its film.
 pub(super) fn told(seed: u64, scene: &Scene, image: Grid<u16>) -> Phantom {
@@ -24,25 +24,25 @@ pub(super) fn told(seed: u64, scene: &Scene, image: Grid<u16>) -> Phantom {
         masks.insert("pectoral".to_owned(), mask(&scene.shape.muscle, 0.15));
     }
     outlines.extend(contour::traced("gland", &masks["gland"]));
-    let mut labels: BTreeMap<String, bool> =
-        FINDINGS.iter().map(|n| ((*n).to_owned(), false)).collect();
-    let mut findings = Vec::new();
+    let mut phantom = Phantom {
+        spacing_mm: scene.frame.view.mm_per_px * Frame::FINER as f64,
+        view: match scene.woman.view {
+            BreastView::Mlo => "MLO".into(),
+            BreastView::Cc => "CC".into(),
+        },
+        age_years: scene.woman.age.round(),
+        sex: scene.woman.sex,
+        masks,
+        outlines,
+        ..Phantom::of("breast", seed, image, &FINDINGS)
+    };
     for (name, fine) in &scene.lesions.marks {
-        let found = contour::coarser(fine, Frame::FINER, |v| v > 0);
-        let Some(bounds) = contour::bounds(&found) else {
-            continue;
-        };
-        labels.insert(name.clone(), true);
-        findings.push(Finding {
-            label: name.clone(),
-            bounds,
-        });
-        outlines.extend(contour::traced(name, &found));
-        contour::join(&mut masks, name, found);
+        phantom.mark(name, fine, Frame::FINER, true);
     }
     let dense = scene.dense;
-    labels.insert("dense".to_owned(), dense >= 0.32);
-    let mut numbers: BTreeMap<String, f64> = scene.lesions.numbers.iter().cloned().collect();
+    phantom.labels.insert("dense".to_owned(), dense >= 0.32);
+    let numbers = &mut phantom.numbers;
+    numbers.extend(scene.lesions.numbers.iter().cloned());
     numbers.insert("density_percent".into(), 100.0 * dense);
     numbers.insert("thickness_mm".into(), scene.woman.thickness);
     numbers.insert("left".into(), f64::from(u8::from(scene.woman.left)));
@@ -56,24 +56,7 @@ pub(super) fn told(seed: u64, scene: &Scene, image: Grid<u16>) -> Phantom {
     let nipple = contour::coarser_point(nipple, Frame::FINER);
     numbers.insert("nipple_x_px".into(), nipple.x);
     numbers.insert("nipple_y_px".into(), nipple.y);
-    Phantom {
-        kind: "breast".into(),
-        seed,
-        image,
-        spacing_mm: scene.frame.view.mm_per_px * Frame::FINER as f64,
-        view: match scene.woman.view {
-            BreastView::Mlo => "MLO".into(),
-            BreastView::Cc => "CC".into(),
-        },
-        age_years: scene.woman.age.round(),
-        sex: scene.woman.sex,
-        labels,
-        numbers,
-        landmarks: None,
-        masks,
-        findings,
-        outlines,
-    }
+    phantom
 }
 
 /// Skin and muscle as lines of the film, without what lies off it.

@@ -94,17 +94,8 @@ pub(super) fn surface(seed: u64, person: &Person, frame: &Frame, trunk: &Trunk, 
 
 fn look(chance: &mut Noise, bedside: bool) -> Look {
     let boost = chance.range(0.75, 1.75) * if bedside { 1.08 } else { 1.0 };
-    let g = |base: f64, chance: &mut Noise| {
-        (1.0 + (base - 1.0) * boost * chance.range(0.85, 1.15)) as f32
-    };
     Look {
-        gains: [
-            g(3.5, chance),
-            g(2.5, chance),
-            g(2.5, chance),
-            g(1.8, chance),
-            g(1.8, chance),
-        ],
+        gains: film::scattered([3.5, 2.5, 2.5, 1.8, 1.8], boost, chance),
         coarse: chance.range(0.42, 0.95) as f32,
         saturation: 0.22,
         gate: 0.003,

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{ChestView, FINDINGS, Frame, Scene};
 use crate::geometry::Point;
 use crate::grid::Grid;
-use crate::phantom::{Finding, Outline, Phantom, contour};
+use crate::phantom::{Outline, Phantom, contour};
 
 fn halved(fine: &Grid<u8>, inside: impl Fn(u8) -> bool) -> Grid<u8> {
     contour::coarser(fine, Frame::FINER, inside)
@@ -73,37 +73,8 @@ fn anatomy_lines(scene: &Scene, masks: &BTreeMap<String, Grid<u8>>) -> Vec<Outli
 
 /// The phantom of a scene with its film.
 pub(super) fn told(seed: u64, scene: &Scene, image: Grid<u16>) -> Phantom {
-    let mut masks = anatomy_masks(scene);
-    let mut outlines = anatomy_lines(scene, &masks);
-    let mut labels: BTreeMap<String, bool> =
-        FINDINGS.iter().map(|n| ((*n).to_owned(), false)).collect();
-    let mut findings = Vec::new();
-    for (name, fine) in &scene.lesions.marks {
-        let mask = halved(fine, |v| v > 0);
-        let Some(bounds) = contour::bounds(&mask) else {
-            continue;
-        };
-        labels.insert(name.clone(), true);
-        findings.push(Finding {
-            label: name.clone(),
-            bounds,
-        });
-        if name == "cardiomegaly" {
-            continue;
-        }
-        outlines.extend(contour::traced(name, &mask));
-        contour::join(&mut masks, name, mask);
-    }
-    let mut numbers: BTreeMap<String, f64> = scene.lesions.numbers.iter().cloned().collect();
-    numbers.insert("thorax_width_mm".into(), scene.person.thorax_width);
-    numbers.insert("aortic_knob_mm".into(), scene.person.knob);
-    if let Some(ratio) = ratio(&masks["right lung"], &masks["left lung"], &masks["heart"]) {
-        numbers.insert("cardiothoracic_ratio".into(), ratio);
-    }
-    Phantom {
-        kind: "chest".into(),
-        seed,
-        image,
+    let masks = anatomy_masks(scene);
+    let mut phantom = Phantom {
         spacing_mm: scene.frame.view.mm_per_px * Frame::FINER as f64,
         view: match scene.person.view {
             ChestView::Pa => "PA".into(),
@@ -111,11 +82,21 @@ pub(super) fn told(seed: u64, scene: &Scene, image: Grid<u16>) -> Phantom {
         },
         age_years: scene.person.age.round(),
         sex: scene.person.sex,
-        labels,
-        numbers,
-        landmarks: None,
+        outlines: anatomy_lines(scene, &masks),
         masks,
-        findings,
-        outlines,
+        ..Phantom::of("chest", seed, image, &FINDINGS)
+    };
+    for (name, fine) in &scene.lesions.marks {
+        // A large heart has the heart's mask and line already.
+        phantom.mark(name, fine, Frame::FINER, name != "cardiomegaly");
     }
+    let numbers = &mut phantom.numbers;
+    numbers.extend(scene.lesions.numbers.iter().cloned());
+    numbers.insert("thorax_width_mm".into(), scene.person.thorax_width);
+    numbers.insert("aortic_knob_mm".into(), scene.person.knob);
+    let masks = &phantom.masks;
+    if let Some(ratio) = ratio(&masks["right lung"], &masks["left lung"], &masks["heart"]) {
+        numbers.insert("cardiothoracic_ratio".into(), ratio);
+    }
+    phantom
 }

@@ -203,7 +203,7 @@ fn look(size: f64, noise: &mut Noise) -> Look {
         (low + (high - low) * (0.65 * f64::from(boost) + 0.35 * noise.uniform())) as f32
     };
     let gains = [
-        gain(1.1, 1.7),
+        gain(1.08, 1.66),
         gain(0.85, 1.4),
         gain(0.85, 1.35),
         gain(0.9, 1.4),
@@ -214,7 +214,7 @@ fn look(size: f64, noise: &mut Noise) -> Look {
         coarse: noise.range(0.62, 0.95) as f32,
         saturation: noise.range(0.15, 0.4) as f32,
         gate: noise.range(0.002, 0.006) as f32,
-        steepness: noise.range(3.3, 5.0) as f32,
+        steepness: noise.range(3.2, 4.9) as f32,
         middle: noise.range(0.74, 1.02) as f32,
         jitter: [
             noise.range(-0.05, 0.15) as f32,

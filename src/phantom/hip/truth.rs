@@ -16,19 +16,13 @@ pub(crate) fn phantom(seed: u64, scene: &Scene, bones: &Bones, image: Grid<u16>)
     let spacing_mm = 1.0 / scene.film.project(scene.pose.origin).px_per_mm;
     landmarks.pixel_spacing_mm = Some([spacing_mm, spacing_mm]);
     let mut phantom = Phantom {
-        kind: "hip".to_owned(),
-        seed,
-        image,
         spacing_mm,
         view: "VD".to_owned(),
         age_years: scene.dog.age,
         sex: if scene.dog.male { 'M' } else { 'F' },
-        labels: std::collections::BTreeMap::new(),
-        numbers: std::collections::BTreeMap::new(),
         landmarks: Some(landmarks),
-        masks: std::collections::BTreeMap::new(),
-        findings: Vec::new(),
         outlines: outlines(scene, bones),
+        ..Phantom::of("hip", seed, image, &[])
     };
     // The plate with its lip and what has grown on it; the thin dorsal wall behind the head is left out.
     let half = |h: &super::pelvis::Half| h.bone.outer.union(&h.growth, 0.0);

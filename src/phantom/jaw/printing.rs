@@ -42,27 +42,18 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
 
 fn look(chance: &mut Noise) -> Look {
     let boost = chance.range(0.8, 1.25);
-    let g = |base: f64, chance: &mut Noise| {
-        (1.0 + (base - 1.0) * boost * chance.range(0.85, 1.15)) as f32
-    };
     Look {
-        gains: [
-            g(0.8, chance),
-            g(0.95, chance),
-            g(1.25, chance),
-            g(1.15, chance),
-            g(1.2, chance),
-        ],
+        gains: film::scattered([0.77, 0.94, 1.25, 1.15, 1.2], boost, chance),
         coarse: chance.range(0.46, 0.62) as f32,
         saturation: 0.3,
         gate: 0.004,
-        steepness: chance.range(3.5, 4.4) as f32,
+        steepness: chance.range(3.6, 4.55) as f32,
         middle: chance.range(0.56, 0.66) as f32,
         jitter: [
             chance.range(-0.02, 0.04) as f32,
             chance.range(-0.18, -0.06) as f32,
         ],
-        blur_px: chance.range(0.46, 0.56),
+        blur_px: chance.range(0.44, 0.54),
     }
 }
 

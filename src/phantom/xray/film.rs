@@ -7,6 +7,7 @@
 use super::blur;
 use crate::geometry::Point;
 use crate::grid::Grid;
+use crate::noise::Noise;
 
 /// How a site processes its films.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +28,11 @@ pub struct Look {
     pub jitter: [f32; 2],
     /// Standard deviation of the final blur, px.
     pub blur_px: f64,
+}
+
+/// Gains of a site: of each band what is typical, its distance from 1 times `boost`, scattered by 15 %.
+pub fn scattered(typical: [f64; 5], boost: f64, chance: &mut Noise) -> [f32; 5] {
+    typical.map(|gain| (1.0 + (gain - 1.0) * boost * chance.range(0.85, 1.15)) as f32)
 }
 
 /// `p = -ln I` of every pixel.
