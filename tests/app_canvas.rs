@@ -298,7 +298,6 @@ impl Bench {
         let scene = Scene {
             image: &self.image,
             after: None,
-            veil: None,
             split: 1.0,
             layer: Layer::Mask,
             hint: None,

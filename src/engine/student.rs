@@ -13,8 +13,8 @@ pub const LIVE_STEPS: usize = 4;
 impl ModelStore {
     /// The request as it is carried out: a preview whose model has a student is asked of the student.
     ///
-    /// Steps become at most [`LIVE_STEPS`], the nearest number that the student was distilled for; guidance becomes 1,
-    /// since the student's answer holds it already.
+    /// Steps become at most [`LIVE_STEPS`], the nearest number that the student was distilled for; guidance stays
+    /// within what the student was taught, and costs no second answer.
     pub(super) fn with_student(&self, request: &Request) -> Request {
         let mut request = request.clone();
         // A ControlNet branch belongs to the weights that it was trained on.
@@ -35,7 +35,8 @@ impl ModelStore {
         };
         let able = student.steps.iter().copied().filter(|steps| *steps <= most);
         request.steps = able.max().unwrap_or(most);
-        request.guidance = 1.0;
+        let [least, most] = student.guidance;
+        request.guidance = request.guidance.max(least).min(most);
         request.model.name = name;
         request
     }

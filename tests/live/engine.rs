@@ -107,7 +107,7 @@ fn models(folder: &Path, with_student: bool) {
     if with_student {
         let student = Student {
             steps: vec![1, 2, 4],
-            guidance: 2.0,
+            guidance: [1.0, 3.0],
         };
         diffusion(&folder.join("student"), 3, &coder, Some(student));
     }
@@ -197,7 +197,7 @@ fn previews_are_the_students_and_what_is_kept_is_the_teachers() {
     request.preview = true;
     let preview = bench.ask(&request);
     assert_eq!(preview.request.model.name, "student");
-    assert_eq!((preview.request.steps, preview.request.guidance), (4, 1.0));
+    assert_eq!((preview.request.steps, preview.request.guidance), (4, 1.5));
     // The record names the student by its weights: it gives the same image again, and is changed by nothing.
     let again = bench.ask(&preview.request);
     assert_eq!(pixels(&again.images[0]), pixels(&preview.images[0]));

@@ -119,8 +119,8 @@ pub struct Card {
 pub struct Student {
     /// Numbers of steps it does well with.
     pub steps: Vec<usize>,
-    /// The guidance that its answer holds already.
-    pub guidance: f64,
+    /// The least and the most guidance weight that it was taught; the weight is an input of it.
+    pub guidance: [f64; 2],
 }
 
 /// A model that another one needs.

@@ -17,7 +17,8 @@ use crate::job::Error;
 use crate::network::condition::{Condition, Moment, Names, guided};
 use crate::network::device::Place;
 use crate::network::folder::{
-    Card, Diffusion, DiffusionConfig, ModelFolder, Need, Task, load_autoencoder, load_diffusion,
+    Card, Diffusion, DiffusionConfig, ModelFolder, Need, Student, Task, load_autoencoder,
+    load_diffusion,
 };
 use crate::network::weights::Weights;
 use crate::noise::Noise;
@@ -80,9 +81,17 @@ pub(super) fn begin(
     })
 }
 
-/// What the teacher needs: the same autoencoder.
+/// The teacher's own autoencoder, and the teacher that it stands in for.
 fn needs(teacher: &ModelFolder) -> BTreeMap<String, Need> {
-    teacher.card.needs.clone()
+    let mut needs = teacher.card.needs.clone();
+    needs.insert(
+        Task::Diffusion.name().to_owned(),
+        Need {
+            name: teacher.card.name.clone(),
+            hash: teacher.hash(),
+        },
+    );
+    needs
 }
 
 const PARTS: Holes = Holes {
@@ -274,7 +283,10 @@ impl Lesson for StudentLesson {
         card.training = format!("distilled from diffusion on {}", data.description);
         card.names = Some(self.names.clone());
         card.needs.clone_from(&self.needs);
-        card.measured.insert("few_step".to_owned(), STEPS[0] as f64);
+        card.student = Some(Student {
+            steps: STEPS.into_iter().rev().collect(),
+            guidance: [WEIGHTS[0], WEIGHTS[WEIGHTS.len() - 1]],
+        });
         Ok(card)
     }
 
