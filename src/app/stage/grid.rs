@@ -218,12 +218,8 @@ fn beside_ui(
     let mut events = Vec::new();
     let id = canvas.ui(ui, &scene, view, &mut events).id;
     for event in events {
-        match event {
-            CanvasEvent::FrameStep(step) => {
-                actions.push(Action::Frame(FrameChange::Step(step as isize)));
-            }
-            CanvasEvent::PointerAt(_) => {}
-            _ => {}
+        if let CanvasEvent::FrameStep(step) = event {
+            actions.push(Action::Frame(FrameChange::Step(step as isize)));
         }
     }
     Some(id)
