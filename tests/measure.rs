@@ -4,6 +4,7 @@ use radcanvas::geometry::{Affine, Point};
 use radcanvas::grid::Grid;
 use radcanvas::landmarks::{Hip, HipLandmarks, HipPoint, Side};
 use radcanvas::measure::dscore::{DScore, DScoreError, DScoreMode};
+use radcanvas::measure::frechet::{Cloud, distance};
 use radcanvas::measure::norberg::{bva_points, doubts, norberg_degrees};
 use radcanvas::measure::seam::{fit, jump, noise_ratio};
 use radcanvas::measure::wasserstein::{Slices, distance_of_sorted, normalized_mass};
@@ -302,4 +303,47 @@ fn seam_numbers() {
     let left = Grid::from_fn(40, 40, |x, _| x < 19);
     let right = Grid::from_fn(40, 40, |x, _| x > 20);
     near(noise_ratio(&two_sided, &left, &right).unwrap(), 4.0, 1.6);
+}
+
+#[test]
+fn frechet_distance_of_clouds() {
+    // Twelve rows of three features each; 1.312 772 is what SciPy's matrix square root gives.
+    let rows = |row: &dyn Fn(f64) -> [f64; 3]| -> Vec<Vec<f32>> {
+        (0..12)
+            .map(|i| row(f64::from(i)).map(|v| v as f32).to_vec())
+            .collect()
+    };
+    let a = rows(&|i| {
+        let square = (i * i) % 7.0;
+        [(1.3 * i).sin(), (0.7 * i).cos() + 0.1 * i, square / 7.0]
+    });
+    let b = rows(&|i| {
+        let stairs = (3.0 * i) % 5.0 / 5.0 + 0.2 * (1.3 * i).sin();
+        [
+            0.5 * (0.9 * i).cos() + 0.3,
+            (1.1 * i).sin() - 0.05 * i,
+            stairs,
+        ]
+    });
+    let (first, second) = (Cloud::of(&a).unwrap(), Cloud::of(&b).unwrap());
+    near(distance(&first, &second).unwrap(), 1.312_772_365, 1e-5);
+    near(distance(&second, &first).unwrap(), 1.312_772_365, 1e-5);
+    near(distance(&first, &first).unwrap(), 0.0, 1e-9);
+    // A shift alone is its square, whatever the covariance; fewer rows than features are no matter.
+    let wide = |shift: f32| -> Vec<Vec<f32>> {
+        let row = |i: usize| {
+            (0..9)
+                .map(|k| ((i * 7 + k * 5) % 11) as f32 + shift)
+                .collect()
+        };
+        (0..4).map(row).collect()
+    };
+    let (here, there) = (
+        Cloud::of(&wide(0.0)).unwrap(),
+        Cloud::of(&wide(2.0)).unwrap(),
+    );
+    near(distance(&here, &there).unwrap(), 36.0, 1e-4);
+    assert_eq!(distance(&here, &first), None);
+    assert_eq!(Cloud::of(&a[..1]), None);
+    assert_eq!(Cloud::of(&[vec![1.0], vec![f32::NAN]]), None);
 }

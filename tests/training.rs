@@ -406,3 +406,80 @@ fn every_bundled_recipe_can_be_used() {
     }
     assert!(count >= 7, "{count}");
 }
+
+#[test]
+fn bench_models_measures_every_part_and_says_what_a_model_does_not_know() {
+    let place = tempfile::tempdir().unwrap();
+    for (task, name) in [
+        (TrainingTask::Autoencoder, "autoencoder"),
+        (TrainingTask::Diffusion, "diffusion"),
+        (TrainingTask::Reader, "reader"),
+        (TrainingTask::Hips, "hips"),
+    ] {
+        run(&plan(task, &place.path().join(name), 2));
+    }
+    let answer = |arguments: &[&str]| -> Vec<Value> {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_radcanvas"))
+            .args(["bench", "models", "--json", "--hip-side", "64", "--models"])
+            .arg(place.path())
+            .args(arguments)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        json["figures"].as_array().unwrap().clone()
+    };
+    let figures = answer(&[
+        "--kinds", "shapes", "--count", "3", "--films", "6", "--steps", "1",
+    ]);
+    let figure = |name: &str| {
+        let found = figures.iter().find(|f| f["name"] == name);
+        found.unwrap_or_else(|| panic!("no figure {name} in {figures:?}"))
+    };
+    for (name, unit) in [
+        ("shapes hips, all: mean error of the Norberg angle", "°"),
+        ("shapes hips, normal: 90 % intervals that hold", "%"),
+        ("reader, shapes: bright", "AUROC"),
+        ("sketch, shapes: line to edge of the film drawn after", "px"),
+        ("Fréchet, all kinds: ratio", ""),
+        ("autoencoder, shapes: PSNR, preview decoder", "dB"),
+    ] {
+        assert!(
+            figure(name)["value"].as_f64().is_some_and(f64::is_finite),
+            "{name}"
+        );
+        assert_eq!(figure(name)["unit"], unit, "{name}");
+    }
+    // The discs of a shape are its edges, and no shape is luxated.
+    let follows = figure("sketch, shapes: line to edge of the film drawn after");
+    assert!(follows["value"].as_f64().unwrap() < 12.0, "{follows}");
+    let luxated = figure("shapes hips, luxated: mean error of the Norberg angle");
+    assert!(luxated["value"].is_null() && luxated["holds"].is_null());
+    assert!(
+        figures
+            .iter()
+            .any(|f| f["name"].as_str().unwrap().starts_with("geometry, shapes"))
+    );
+    let unknown = answer(&[
+        "--kinds",
+        "jaw",
+        "--part",
+        "reader,follow",
+        "--films",
+        "1",
+        "--count",
+        "1",
+    ]);
+    assert_eq!(unknown.len(), 2);
+    for figure in &unknown {
+        assert!(figure["value"].is_null(), "{figure}");
+        assert!(
+            figure["note"]
+                .as_str()
+                .unwrap()
+                .contains("does not know jaw"),
+            "{figure}"
+        );
+    }
+}

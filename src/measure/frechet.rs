@@ -92,48 +92,47 @@ fn product(a: &[f64], b: &[f64], n: usize) -> Vec<f64> {
 }
 
 /// Eigenvalues and eigenvectors (columns) of a symmetric matrix by Jacobi's cyclic rotations.
-fn eigen(mut m: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
+fn eigen(mut matrix: Vec<f64>, n: usize) -> (Vec<f64>, Vec<f64>) {
     let mut vectors = vec![0.0; n * n];
     for cell in vectors.iter_mut().step_by(n + 1) {
         *cell = 1.0;
     }
-    let size: f64 = m.iter().map(|v| v * v).sum();
+    let size: f64 = matrix.iter().map(|v| v * v).sum();
     for _ in 0..60 {
-        let outside: f64 = (0..n)
-            .flat_map(|i| (0..i).map(move |j| (i, j)))
-            .map(|(i, j)| m[i * n + j].powi(2))
-            .sum();
-        if outside <= 1e-24 * size {
+        let diagonal: f64 = matrix.iter().step_by(n + 1).map(|v| v * v).sum();
+        let all: f64 = matrix.iter().map(|v| v * v).sum();
+        if all - diagonal <= 1e-15 * size {
             break;
         }
-        for p in 0..n {
-            for q in p + 1..n {
-                rotate(&mut m, &mut vectors, n, [p, q]);
+        for first in 0..n {
+            for second in first + 1..n {
+                rotate(&mut matrix, &mut vectors, n, [first, second]);
             }
         }
     }
-    (m.iter().step_by(n + 1).copied().collect(), vectors)
+    (matrix.iter().step_by(n + 1).copied().collect(), vectors)
 }
 
 /// One rotation in the plane of two axes that brings their off-diagonal element to 0.
-fn rotate(m: &mut [f64], vectors: &mut [f64], n: usize, [p, q]: [usize; 2]) {
-    let off = m[p * n + q];
+fn rotate(matrix: &mut [f64], vectors: &mut [f64], n: usize, [first, second]: [usize; 2]) {
+    let off = matrix[first * n + second];
     if off == 0.0 {
         return;
     }
-    let ratio = (m[q * n + q] - m[p * n + p]) / (2.0 * off);
-    let t = ratio.signum() / (ratio.abs() + ratio.hypot(1.0));
-    let c = 1.0 / t.hypot(1.0);
-    let s = t * c;
-    let turned = |a: f64, b: f64| (c * a - s * b, s * a + c * b);
+    let ratio = (matrix[second * n + second] - matrix[first * n + first]) / (2.0 * off);
+    let tangent = ratio.signum() / (ratio.abs() + ratio.hypot(1.0));
+    let cosine = 1.0 / tangent.hypot(1.0);
+    let sine = tangent * cosine;
+    let turn = |cells: &mut [f64], at: usize, to: usize| {
+        let (x, y) = (cells[at], cells[to]);
+        cells[at] = cosine * x - sine * y;
+        cells[to] = sine * x + cosine * y;
+    };
     for i in 0..n {
-        let (a, b) = turned(m[i * n + p], m[i * n + q]);
-        (m[i * n + p], m[i * n + q]) = (a, b);
+        turn(matrix, i * n + first, i * n + second);
     }
     for i in 0..n {
-        let (a, b) = turned(m[p * n + i], m[q * n + i]);
-        (m[p * n + i], m[q * n + i]) = (a, b);
-        let (a, b) = turned(vectors[i * n + p], vectors[i * n + q]);
-        (vectors[i * n + p], vectors[i * n + q]) = (a, b);
+        turn(matrix, first * n + i, second * n + i);
+        turn(vectors, i * n + first, i * n + second);
     }
 }

@@ -66,8 +66,8 @@ pub(super) fn frechet(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
 /// Distances of generated and of real features from other real ones, and their ratio.
 fn compared(kind: &str, features: &[Vec<Vec<f32>>; 3]) -> Vec<Row> {
     let clouds = features.each_ref().map(|rows| Cloud::of(rows));
-    let apart = |cloud: &Option<Cloud>| distance(cloud.as_ref()?, clouds[2].as_ref()?);
-    let (made, real) = (apart(&clouds[0]), apart(&clouds[1]));
+    let apart = |i: usize| distance(clouds[i].as_ref()?, clouds[2].as_ref()?);
+    let (made, real) = (apart(0), apart(1));
     let ratio = made
         .zip(real)
         .filter(|(_, real)| *real > 0.0)

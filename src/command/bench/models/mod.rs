@@ -48,6 +48,9 @@ pub struct Options {
     /// Folder of model folders to use before the bundled ones.
     #[arg(long)]
     models: Option<PathBuf>,
+    /// Name of the model that makes images; without it the first there is.
+    #[arg(long, default_value = "")]
+    generator: String,
     /// Only these parts.
     #[arg(long, value_enum, value_delimiter = ',')]
     part: Vec<Part>,
@@ -60,6 +63,10 @@ pub struct Options {
     /// Phantoms read of each kind.
     #[arg(long, default_value_t = 240)]
     films: usize,
+    /// Side of the hip films that are read, pixels; without it that of the hips model, or three times as much where it
+    /// looks at each hip again.
+    #[arg(long)]
+    hip_side: Option<usize>,
     /// First seed of the phantoms; far from those of any training.
     #[arg(long, default_value_t = 900_000)]
     seed: u64,
@@ -149,7 +156,10 @@ pub(super) fn run(options: &Options, common: &Common) -> Result<ExitCode, Error>
         kinds: kinds(&options.kinds)?,
         films: Films::new(options.seed),
         readers: store.readers()?,
-        generator: store.generator(&ModelReference::default()),
+        generator: store.generator(&ModelReference {
+            name: options.generator.clone(),
+            ..ModelReference::default()
+        }),
         bar: Bar::new(common),
     };
     let all = Part::value_variants();
@@ -159,7 +169,7 @@ pub(super) fn run(options: &Options, common: &Common) -> Result<ExitCode, Error>
     let mut rows = Vec::new();
     for part in parts {
         rows.extend(match part {
-            Part::Hips => reading::hips(&mut ground)?,
+            Part::Hips => reading::hips(&mut ground),
             Part::Reader => reading::findings(&mut ground)?,
             Part::Follow => drawn::follow(&mut ground)?,
             Part::Geometry => drawn::geometry(&mut ground)?,

@@ -65,18 +65,17 @@ pub(super) fn with_hips(ground: &mut Ground<'_>, size: usize) -> Vec<String> {
 }
 
 /// Error of the Norberg angle and coverage of its 90 % intervals: all hips, normal and luxated ones.
-pub(super) fn hips(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
+pub(super) fn hips(ground: &mut Ground<'_>) -> Vec<Row> {
     let readers = ground.readers.clone();
     let Some(model) = readers.hips.as_ref() else {
-        return Ok(vec![Row::unknown(
-            "hips",
-            "there is no model that finds hips",
-        )]);
+        return vec![Row::unknown("hips", "there is no model that finds hips")];
     };
     let count = ground.options.films;
+    let usual = model.size * if model.detail.is_some() { 3 } else { 1 };
+    let side = ground.options.hip_side.unwrap_or(usual).clamp(32, 2048);
     let mut rows = Vec::new();
     for kind in with_hips(ground, model.size) {
-        let films = ground.films.of(&kind, model.size, count).to_vec();
+        let films = ground.films.of(&kind, side, count).to_vec();
         let (mut hips, mut lost) = (Vec::new(), 0);
         for (n, example) in films.iter().enumerate() {
             ground.at("reading hips", n, count);
@@ -105,7 +104,7 @@ pub(super) fn hips(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
             let (errors, covered): (Vec<f64>, Vec<f64>) = of_group
                 .map(|hip| (hip.error, if hip.covered { 100.0 } else { 0.0 }))
                 .unzip();
-            let note = format!("{} hips", errors.len());
+            let note = format!("{} hips on films of {side} px", errors.len());
             let name = |what: &str| format!("{kind} hips, {group}: {what}");
             rows.push(
                 Row::of(name("mean error of the Norberg angle"), mean(&errors), "°")
@@ -119,7 +118,7 @@ pub(super) fn hips(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
             );
         }
     }
-    Ok(rows)
+    rows
 }
 
 /// Area under the ROC curve of each finding, on films of the kind that it belongs to.
@@ -146,8 +145,8 @@ pub(super) fn findings(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
             let (radiograph, window) = film(example);
             said.push(read_findings(model, &radiograph, Some(&window), &kind)?);
         }
-        let asked = films.first().map_or(&[][..], |film| &film.facts.findings);
-        for (finding, _) in asked {
+        let asked = films.first().map(|film| film.facts.findings.as_slice());
+        for (finding, _) in asked.unwrap_or_default() {
             let name = format!("reader, {kind}: {finding}");
             if model.names.finding(finding).is_none() {
                 rows.push(Row::unknown(
