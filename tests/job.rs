@@ -95,12 +95,12 @@ fn events_and_rest(worker: &Worker, events: &[Event], id: JobId) {
 fn a_live_request_past_a_third_is_not_stopped_by_a_newer_one() {
     let worker = worker(15);
     let first = worker.live(request(1, 10));
-    events_until(
+    let mut events = events_until(
         &worker,
         |e| matches!(e, Event::Progress(id, p) if *id == first && p.step >= 5),
     );
     let second = worker.live(request(2, 1));
-    let events = events_until(&worker, |e| is_end(e, second));
+    events.extend(events_until(&worker, |e| is_end(e, second)));
     let finished = events
         .iter()
         .filter(|e| matches!(e, Event::Finished(..)))

@@ -16,10 +16,10 @@ mod panel;
 pub mod session;
 pub mod settings;
 mod stage;
+mod start;
 pub mod theme;
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use eframe::egui_wgpu::RenderState;
@@ -33,58 +33,11 @@ use self::panel::Shown;
 use self::session::{ModelChoice, Session, Stage, Workspace};
 use self::settings::Settings;
 use self::stage::StageView;
+pub use self::start::{AddModel, Start};
 use crate::grid::Grid;
 use crate::job::{Engine, Error, ErrorKind, Task, Worker};
 use crate::landmarks::{HipPoint, Side};
 use crate::radiograph::{Photometric, Radiograph};
-
-/// What the window is opened with.
-#[derive(Clone, Debug, Default)]
-pub struct Start {
-    /// Files to open; the first one is shown.
-    pub files: Vec<PathBuf>,
-    /// The demo for a conference.
-    pub demo: bool,
-    /// Models that can be chosen.
-    pub models: Vec<ModelChoice>,
-    /// Adds a folder of another program's models; absent = none can be added.
-    pub add_model: Option<AddModel>,
-    /// Folder of the bundled cases.
-    pub cases: Option<PathBuf>,
-    /// Where networks run, in words: `CPU · 2 threads`.
-    pub device: String,
-    /// Folder for the journals of unsaved work; absent = nothing is kept.
-    pub keep: Option<PathBuf>,
-    /// File of the settings; absent = nothing is remembered.
-    pub settings: Option<PathBuf>,
-    /// The list of nodes of the network; absent = nothing can be sent or fetched.
-    pub nodes: Option<PathBuf>,
-}
-
-/// Checks a model folder, makes it known and lists all models then, with the name of the new one.
-#[derive(Clone)]
-pub struct AddModel(Arc<AddingModel>);
-
-type AddingModel = dyn Fn(&Path) -> Result<(Vec<ModelChoice>, String), Error> + Send + Sync;
-
-impl AddModel {
-    /// By this function, which may take its time.
-    pub fn new(
-        add: impl Fn(&Path) -> Result<(Vec<ModelChoice>, String), Error> + Send + Sync + 'static,
-    ) -> Self {
-        Self(Arc::new(add))
-    }
-
-    pub(crate) fn call(&self, folder: &Path) -> Result<(Vec<ModelChoice>, String), Error> {
-        (self.0)(folder)
-    }
-}
-
-impl std::fmt::Debug for AddModel {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("AddModel")
-    }
-}
 
 /// The window's state between frames.
 pub struct App {

@@ -10,13 +10,13 @@ mod drawing;
 pub mod gesture;
 pub mod gpu;
 pub mod measures;
-pub mod palette;
 pub mod pyramid;
 mod scene;
 mod veil;
 pub mod view;
 mod widget;
 
+pub use super::theme::palette;
 pub use draft::{Draft, DraftRaster};
 pub use measures::Measured;
 pub use scene::{CanvasEvent, OverlayRaster, Scene, Tool, ToolOptions};

@@ -3,17 +3,15 @@
 
 mod case;
 mod edit;
-mod exports;
 pub(crate) mod frames;
 pub(crate) mod grid;
 pub(crate) mod measures;
-pub(crate) mod models;
 pub(crate) mod tasks;
 mod trials;
 pub(crate) mod veil;
 mod work;
 
-pub(crate) use exports::no_export;
+pub(crate) use tasks::exports::no_export;
 
 use self::grid::Link;
 use super::App;

@@ -153,7 +153,7 @@ fn carry(
         let mut chunk = vec![0; CHUNK];
         let read = body
             .read(&mut chunk)
-            .map_err(|error| failed(format!("the answer of the node broke off ({error})")))?;
+            .map_err(|error| broke_off(&format!(" ({error})")))?;
         chunk.truncate(read);
         let said = if read == 0 {
             Said::End
@@ -165,6 +165,11 @@ fn carry(
             return Ok(());
         }
     }
+}
+
+fn broke_off(why: &str) -> Error {
+    failed(format!("the answer of the node broke off{why}"))
+        .remedy("try again; if it stays so, ask who runs it")
 }
 
 fn unreachable(error: &ureq::Error) -> Error {
@@ -215,7 +220,7 @@ impl Response {
                 Ok(said) => return Ok(said),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(failed("the answer of the node broke off"));
+                    return Err(broke_off(""));
                 }
             }
         }

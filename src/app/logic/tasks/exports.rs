@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use super::tasks::ask_where;
+use super::ask_where;
 use crate::app::App;
 use crate::app::action::ExportKind;
 use crate::app::files::{self, Exporting, Open};
@@ -41,7 +41,7 @@ pub(crate) fn no_export(kind: ExportKind, open: &Open) -> Option<&'static str> {
 }
 
 impl App {
-    pub(super) fn export(&mut self, kind: ExportKind) {
+    pub(crate) fn export(&mut self, kind: ExportKind) {
         let Some(open) = self.session.open() else {
             return;
         };
@@ -93,7 +93,7 @@ impl App {
     }
 
     /// Collects a file that was written.
-    pub(super) fn poll_export(&mut self) {
+    pub(crate) fn poll_export(&mut self) {
         let Some(result) = self.tasks.export.as_ref().and_then(Task::poll) else {
             return;
         };

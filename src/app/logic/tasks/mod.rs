@@ -2,11 +2,14 @@
 //!
 //! Separate so that everything that may wait for a disk or a person is started and collected in one place.
 
+pub(crate) mod exports;
+pub(crate) mod models;
+
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use self::exports::Exported;
 use super::case::accepted_edit;
-use super::exports::Exported;
 use super::frames::Place;
 use crate::app::App;
 use crate::app::action::Action;
@@ -32,7 +35,7 @@ pub(crate) struct Tasks {
     /// A file dialog; no path when it was closed.
     pub dialog: Option<Task<Option<PathBuf>>>,
     /// A model folder that is being added.
-    pub model: Option<Task<super::models::Added>>,
+    pub model: Option<Task<models::Added>>,
     /// A result that is being checked.
     pub accept: Option<Task<Ready>>,
     /// A project that is being saved, with the revision it shows.

@@ -3,6 +3,8 @@
 //! Separate because nothing else in the window may name a colour: what a colour means is decided once, for both
 //! themes. Meanings are Okabe and Ito's colour-blind safe set, always with a second cue (pattern, shape or letter).
 
+pub mod palette;
+
 use std::sync::Arc;
 
 use egui::{
@@ -144,15 +146,15 @@ fn fonts() -> FontDefinitions {
     let faces: [(&str, &'static [u8]); 3] = [
         (
             "inter",
-            include_bytes!("../../assets/fonts/Inter-Regular.otf"),
+            include_bytes!("../../../assets/fonts/Inter-Regular.otf"),
         ),
         (
             "inter-semibold",
-            include_bytes!("../../assets/fonts/Inter-SemiBold.otf"),
+            include_bytes!("../../../assets/fonts/Inter-SemiBold.otf"),
         ),
         (
             "phosphor",
-            include_bytes!("../../assets/fonts/Phosphor.ttf"),
+            include_bytes!("../../../assets/fonts/Phosphor.ttf"),
         ),
     ];
     for (name, bytes) in faces {
