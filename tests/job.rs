@@ -92,9 +92,12 @@ fn events_and_rest(worker: &Worker, events: &[Event], id: JobId) {
 }
 
 #[test]
-fn a_live_request_past_a_third_is_not_stopped_by_a_newer_one() {
+fn a_live_preview_past_a_third_is_not_stopped_by_a_newer_one() {
     let worker = worker(15);
-    let first = worker.live(request(1, 10));
+    let first = worker.live(Request {
+        preview: true,
+        ..request(1, 10)
+    });
     let mut events = events_until(
         &worker,
         |e| matches!(e, Event::Progress(id, p) if *id == first && p.step >= 5),

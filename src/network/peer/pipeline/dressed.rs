@@ -1,9 +1,8 @@
-//! A file of weights under the names that the networks ask for, with changes added on the way.
+//! A file of weights with changes added on the way.
 //!
-//! Separate from the file itself: old names of the autoencoder's attention and low-rank changes are matters of whole
-//! models, and a check reads shapes only.
+//! Separate from the file itself: low-rank changes are a matter of whole models, and a check reads shapes only.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Shape, Tensor};
@@ -15,20 +14,10 @@ use crate::network::folder::{ModelError, Store, build_over};
 use crate::network::peer::scope::Scope;
 use crate::network::peer::source::Source;
 
-/// Names of attention in autoencoders before 2023, and today's.
-const OLD: [(&str, &str); 4] = [
-    (".query.", ".to_q."),
-    (".key.", ".to_k."),
-    (".value.", ".to_v."),
-    (".proj_attn.", ".to_out.0."),
-];
-
 /// A file with what is put on it.
 #[derive(Debug)]
 pub(super) struct Dressed {
     source: Source,
-    /// Today's names that differ from those of the file.
-    names: BTreeMap<String, String>,
     /// Changes by the name of the weight.
     changes: HashMap<String, Vec<Change>>,
     /// Shapes and types only: zeros stand in for all values and take no memory.
@@ -38,17 +27,8 @@ pub(super) struct Dressed {
 impl Dressed {
     pub(super) fn open(path: &Path) -> Result<Self, ModelError> {
         let source = Source::open(path)?;
-        let mut names = BTreeMap::new();
-        for old in source.names() {
-            for (was, is) in OLD {
-                if old.contains("mid_block.attentions.") && old.contains(was) {
-                    names.insert(old.replace(was, is), old.clone());
-                }
-            }
-        }
         Ok(Self {
             source,
-            names,
             changes: HashMap::new(),
             hollow: false,
         })
@@ -64,10 +44,6 @@ impl Dressed {
     pub(super) fn changed(mut self, changes: HashMap<String, Vec<Change>>) -> Self {
         self.changes = changes;
         self
-    }
-
-    fn own<'a>(&'a self, name: &'a str) -> &'a str {
-        self.names.get(name).map_or(name, String::as_str)
     }
 
     /// Numbers in all its tensors.
@@ -113,30 +89,20 @@ fn plain(error: ModelError, path: PathBuf) -> ModelError {
 
 impl Store for Dressed {
     fn names(&self) -> Vec<String> {
-        let names = self.source.names();
-        let is = |old: &String| {
-            let today = self.names.iter().find(|(_, was)| *was == old);
-            today.map_or_else(|| old.clone(), |(is, _)| is.clone())
-        };
-        if self.names.is_empty() {
-            names
-        } else {
-            names.iter().map(is).collect()
-        }
+        self.source.names()
     }
 
     fn shape(&self, name: &str) -> Option<Shape> {
-        self.source.shape(self.own(name))
+        self.source.shape(name)
     }
 
     fn read(&self, name: &str, dtype: DType) -> Result<Tensor, ModelError> {
-        let own = self.own(name);
         let failed = |source| ModelError::Tensors {
             path: self.source.path().to_owned(),
             source,
         };
         if self.hollow {
-            let found = self.source.dtype(own).unwrap_or_default();
+            let found = self.source.dtype(name).unwrap_or_default();
             if !matches!(found.as_str(), "F16" | "BF16" | "F32" | "F64") {
                 return Err(ModelError::Type {
                     path: self.source.path().to_owned(),
@@ -144,15 +110,15 @@ impl Store for Dressed {
                     found,
                 });
             }
-            let shape = self.source.shape(own).unwrap_or_else(|| Shape::from(()));
+            let shape = self.source.shape(name).unwrap_or_else(|| Shape::from(()));
             return Tensor::zeros((), DType::F32, &Device::Cpu)
                 .and_then(|zero| zero.broadcast_as(shape))
                 .map_err(failed);
         }
         let Some(changes) = self.changes.get(name) else {
-            return self.source.read(own, dtype);
+            return self.source.read(name, dtype);
         };
-        let mut tensor = self.source.read(own, DType::F32)?;
+        let mut tensor = self.source.read(name, DType::F32)?;
         for change in changes {
             tensor = change.added_to(&tensor).map_err(failed)?;
         }
