@@ -27,7 +27,7 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
         quanta: 26_000.0 * chance.range(15.0, 50.0) * pixel * pixel * 0.5,
         electronic: 30.0,
         // Grain, compression and fine clutter as they are left at this sampling.
-        fixed_pattern: chance.range(0.034, 0.048) * (pixel / 1.1).min(1.0).powf(0.7),
+        fixed_pattern: chance.range(0.032, 0.045) * (pixel / 1.1).min(1.0).powf(0.7),
         correlation_px: 0.0,
     };
     detector::add_noise(&mut intensity, &mut stream(seed, 41), grain);
