@@ -92,9 +92,11 @@ fn events_and_rest(worker: &Worker, events: &[Event], id: JobId) {
 }
 
 #[test]
-fn a_live_request_past_a_third_is_not_stopped_by_a_newer_one() {
+fn a_preview_past_a_third_is_not_stopped_by_a_newer_one() {
     let worker = worker(15);
-    let first = worker.live(request(1, 10));
+    let mut preview = request(1, 10);
+    preview.preview = true;
+    let first = worker.live(preview);
     events_until(
         &worker,
         |e| matches!(e, Event::Progress(id, p) if *id == first && p.step >= 5),
