@@ -92,18 +92,17 @@ fn events_and_rest(worker: &Worker, events: &[Event], id: JobId) {
 }
 
 #[test]
-fn a_live_preview_past_a_third_is_not_stopped_by_a_newer_one() {
+fn a_preview_past_a_third_is_not_stopped_by_a_newer_one() {
     let worker = worker(15);
-    let first = worker.live(Request {
-        preview: true,
-        ..request(1, 10)
-    });
-    let mut events = events_until(
+    let mut preview = request(1, 10);
+    preview.preview = true;
+    let first = worker.live(preview);
+    events_until(
         &worker,
         |e| matches!(e, Event::Progress(id, p) if *id == first && p.step >= 5),
     );
     let second = worker.live(request(2, 1));
-    events.extend(events_until(&worker, |e| is_end(e, second)));
+    let events = events_until(&worker, |e| is_end(e, second));
     let finished = events
         .iter()
         .filter(|e| matches!(e, Event::Finished(..)))

@@ -235,9 +235,10 @@ fn an_image_and_its_report_are_sent_found_and_fetched() {
                     .unwrap();
                 let data = |path: &Path| {
                     let object = Instance::read(path).unwrap();
-                    object.as_it_is().unwrap().to_vec()
+                    // The node may write lengths of sequences in its own way.
+                    object.recoded(true).unwrap()
                 };
-                assert_eq!(data(same), data(path), "{way:?}");
+                assert!(data(same) == data(path), "{way:?}");
             }
             let film = fetched
                 .files
