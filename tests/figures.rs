@@ -160,7 +160,7 @@ fn ramp() -> Radiograph {
         slope: 2.0,
         intercept: -1000.0,
     };
-    image.modality_unit = "HU".to_owned();
+    "HU".clone_into(&mut image.modality_unit);
     image
 }
 

@@ -24,8 +24,7 @@ fn plan(task: TrainingTask, out: &Path, steps: usize) -> TrainingPlan {
             "adapter": {"widths": [8, 8, 8]}
         }),
         TrainingTask::Reader => json!({"widths": [8, 8, 8, 8, 8]}),
-        TrainingTask::Hips => json!({"widths": [8, 8, 8, 8]}),
-        TrainingTask::HipDetail => json!({"widths": [8, 8, 8, 8]}),
+        TrainingTask::Hips | TrainingTask::HipDetail => json!({"widths": [8, 8, 8, 8]}),
         TrainingTask::Control | TrainingTask::Student => json!({}),
     };
     let crop = if task == TrainingTask::HipDetail {

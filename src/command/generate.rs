@@ -124,24 +124,23 @@ pub(super) struct Generate {
 /// Generates; a request that fails is reported, the others are done.
 pub(super) fn run(options: &Generate, common: &Common) -> Result<ExitCode, Error> {
     let mut folders: Vec<PathBuf> = options.models.iter().cloned().collect();
-    let requests = match &options.request {
-        Some(manifest) => manifest_requests(manifest, options.shard.as_deref())?,
-        None => {
-            let known: Vec<PathBuf> = folders
-                .iter()
-                .cloned()
-                .chain(crate::bundle::model_folders())
-                .collect();
-            let control = options.control_model.as_deref();
-            let asked = options.text.read(
-                options.model.as_deref(),
-                &known,
-                options.sampler.as_deref(),
-                control.map(|name| (name, options.control_weight)),
-            )?;
-            folders.splice(0..0, asked.folders.iter().cloned());
-            vec![(0, single_request(options, asked)?)]
-        }
+    let requests = if let Some(manifest) = &options.request {
+        manifest_requests(manifest, options.shard.as_deref())?
+    } else {
+        let known: Vec<PathBuf> = folders
+            .iter()
+            .cloned()
+            .chain(crate::bundle::model_folders())
+            .collect();
+        let control = options.control_model.as_deref();
+        let asked = options.text.read(
+            options.model.as_deref(),
+            &known,
+            options.sampler.as_deref(),
+            control.map(|name| (name, options.control_weight)),
+        )?;
+        folders.splice(0..0, asked.folders.iter().cloned());
+        vec![(0, single_request(options, asked)?)]
     };
     let mut engine = engine_over(folders, common);
     let several = options.request.is_some();

@@ -26,7 +26,7 @@ pub enum Models {
         /// The model folder.
         folder: PathBuf,
     },
-    /// Checks a model of the diffusers layout (a pipeline, a ControlNet, a LoRA file) and makes it known by its name;
+    /// Checks a model of the diffusers layout (a pipeline, a `ControlNet`, a `LoRA` file) and makes it known by its name;
     /// nothing is copied.
     Add {
         /// The folder or file.

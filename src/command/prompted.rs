@@ -26,7 +26,7 @@ pub(super) struct Options {
     /// The hint image of each --control in turn, as it is; without it, --hint.
     #[arg(long)]
     control_hint: Vec<PathBuf>,
-    /// A LoRA file by name or path, as NAME or NAME:WEIGHT. May be repeated.
+    /// A `LoRA` file by name or path, as NAME or NAME:WEIGHT. May be repeated.
     #[arg(long)]
     lora: Vec<String>,
     /// Writes `latents.safetensors` beside each image: the final latent, `latents` `[1,C,h,w]`.

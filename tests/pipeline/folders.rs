@@ -357,28 +357,28 @@ fn wrong_folders_are_refused_whole() {
         &["StableDiffusionXLPipeline", "Stable Diffusion 1 or 2"],
         |tiny| {
             edit(&tiny.join("model_index.json"), |v| {
-                v["_class_name"] = json!("StableDiffusionXLPipeline")
+                v["_class_name"] = json!("StableDiffusionXLPipeline");
             });
         },
     );
     refused("another part", &["FlaxUNet"], |tiny| {
         edit(&tiny.join("unet/config.json"), |v| {
-            v["_class_name"] = json!("FlaxUNet")
+            v["_class_name"] = json!("FlaxUNet");
         });
     });
     refused("other widths", &["down_blocks.0", "wanted"], |tiny| {
         edit(&tiny.join("unet/config.json"), |v| {
-            v["block_out_channels"] = json!([8, 8])
+            v["block_out_channels"] = json!([8, 8]);
         });
     });
     refused("other channels", &["reads 8 channels"], |tiny| {
         edit(&tiny.join("unet/config.json"), |v| {
-            v["in_channels"] = json!(8)
+            v["in_channels"] = json!(8);
         });
     });
     refused("other text", &["width 32"], |tiny| {
         edit(&tiny.join("unet/config.json"), |v| {
-            v["cross_attention_dim"] = json!(32)
+            v["cross_attention_dim"] = json!(32);
         });
     });
     refused("wrong type", &["is I64"], |tiny| {
@@ -397,12 +397,12 @@ fn wrong_folders_are_refused_whole() {
     });
     refused("another tokenizer", &["T5Tokenizer"], |tiny| {
         edit(&tiny.join("tokenizer/tokenizer_config.json"), |v| {
-            v["tokenizer_class"] = json!("T5Tokenizer")
+            v["tokenizer_class"] = json!("T5Tokenizer");
         });
     });
     refused("another vocabulary", &["do not belong together"], |tiny| {
         edit(&tiny.join("tokenizer/vocab.json"), |v| {
-            v["surplus"] = json!(9000)
+            v["surplus"] = json!(9000);
         });
     });
     refused("no begin", &["<|startoftext|>", "not CLIP's"], |tiny| {

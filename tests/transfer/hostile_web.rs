@@ -20,7 +20,8 @@ fn service(
 ) -> (Node, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let served = std::thread::spawn(move || {
+    let named = std::thread::Builder::new().name("service".to_owned());
+    let served = named.spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
@@ -31,6 +32,7 @@ fn service(
         script(&mut stream);
         lines
     });
+    let served = served.unwrap();
     let node = Node {
         name: "web".to_owned(),
         web: Some(format!("http://127.0.0.1:{port}/dicom-web/")),

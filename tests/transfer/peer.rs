@@ -18,7 +18,8 @@ pub(super) fn peer<T: Send + 'static>(
 ) -> (Node, JoinHandle<T>) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
-    let served = std::thread::spawn(move || {
+    let named = std::thread::Builder::new().name("peer".to_owned());
+    let served = named.spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         drop(listener);
         stream
@@ -26,6 +27,7 @@ pub(super) fn peer<T: Send + 'static>(
             .unwrap();
         script(stream)
     });
+    let served = served.unwrap();
     (node(port), served)
 }
 

@@ -101,12 +101,12 @@ fn there_is_nothing_until_a_node_is_typed_and_kept() {
     change(&mut harness, |form| form.draft = Draft::of(&node));
     harness.run_steps(2);
     harness.get_by_label("Keep").click();
-    harness.run_steps(8);
+    harness.run_steps(3);
     assert_eq!(ended(&mut harness), (true, String::new()));
     assert_eq!(Nodes::load(&list).unwrap().nodes.len(), 1);
     harness.run_steps(2);
     harness.get_by_label("Test").click();
-    harness.run_steps(8);
+    harness.run_steps(3);
     let (well, text) = ended(&mut harness);
     assert!(well && text.contains("test answers (C-ECHO"), "{text}");
     served.join().unwrap();
@@ -172,7 +172,7 @@ fn the_open_image_is_sent_with_its_mark_and_a_silent_node_can_be_left() {
     harness.run_steps(2);
     harness.get_by_label_contains("goes out marked as such");
     harness.get_by_label("Send the image").click();
-    harness.run_steps(8);
+    harness.run_steps(3);
     assert_eq!(ended(&mut harness), (true, "Sent".to_owned()));
     let came = open_bytes("came", served.join().unwrap()).unwrap();
     let came = came.frame(0).unwrap();

@@ -159,16 +159,12 @@ impl Session {
             Workspace::View => self.beside.active_cell(),
             _ => None,
         };
-        match cell {
-            Some(cell) => {
-                let image = self.beside.cells.get(cell)?.image.clone()?;
-                Some((image, self.beside.views.get_mut(cell)?))
-            }
-            None => {
-                let image = Arc::clone(self.open()?.document().image());
-                Some((image, &mut self.view))
-            }
+        if let Some(cell) = cell {
+            let image = self.beside.cells.get(cell)?.image.clone()?;
+            return Some((image, self.beside.views.get_mut(cell)?));
         }
+        let image = Arc::clone(self.open()?.document().image());
+        Some((image, &mut self.view))
     }
 
     /// Lets the other views follow the one that keys changed; `before` is what that one was.
@@ -236,7 +232,7 @@ impl App {
             let file = place.and_then(|(series, _)| stack?.shared(series));
             let (Some(place), Some(file)) = (place, file) else {
                 // There is nothing else: the same image, to be looked at in another way.
-                self.put_cell(number - 1, Arc::clone(&case));
+                self.put_cell(number - 1, &case);
                 continue;
             };
             self.session.beside.cells[number - 1].place = Some(place);
@@ -249,24 +245,24 @@ impl App {
         }
     }
 
-    fn put_cell(&mut self, cell: usize, image: Arc<Radiograph>) {
+    fn put_cell(&mut self, cell: usize, image: &Arc<Radiograph>) {
         let session = &mut self.session;
         let case = session
             .open()
             .map(|open| Arc::clone(open.document().image()));
         session.beside.cells[cell].stale = false;
-        let before = session.beside.cells[cell].image.replace(Arc::clone(&image));
+        let before = session.beside.cells[cell].image.replace(Arc::clone(image));
         let view = &mut session.beside.views[cell];
         let alike = before.is_some_and(|before| {
             (before.width(), before.height()) == (image.width(), image.height())
-                && windows(&before, &image, true) != Windows::Apart
+                && windows(&before, image, true) != Windows::Apart
         });
         if !alike {
-            *view = View::of(&image);
+            *view = View::of(image);
             if let Some(case) = case {
                 let now = &session.view;
                 // A window of another scale says nothing about an image that was just opened.
-                let how = match windows(&case, &image, session.beside.link_window) {
+                let how = match windows(&case, image, session.beside.link_window) {
                     Windows::Same => Windows::Same,
                     Windows::Apart | Windows::Alike => Windows::Apart,
                 };
@@ -288,7 +284,7 @@ impl App {
         self.tasks.cell = None;
         if self.session.beside.cells[cell].place == Some(place) {
             match result {
-                Ok(image) => self.put_cell(cell, Arc::new(image)),
+                Ok(image) => self.put_cell(cell, &Arc::new(image)),
                 Err(error) => {
                     let held = &mut self.session.beside.cells[cell];
                     held.image = None;

@@ -30,7 +30,9 @@ pub(crate) fn nodes_ui(ui: &Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
             });
         });
         ui.add_space(6.0);
-        ui.horizontal_top(|ui| {
+        // Of a fixed height: a separator takes all there is, and the dialog would grow with it.
+        let all = egui::vec2(WIDTH, HEIGHT);
+        ui.allocate_ui_with_layout(all, Layout::left_to_right(Align::TOP), |ui| {
             ui.allocate_ui_with_layout(
                 egui::vec2(170.0, HEIGHT),
                 Layout::top_down(Align::LEFT),

@@ -27,7 +27,7 @@ pub(in crate::command) struct Fetch {
     /// The folder for files named 0001.dcm and so on; objects that are there already are not written again.
     #[arg(long)]
     out: PathBuf,
-    /// By which way; C-MOVE where the node has a port to send to us, else C-GET, else DICOMweb.
+    /// By which way; C-MOVE where the node has a port to send to us, else C-GET, else `DICOMweb`.
     #[arg(long, value_enum)]
     by: Option<By>,
     /// Most that may come, MiB.

@@ -41,7 +41,7 @@ pub(in crate::command) struct Find {
     /// What is listed.
     #[arg(long, value_enum, default_value_t = Listed::Study)]
     level: Listed,
-    /// By DICOMweb (QIDO-RS), and not by C-FIND.
+    /// By `DICOMweb` (QIDO-RS), and not by C-FIND.
     #[arg(long)]
     web: bool,
     #[command(flatten)]

@@ -61,10 +61,10 @@ pub(in crate::command) struct Add {
     /// Port to listen on while it sends to us (C-MOVE); without it C-GET is used.
     #[arg(long)]
     listen: Option<u16>,
-    /// Root of its DICOMweb service: `https://host/dicom-web`.
+    /// Root of its `DICOMweb` service: `https://host/dicom-web`.
     #[arg(long)]
     web: Option<String>,
-    /// User of the DICOMweb service; the password comes in `RADCANVAS_NODE_PASSWORD`.
+    /// User of the `DICOMweb` service; the password comes in `RADCANVAS_NODE_PASSWORD`.
     #[arg(long)]
     user: Option<String>,
     /// Seconds that a connection may take.

@@ -24,7 +24,7 @@ pub(in crate::command) struct Send {
     /// DICOM files, or folders of them.
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// By DICOMweb (STOW-RS), and not by C-STORE.
+    /// By `DICOMweb` (STOW-RS), and not by C-STORE.
     #[arg(long)]
     web: bool,
     /// Without identity: PS3.15's basic profile, owners of animals too.

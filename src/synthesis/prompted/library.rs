@@ -80,21 +80,16 @@ fn found(folders: &[PathBuf], task: PeerTask, name: &str) -> Result<PeerFolder, 
             .iter()
             .flat_map(|folder| list_peers(folder))
             .find(|(path, opened)| opened.is_err() && path.file_name().is_some_and(|n| n == name));
-        match broken {
-            Some((_, Err(error))) => model_error(&error),
-            _ => {
-                let what = match task {
-                    PeerTask::Pipeline => "model of the diffusers layout",
-                    PeerTask::Control => "ControlNet",
-                    PeerTask::Lora => "change of weights",
-                };
-                Error::new(
-                    ErrorKind::Model,
-                    format!("there is no {what} called {name}"),
-                )
-                .remedy("`radcanvas models list` shows what is there")
-            }
+        if let Some((_, Err(error))) = broken {
+            return model_error(&error);
         }
+        let what = match task {
+            PeerTask::Pipeline => "model of the diffusers layout",
+            PeerTask::Control => "ControlNet",
+            PeerTask::Lora => "change of weights",
+        };
+        let what = format!("there is no {what} called {name}");
+        Error::new(ErrorKind::Model, what).remedy("`radcanvas models list` shows what is there")
     })
 }
 

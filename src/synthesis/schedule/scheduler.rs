@@ -18,7 +18,8 @@ pub enum Prediction {
     /// The picture.
     Sample,
     /// `√ᾱ ε − √(1−ᾱ) x` (Salimans & Ho 2022).
-    VPrediction,
+    #[serde(rename = "v_prediction")]
+    Velocity,
 }
 
 /// Settings of the steps; names and defaults are the peer's.

@@ -58,7 +58,7 @@ impl Share {
         match wanted {
             Prediction::Epsilon => mix(&[(1.0 / self.a, z), (-self.s / self.a, answer)]),
             Prediction::Sample => Ok(answer.clone()),
-            Prediction::VPrediction => mix(&[(self.a, z), (-self.s, answer)]),
+            Prediction::Velocity => mix(&[(self.a, z), (-self.s, answer)]),
         }
     }
 
@@ -67,7 +67,7 @@ impl Share {
         match wanted {
             Prediction::Epsilon => Ok(answer.clone()),
             Prediction::Sample => mix(&[(1.0 / self.s, z), (-self.a / self.s, answer)]),
-            Prediction::VPrediction => mix(&[(self.a, answer), (self.s, z)]),
+            Prediction::Velocity => mix(&[(self.a, answer), (self.s, z)]),
         }
     }
 }
@@ -268,15 +268,14 @@ impl Walk {
         let clean = match self.scheduler.options.prediction_type {
             Prediction::Epsilon => mix(&[(1.0, z), (-sigma, answer)])?,
             Prediction::Sample => answer.clone(),
-            Prediction::VPrediction => mix(&[(1.0 / below, z), (-sigma / below.sqrt(), answer)])?,
+            Prediction::Velocity => mix(&[(1.0 / below, z), (-sigma / below.sqrt(), answer)])?,
         };
-        let (down, up) = match fresh {
-            None => (next, 0.0),
-            Some(_) => {
-                let variance = next * next * (sigma * sigma - next * next) / (sigma * sigma);
-                let up = variance.max(0.0).sqrt();
-                ((next * next - up * up).max(0.0).sqrt(), up)
-            }
+        let (down, up) = if fresh.is_some() {
+            let variance = next * next * (sigma * sigma - next * next) / (sigma * sigma);
+            let up = variance.max(0.0).sqrt();
+            ((next * next - up * up).max(0.0).sqrt(), up)
+        } else {
+            (next, 0.0)
         };
         // The line from the sample to the picture, followed down to `down`.
         let share = (down - sigma) / sigma;

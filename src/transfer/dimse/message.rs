@@ -117,9 +117,9 @@ impl Association {
         data: Option<&[u8]>,
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
-        self.send_part(context, PDataValueType::Command, &command.bytes(), watch)?;
+        self.send_part(context, &PDataValueType::Command, &command.bytes(), watch)?;
         match data {
-            Some(data) => self.send_part(context, PDataValueType::Data, data, watch),
+            Some(data) => self.send_part(context, &PDataValueType::Data, data, watch),
             None => Ok(()),
         }
     }
@@ -127,7 +127,7 @@ impl Association {
     fn send_part(
         &mut self,
         context: u8,
-        value_type: PDataValueType,
+        value_type: &PDataValueType,
         bytes: &[u8],
         watch: &mut Watch<'_>,
     ) -> Result<(), Error> {
@@ -260,7 +260,7 @@ pub(super) const fn meaning(status: u32) -> &'static str {
         0x0117 | 0x0119 => "the object contradicts the message",
         0x0122 => "this kind of object is not taken",
         0x0124 => "not allowed",
-        0x0210 | 0x0211 | 0x0212 => "the message is not understood",
+        0x0210..=0x0212 => "the message is not understood",
         0xA700..=0xA7FF => "out of resources",
         0xA801 => "it does not know where to send: this program's AE title is unknown to it",
         0xA900..=0xA9FF => "the data set does not fit its class",

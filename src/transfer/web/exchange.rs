@@ -231,13 +231,11 @@ impl Response {
         if self.ended {
             return Ok(None);
         }
-        match self.next_said(watch)? {
-            Said::Chunk(chunk) => Ok(Some(chunk)),
-            _ => {
-                self.ended = true;
-                Ok(None)
-            }
+        if let Said::Chunk(chunk) = self.next_said(watch)? {
+            return Ok(Some(chunk));
         }
+        self.ended = true;
+        Ok(None)
     }
 
     /// The whole body, of at most `most` bytes.

@@ -160,8 +160,11 @@ fn library_form(
     })
 }
 
+/// A file with its vocabulary and its merges, as pairs.
+type Words = (PathBuf, Map<String, Value>, Vec<Value>);
+
 /// The vocabulary and the merges, as pairs, with the file they are in.
-fn words(folder: &Path) -> Result<(PathBuf, Map<String, Value>, Vec<Value>), ModelError> {
+fn words(folder: &Path) -> Result<Words, ModelError> {
     let path = folder.join("vocab.json");
     let whole = folder.join("tokenizer.json");
     if path.is_file() || !whole.is_file() {

@@ -36,6 +36,7 @@ pub fn name_of_uid(uid: &str) -> &str {
 }
 
 /// A DICOM object that lies in a file, whole and scanned.
+#[expect(clippy::struct_field_names, reason = "instance is DICOM's own word")]
 pub struct Instance {
     path: PathBuf,
     file: DicomFile,
