@@ -106,8 +106,14 @@ pub fn read_hips(
     let first = first.mapped(&crop.image_from_model());
     let found = first.landmarks();
     let (read, calibration) = match &model.detail {
-        Some(detail) if found.is_valid() => {
-            (second_look(detail, &grey, &found)?, &detail.calibration)
+        Some(model) if found.is_valid() => {
+            let mut read = second_look(model, &grey, &found)?;
+            for _ in 1..detail::ROUNDS {
+                if read.landmarks().is_valid() {
+                    read = second_look(model, &grey, &read.landmarks())?;
+                }
+            }
+            (read, &model.calibration)
         }
         _ => (first, &model.calibration),
     };

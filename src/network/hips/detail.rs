@@ -40,6 +40,9 @@ impl Config {
     }
 }
 
+/// How often each hip is looked at, every time where the last look found it: a hip in the middle is read best.
+pub const ROUNDS: usize = 2;
+
 /// One square that one hip is seen in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Look {

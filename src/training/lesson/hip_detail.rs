@@ -17,17 +17,17 @@ use crate::grid::Grid;
 use crate::job::{Error, ErrorKind};
 use crate::landmarks::{HipLandmarks, Side};
 use crate::network::device::Place;
-use crate::network::folder::{Card, Task};
-use crate::network::hips::detail::{Config, Look, joined, square};
-use crate::network::hips::points::{Calibration, HipPrediction};
+use crate::network::folder::{Card, Task, load_hips};
+use crate::network::hips::detail::{Config, Look, ROUNDS, joined, square};
+use crate::network::hips::points::{Calibration, HipPrediction, both_maps, joined_prediction};
 use crate::network::hips::{CELL, HipNetwork};
 use crate::network::weights::Weights;
 use crate::noise::Noise;
 use crate::training::data::augment::part;
 use crate::training::data::{DataSet, Example, image_tensor, indices};
 use crate::training::recipe::Recipe;
-use crate::training::tensors;
 use crate::training::trainer::Loss;
+use crate::training::{model, tensors};
 
 /// How far the first look may be off: shift as a share of the square's side, and relative size.
 const SHIFT: f64 = 0.12;
@@ -42,6 +42,8 @@ struct HipDetailLesson {
     config: Config,
     weights: Weights,
     network: HipNetwork,
+    /// The network of the first look and the size of its input, for calibrating on what it finds.
+    first: Option<(HipNetwork, usize)>,
 }
 
 /// Builds the network and its lesson; the recipe's `crop` is the size of a look.
@@ -68,7 +70,17 @@ pub(super) fn begin(
         config,
         weights,
         network,
+        first: first_look(recipe, place)?,
     })
+}
+
+/// The network of the first look, where the recipe's `base` names its folder.
+fn first_look(recipe: &Recipe, place: &Place) -> Result<Option<(HipNetwork, usize)>, Error> {
+    if recipe.base.as_os_str().is_empty() {
+        return Ok(None);
+    }
+    let (network, _, folder) = load_hips(&recipe.base, place).map_err(|e| model(&e))?;
+    Ok(Some((network, folder.card.native_size[0])))
 }
 
 /// A look with the points of its hip in its own pixels, as if it were a left one.
@@ -139,7 +151,59 @@ impl HipDetailLesson {
         judged(&self.network.forward(&images)?, &targets)
     }
 
-    /// What is seen of the films held out, placed as carelessly as in training.
+    /// Looks at one film, placed by `look(side, share)`: their maps and where the points are in each.
+    fn looked_at(
+        &self,
+        network: &HipNetwork,
+        example: &Example,
+        landmarks: &HipLandmarks,
+        mut look: impl FnMut(Side, f64) -> Look,
+    ) -> Tensors<LookedAt> {
+        let mut noise = Noise::new(0, 0);
+        let (mut looks, mut images, mut truths) = (vec![], vec![], vec![]);
+        for side in [Side::Left, Side::Right] {
+            for share in &self.config.sides {
+                let look = look(side, *share);
+                let (look_from_image, points) = seen_as_left(landmarks, &look, &Affine::IDENTITY);
+                let size = self.recipe.crop;
+                images.push(part(
+                    &example.image,
+                    &look_from_image,
+                    size,
+                    0.0,
+                    &mut noise,
+                ));
+                truths.push(points);
+                looks.push(look);
+            }
+        }
+        let images = image_tensor(&images)?.to_device(self.weights.device())?;
+        Ok(LookedAt {
+            maps: network.forward(&images)?,
+            looks,
+            truths,
+            landmarks: *landmarks,
+        })
+    }
+
+    /// What the first look finds on a film, pixels of the film.
+    fn found(&self, example: &Example) -> Tensors<Option<HipLandmarks>> {
+        let Some((network, size)) = &self.first else {
+            return Ok(None);
+        };
+        let image = image_tensor(&[reduced(&example.image, *size)])?;
+        let maps = both_maps(network, &image.to_device(self.weights.device())?)?;
+        let read = joined_prediction(&maps, &Calibration::default())?;
+        let scale = example.image.width() as f64 / *size as f64;
+        let film_from_input = Affine::scale_then_shift(
+            Point::new(scale, scale),
+            Point::new(0.5 * scale - 0.5, 0.5 * scale - 0.5),
+        );
+        let found = read.mapped(&film_from_input).landmarks();
+        Ok(found.is_valid().then_some(found))
+    }
+
+    /// What is seen of the films held out: where the looks before find the hips, or placed as carelessly as in training.
     fn held_out(&self, network: &HipNetwork) -> Tensors<Vec<LookedAt>> {
         let mut all = Vec::new();
         for n in self.data.held() {
@@ -148,35 +212,44 @@ impl HipDetailLesson {
                 continue;
             };
             let mut noise = Noise::new(self.recipe.seed ^ 0x4845_4c44, n as u64);
-            let (mut looks, mut images, mut truths) = (vec![], vec![], vec![]);
-            for side in [Side::Left, Side::Right] {
-                for share in &self.config.sides {
-                    let look = self.look(&landmarks, side, *share, &mut noise);
-                    let (look_from_image, points) =
-                        seen_as_left(&landmarks, &look, &Affine::IDENTITY);
-                    let size = self.recipe.crop;
-                    images.push(part(
-                        &example.image,
-                        &look_from_image,
-                        size,
-                        0.0,
-                        &mut noise,
-                    ));
-                    truths.push(points);
-                    looks.push(look);
+            let careless = |side, share: f64| self.look(&landmarks, side, share, &mut noise);
+            let Some(mut found) = self.found(example)? else {
+                all.push(self.looked_at(network, example, &landmarks, careless)?);
+                continue;
+            };
+            for round in 1..=ROUNDS {
+                let placed = |side, share: f64| {
+                    let (center, length) = square(&found, side, share);
+                    Look::new(side, center, length, self.recipe.crop)
+                };
+                let seen = self.looked_at(network, example, &landmarks, placed)?;
+                if round == ROUNDS {
+                    all.push(seen);
+                    break;
+                }
+                let read = seen.prediction(&Calibration::default())?.landmarks();
+                if read.is_valid() {
+                    found = read;
                 }
             }
-            let images = image_tensor(&images)?.to_device(self.weights.device())?;
-            let maps = network.forward(&images)?;
-            all.push(LookedAt {
-                maps,
-                looks,
-                truths,
-                landmarks,
-            });
         }
         Ok(all)
     }
+}
+
+/// A film as the first look sees it: means of equal parts, grey in −1…1.
+fn reduced(image: &Grid<u8>, size: usize) -> Grid<f32> {
+    let (width, height) = image.size();
+    let part = |i: usize, n: usize| (i * n / size)..((i + 1) * n / size).max(i * n / size + 1);
+    Grid::from_fn(size, size, |x, y| {
+        let (columns, rows) = (part(x, width), part(y, height));
+        let count = columns.len() * rows.len();
+        let sum: u32 = rows
+            .flat_map(|y| image.row(y)[columns.clone()].iter().copied())
+            .map(u32::from)
+            .sum();
+        sum as f32 / count as f32 / 127.5 - 1.0
+    })
 }
 
 /// All looks at one film.
