@@ -145,6 +145,24 @@ impl ModelStore {
         })
     }
 
+    /// The request with a model that knows its kind, where it names none.
+    fn with_model(&self, request: &Request) -> Request {
+        let mut request = request.clone();
+        let kind = &request.attributes.kind;
+        if request.model == ModelReference::default() && !kind.is_empty() {
+            let knows = |model: &ModelFolder| {
+                let names = model.card.names.as_ref();
+                model.card.task == Task::Diffusion
+                    && model.card.student.is_none()
+                    && names.is_some_and(|names| names.kind(kind).is_some())
+            };
+            if let Some(model) = self.models().into_iter().find(knows) {
+                request.model.name = model.card.name;
+            }
+        }
+        request
+    }
+
     /// The generator of a request; an empty name takes the first there is.
     pub fn generator(&mut self, wanted: &ModelReference) -> Result<Arc<Generator>, Error> {
         let found = self.generators.get(&wanted.name);
@@ -431,7 +449,8 @@ impl LocalEngine {
                     )
                     .map(Product::Outcome);
                 }
-                let request = &self.store().with_student(request);
+                let request = self.store().with_model(request);
+                let request = &self.store().with_student(&request);
                 let generator = self.store().generator(&request.model)?;
                 let control = match &request.control_model {
                     Some(wanted) => Some(self.store().control(wanted, &generator)?),

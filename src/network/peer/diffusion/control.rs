@@ -168,5 +168,6 @@ fn hint_encoder(scope: &Scope<'_>, config: &Config) -> Result<Vec<Conv>> {
 fn reverse_channels(x: &Tensor) -> Result<Tensor> {
     let channels = x.dim(1)? as u32;
     let order: Vec<u32> = (0..channels).rev().collect();
-    x.contiguous()?.index_select(&Tensor::from_vec(order, channels as usize, x.device())?, 1)
+    x.contiguous()?
+        .index_select(&Tensor::from_vec(order, channels as usize, x.device())?, 1)
 }
