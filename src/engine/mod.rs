@@ -4,7 +4,7 @@
 
 mod student;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,7 +18,7 @@ use crate::network::folder::{self, DiffusionConfig, ModelError, ModelFolder, Tas
 use crate::network::peer::pipeline::PeerFolder;
 use crate::synthesis::prompted::library::{Library, Ready, peers_in};
 use crate::synthesis::{
-    ControlModel, Generator, HipDetailModel, HipModel, ReaderModel, Readers, generate,
+    ControlModel, Generator, HipDetailModel, HipModel, LEAST_AREA, ReaderModel, Readers, generate,
     generate_prompted, read_hips, read_kind, read_saliency,
 };
 use crate::training;
@@ -333,6 +333,7 @@ impl ModelStore {
             readers.reader = Some(ReaderModel {
                 network,
                 size: folder.card.native_size[0],
+                doubtful: doubtful(&folder.card.measured),
                 names: folder.card.names.unwrap_or_default(),
             });
         }
@@ -476,4 +477,12 @@ impl LocalEngine {
 /// Whether a folder is a model that loads whole.
 pub fn check_model(path: &Path) -> Result<ModelFolder, Error> {
     folder::check(path).map_err(model_error)
+}
+
+/// Findings whose held-out area under the ROC curve is too small to tell them.
+fn doubtful(measured: &BTreeMap<String, f64>) -> BTreeSet<String> {
+    let small = measured.iter().filter(|(_, area)| **area < LEAST_AREA);
+    small
+        .filter_map(|(name, _)| name.strip_prefix("held_out_auroc_").map(str::to_owned))
+        .collect()
 }

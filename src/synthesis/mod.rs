@@ -13,6 +13,6 @@ pub use film::{composite, crop, frame, grey, line_distance, resize};
 pub use generate::{ControlModel, Generator, generate, rebuilt};
 pub use prompted::{check_model, generate_prompted};
 pub use readings::{
-    HipDetailModel, HipModel, ReaderModel, Readers, read_features, read_findings, read_hips,
-    read_kind, read_saliency,
+    HipDetailModel, HipModel, LEAST_AREA, ReaderModel, Readers, read_features, read_findings,
+    read_hips, read_kind, read_saliency,
 };

@@ -2,6 +2,8 @@
 //!
 //! Separate from generation because an opened film is read by the very same functions as a generated one.
 
+use std::collections::BTreeSet;
+
 use candle_core::{DType, Device, Tensor};
 
 use super::film::crop::CropTransform;
@@ -18,6 +20,9 @@ use crate::network::hips::points::{self, Calibration, HipPrediction};
 use crate::network::reader::{self, FIRST_FINDING, Reader};
 use crate::phantom::findings_of;
 use crate::radiograph::{DisplayWindow, Radiograph};
+
+/// A finding whose area under the ROC curve was measured below this is not told: it would be a guess.
+pub const LEAST_AREA: f64 = 0.8;
 
 /// A hips network with what it needs.
 #[derive(Clone, Debug)]
@@ -52,6 +57,8 @@ pub struct ReaderModel {
     pub network: Reader,
     /// Names of its kinds and findings.
     pub names: Names,
+    /// Findings that it was measured to be bad at ([`LEAST_AREA`]); it gives no opinion on them.
+    pub doubtful: BTreeSet<String>,
     /// Width and height of its input, pixels.
     pub size: usize,
 }
@@ -210,7 +217,7 @@ fn seen(grey: &Grid<f32>, look: &Look, size: usize) -> Grid<f32> {
 }
 
 /// Findings of an image with their probabilities, in the reader's order; only those that images of `kind` can show,
-/// where the kind is one we know.
+/// where the kind is one we know, and that the reader was not measured to be bad at.
 pub fn read_findings(
     model: &ReaderModel,
     radiograph: &Radiograph,
@@ -218,7 +225,9 @@ pub fn read_findings(
     kind: &str,
 ) -> Result<Vec<(String, f64)>, Error> {
     let possible = findings_of(kind);
-    let can_show = |name: &String| possible.is_none_or(|all| all.contains(&name.as_str()));
+    let can_show = |name: &String| {
+        possible.is_none_or(|all| all.contains(&name.as_str())) && !model.doubtful.contains(name)
+    };
     let (image, _) = whole(radiograph, window, model.size)?;
     let run = || -> candle_core::Result<Vec<f32>> {
         let read = model.network.forward(&image)?;
