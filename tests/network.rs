@@ -603,6 +603,7 @@ fn every_bundled_model_loads_whole_and_all_fit_in_sixty_megabytes() {
             "autoencoder",
             "diffusion",
             "diffusion",
+            "diffusion",
             "hip-detail",
             "hips",
             "reader"

@@ -91,7 +91,7 @@ pub fn read(path: impl AsRef<Path>, frame: usize) -> Result<Radiograph, ReadErro
     open(path)?.frame(frame)
 }
 
-/// Opens a single file in this process, whatever [`apart`] says: to measure what the other process costs.
+/// Opens a single file in this process, without the one that decodes apart: to measure what the other process costs.
 ///
 /// # Errors
 /// See [`open`]; a collection is refused.
