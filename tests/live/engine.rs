@@ -228,21 +228,21 @@ fn what_does_not_change_is_not_computed_again_and_changes_nothing() {
     let mut bench = Bench::new(false);
     let mut request = sketch();
     bench.ask(&request);
-    let first = bench.counts("");
+    let first = bench.counts("diffusion");
     assert_eq!(first.hints, (2, 0), "the empty hint and the drawn one");
     assert_eq!(first.latents.0, 0, "a sketch needs no latent of the film");
     request.seed = 5;
     let reseeded = bench.made(&request);
-    let second = bench.counts("");
+    let second = bench.counts("diffusion");
     assert_eq!(second.hints, (2, 2));
     assert_eq!(second.vectors.0, first.vectors.0, "the same moments");
     request.steps = 3;
     bench.ask(&request);
-    let third = bench.counts("");
+    let third = bench.counts("diffusion");
     assert_eq!(third.hints, (2, 4), "steps leave the drawing alone");
     request.hint = Some(line(PX, 40));
     bench.ask(&request);
-    let fourth = bench.counts("");
+    let fourth = bench.counts("diffusion");
     assert_eq!(fourth.hints, (3, 5), "one new line");
     assert_eq!(
         fourth.vectors.0, third.vectors.0,
@@ -256,14 +256,17 @@ fn what_does_not_change_is_not_computed_again_and_changes_nothing() {
     request.mode = Mode::Inpaint;
     request.mask = Some(line(PX, 30));
     bench.ask(&request);
-    let painted = bench.counts("").latents;
+    let painted = bench.counts("diffusion").latents;
     assert_eq!(
         painted.0, 2,
         "the film, and the film without the painted part"
     );
     request.mask = Some(line(PX, 31));
     bench.ask(&request);
-    assert_eq!(bench.counts("").latents, (painted.0 + 1, painted.1 + 1));
+    assert_eq!(
+        bench.counts("diffusion").latents,
+        (painted.0 + 1, painted.1 + 1)
+    );
 }
 
 #[test]

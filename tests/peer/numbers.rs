@@ -38,7 +38,8 @@ fn thinned(tensor: &Tensor) -> Tensor {
         let count = picks.len();
         Tensor::from_vec(picks, count, &Device::Cpu).unwrap()
     };
-    let rows = tensor.index_select(&every(height), 2).unwrap();
+    let whole = tensor.contiguous().unwrap();
+    let rows = whole.index_select(&every(height), 2).unwrap();
     rows.index_select(&every(width), 3).unwrap()
 }
 
