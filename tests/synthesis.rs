@@ -6,10 +6,10 @@ use radcanvas::job::Sampler;
 use radcanvas::landmarks::{Hip, HipLandmarks};
 use radcanvas::noise::Noise;
 use radcanvas::radiograph::{DisplayWindow, ModalityTransform, Photometric, Pixels, Radiograph};
+use radcanvas::signal::resize::{resize, resize_lines};
 use radcanvas::synthesis::composite::{blend, compose};
 use radcanvas::synthesis::crop::CropTransform;
 use radcanvas::synthesis::grey::GreyMap;
-use radcanvas::synthesis::resize::{resize, resize_lines};
 use radcanvas::synthesis::sampler::{grid, walk};
 
 fn near(a: f64, b: f64, tolerance: f64) {

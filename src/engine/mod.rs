@@ -174,14 +174,7 @@ impl ModelStore {
                 .insert(wanted.name.clone(), Arc::clone(&generator));
             generator
         };
-        if !wanted.hash.is_empty() && wanted.hash != generator.model.hash {
-            let what = format!(
-                "the model {} here has the hash {}, the request wants {}",
-                generator.model.name, generator.model.hash, wanted.hash
-            );
-            return Err(Error::new(ErrorKind::Model, what)
-                .remedy("add the folder of the model that the request was made with"));
-        }
+        same_weights("model", &generator.model, wanted)?;
         Ok(generator)
     }
 
@@ -278,14 +271,7 @@ impl ModelStore {
                 .insert(control.model.name.clone(), Arc::clone(&control));
             control
         };
-        if !wanted.hash.is_empty() && wanted.hash != control.model.hash {
-            let what = format!(
-                "the control model {} here has the hash {}, the request wants {}",
-                control.model.name, control.model.hash, wanted.hash
-            );
-            return Err(Error::new(ErrorKind::Model, what)
-                .remedy("add the folder of the model that the request was made with"));
-        }
+        same_weights("control model", &control.model, wanted)?;
         Ok(control)
     }
 
@@ -341,6 +327,19 @@ impl ModelStore {
         self.readers = Some(Arc::clone(&readers));
         Ok(readers)
     }
+}
+
+/// An error when a request wants other weights than those that are here under the name.
+fn same_weights(what: &str, here: &ModelReference, wanted: &ModelReference) -> Result<(), Error> {
+    if wanted.hash.is_empty() || wanted.hash == here.hash {
+        return Ok(());
+    }
+    let what = format!(
+        "the {what} {} here has the hash {}, the request wants {}",
+        here.name, here.hash, wanted.hash
+    );
+    Err(Error::new(ErrorKind::Model, what)
+        .remedy("add the folder of the model that the request was made with"))
 }
 
 /// The identity of weights in two folders.

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,22 @@ pub struct Progress {
     pub preview: Option<Arc<Grid<f32>>>,
     /// A number worth a curve: the loss while training.
     pub value: Option<f64>,
+}
+
+impl Progress {
+    /// `done` of `steps` denoising steps, begun at `started`: what is left takes as long a step as what is done.
+    pub fn denoising(done: usize, steps: usize, started: Instant) -> Self {
+        let spent = started.elapsed().as_secs_f64();
+        let left = steps.saturating_sub(done) as f64;
+        Self {
+            stage: "denoising".to_owned(),
+            step: done,
+            steps,
+            seconds_left: (done > 0).then(|| spent / done as f64 * left),
+            preview: None,
+            value: None,
+        }
+    }
 }
 
 /// Receives progress; `Break` cancels within one step. Progress and cancelling are one idea.

@@ -20,18 +20,22 @@ pub const SEX: usize = KINDS + DECADES;
 /// Where the findings start.
 pub const FIRST_FINDING: usize = SEX + 1;
 
-/// Widths of the five blocks.
+/// Widths of the five blocks, and what the head is told of place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Channels of `block1` to `block5`.
     pub widths: [usize; 5],
+    /// Whether the first convolution also sees column and row (−1…1; Liu et al. 2018) and the head also the maxima of
+    /// the last block: a finding of one side, or of a few cells, is lost in means alone.
+    pub places: bool,
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             widths: [24, 48, 96, 144, 192],
+            places: false,
         }
     }
 }
@@ -41,6 +45,7 @@ impl Config {
     pub fn tiny() -> Self {
         Self {
             widths: [8, 8, 8, 16, 16],
+            places: true,
         }
     }
 }
@@ -69,6 +74,7 @@ pub struct Reader {
     first: Convolution,
     blocks: Vec<Block>,
     head: Linear,
+    places: bool,
 }
 
 impl Reader {
@@ -86,10 +92,16 @@ impl Reader {
             });
             from = width;
         }
+        let (seen, told) = if config.places {
+            (4 + 2, 2 * from)
+        } else {
+            (4, from)
+        };
         Ok(Self {
-            first: Convolution::three(&vb.pp("first"), [4, config.widths[0]])?,
+            first: Convolution::three(&vb.pp("first"), [seen, config.widths[0]])?,
             blocks,
-            head: Linear::new(&vb.pp("head"), [from, LOGITS], Start::Random)?,
+            head: Linear::new(&vb.pp("head"), [told, LOGITS], Start::Random)?,
+            places: config.places,
         })
     }
 
@@ -100,7 +112,7 @@ impl Reader {
 
     /// The outputs of the first `count` blocks only: features of a perceptual distance.
     pub fn first_blocks(&self, image: &Tensor, count: usize) -> Result<Vec<Tensor>> {
-        let mut x = self.first.forward(&ops::pixel_unshuffle(image, 2)?)?;
+        let mut x = self.entrance(image)?;
         let mut outputs = Vec::with_capacity(count);
         for block in self.blocks.iter().take(count) {
             x = block.forward(&x)?;
@@ -109,20 +121,51 @@ impl Reader {
         Ok(outputs)
     }
 
+    /// The first convolution over the image, four pixels a cell, and over the cells' places.
+    fn entrance(&self, image: &Tensor) -> Result<Tensor> {
+        let cells = ops::pixel_unshuffle(image, 2)?;
+        if !self.places {
+            return self.first.forward(&cells);
+        }
+        let (batch, _, height, width) = cells.dims4()?;
+        let along = |count: usize| -> Vec<f32> {
+            let middle = (count as f32 - 1.0) / 2.0;
+            (0..count)
+                .map(|i| (i as f32 - middle) / middle.max(1.0))
+                .collect()
+        };
+        let plane = |numbers: Vec<f32>, shape: (usize, usize, usize, usize)| {
+            Tensor::from_vec(numbers, shape, cells.device())?
+                .to_dtype(cells.dtype())?
+                .broadcast_as((batch, 1, height, width))?
+                .contiguous()
+        };
+        let columns = plane(along(width), (1, 1, 1, width))?;
+        let rows = plane(along(height), (1, 1, height, 1))?;
+        self.first
+            .forward(&Tensor::cat(&[&cells, &columns, &rows], 1)?)
+    }
+
     fn forward_with(
         &self,
         image: &Tensor,
         mut after: impl FnMut(usize, Tensor) -> Result<Tensor>,
     ) -> Result<Read> {
-        let mut x = self.first.forward(&ops::pixel_unshuffle(image, 2)?)?;
+        let mut x = self.entrance(image)?;
         let mut outputs = Vec::with_capacity(self.blocks.len());
         for (i, block) in self.blocks.iter().enumerate() {
             x = after(i, block.forward(&x)?)?;
             outputs.push(x.clone());
         }
-        let features = x.to_dtype(DType::F32)?.mean((2, 3))?;
+        let last = x.to_dtype(DType::F32)?;
+        let features = last.mean((2, 3))?;
+        let told = if self.places {
+            Tensor::cat(&[&features, &last.flatten_from(2)?.max(2)?], 1)?
+        } else {
+            features.clone()
+        };
         Ok(Read {
-            logits: self.head.forward(&features)?.to_dtype(DType::F32)?,
+            logits: self.head.forward(&told)?.to_dtype(DType::F32)?,
             blocks: outputs,
             features,
         })

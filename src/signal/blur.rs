@@ -130,6 +130,25 @@ pub fn bilinear(image: &Grid<f32>, x: f64, y: f64) -> f32 {
     top + (low - top) * fy
 }
 
+/// The value between pixel centres; outside is black.
+pub fn bilinear_on_black<T: Copy + Into<f32>>(image: &Grid<T>, x: f64, y: f64) -> f32 {
+    let (width, height) = image.size();
+    let cells = image.cells();
+    let at = |x: i64, y: i64| -> f32 {
+        if x >= 0 && y >= 0 && (x as usize) < width && (y as usize) < height {
+            cells[y as usize * width + x as usize].into()
+        } else {
+            0.0
+        }
+    };
+    let (left, top) = (x.floor(), y.floor());
+    let (a, b) = ((x - left) as f32, (y - top) as f32);
+    let (left, top) = (left as i64, top as i64);
+    let upper = at(left, top) * (1.0 - a) + at(left + 1, top) * a;
+    let lower = at(left, top + 1) * (1.0 - a) + at(left + 1, top + 1) * a;
+    upper * (1.0 - b) + lower * b
+}
+
 /// Enlarged by `factor` to `width × height`, pixel areas aligned.
 pub fn enlarged(image: &Grid<f32>, factor: usize, width: usize, height: usize) -> Grid<f32> {
     let f = factor.max(1) as f64;

@@ -74,17 +74,8 @@ pub fn generate(
     for n in 0..request.count {
         let image_number = request.first_image + n as u64;
         let mut report = |step: usize| {
-            let steps = request.count * each;
             let done = n * each + step;
-            let spent = started.elapsed().as_secs_f64();
-            observe(Progress {
-                stage: "denoising".to_owned(),
-                step: done,
-                steps,
-                seconds_left: (done > 0).then(|| spent / done as f64 * (steps - done) as f64),
-                preview: None,
-                value: None,
-            })
+            observe(Progress::denoising(done, request.count * each, started))
         };
         let first = plan.sample(image_number, &mut report)?;
         let second = plan.second(branch, &first.grey)?;

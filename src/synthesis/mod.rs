@@ -9,7 +9,7 @@ mod readings;
 pub mod sampler;
 pub mod schedule;
 
-pub use film::{composite, crop, frame, grey, line_distance, resize};
+pub use film::{composite, crop, frame, grey, line_distance};
 pub use generate::{ControlModel, Generator, generate, rebuilt};
 pub use prompted::{check_model, generate_prompted};
 pub use readings::{

@@ -8,19 +8,19 @@ use candle_core::Tensor;
 
 use super::film::crop::CropTransform;
 use super::film::frame::{Frame, place};
-use super::film::resize::{resize, resize_lines};
 use super::generate::Generator;
-use super::readings::{broken, image_tensor};
+use super::readings::{broken, grey_of, image_tensor};
 use super::sampler::{Known, Step, grid, noised, walk};
 use crate::geometry::{Affine, Point};
 use crate::grid::Grid;
-use crate::job::{Attributes, Error, ErrorKind, GivenNoise, Request, Sex};
+use crate::job::{Attributes, Error, GivenNoise, Request, Sex};
 use crate::landmarks::HipLandmarks;
 use crate::network::autoencoder::{FACTOR, latent_mask};
 use crate::network::condition::{Condition, Moment, Names, guided};
 use crate::network::control::{self, Branch};
 use crate::network::denoiser::assemble;
 use crate::noise::Noise;
+use crate::signal::resize::{resize, resize_lines};
 
 /// Stream of the ancestral sampler's fresh noise: beyond those of the images.
 const FRESH_STREAM: u64 = 1 << 41;
@@ -368,23 +368,6 @@ impl<'a> Plan<'a> {
         }
         guided(&ask(&weak_condition, moment)?, &strong, request.guidance)
     }
-}
-
-/// Grey, 0–1, of what a decoder answered, about −1…1; an error where it holds anything but numbers.
-fn grey_of(values: Vec<f32>, size: usize) -> Result<Grid<f32>, Error> {
-    if values.iter().any(|v| !v.is_finite()) {
-        return Err(Error::new(
-            ErrorKind::Failed,
-            "the model answered with values that are no numbers",
-        )
-        .remedy("check the model folder with `radcanvas models check`"));
-    }
-    let grey = values
-        .into_iter()
-        .map(|v| (v * 0.5 + 0.5).clamp(0.0, 1.0))
-        .collect();
-    Grid::from_vec(size, size, grey)
-        .ok_or_else(|| Error::new(ErrorKind::Model, "the decoder answers at another size"))
 }
 
 /// The condition of a request; names that the model does not know count as unknown.

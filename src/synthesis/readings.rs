@@ -20,6 +20,7 @@ use crate::network::hips::points::{self, Calibration, HipPrediction};
 use crate::network::reader::{self, FIRST_FINDING, Reader};
 use crate::phantom::findings_of;
 use crate::radiograph::{DisplayWindow, Radiograph};
+use crate::signal::blur::bilinear_on_black;
 
 /// A finding whose area under the ROC curve was measured below this is not told: it would be a guess.
 pub const LEAST_AREA: f64 = 0.8;
@@ -78,6 +79,28 @@ pub(super) fn broken(error: &candle_core::Error) -> Error {
         ErrorKind::Failed,
         format!("a network could not be run ({error})"),
     )
+}
+
+/// What to say of a model whose answer is infinite or no number.
+pub(super) fn no_numbers() -> Error {
+    Error::new(
+        ErrorKind::Failed,
+        "the model answered with values that are no numbers",
+    )
+    .remedy("check the model folder with `radcanvas models check`")
+}
+
+/// Grey, 0–1, of what a decoder answered, about −1…1; an error where it holds anything but numbers.
+pub(super) fn grey_of(values: Vec<f32>, size: usize) -> Result<Grid<f32>, Error> {
+    if values.iter().any(|v| !v.is_finite()) {
+        return Err(no_numbers());
+    }
+    let grey = values
+        .into_iter()
+        .map(|v| (v * 0.5 + 0.5).clamp(0.0, 1.0))
+        .collect();
+    Grid::from_vec(size, size, grey)
+        .ok_or_else(|| Error::new(ErrorKind::Model, "the decoder answers at another size"))
 }
 
 /// Grey in 0–1 as the tensor `[1,1,H,W]` in −1…1 that every network reads.
@@ -191,26 +214,13 @@ fn second_look(
 /// What a look sees of an image: each of its pixels is the mean of bilinear samples a source pixel apart at most.
 fn seen(grey: &Grid<f32>, look: &Look, size: usize) -> Grid<f32> {
     let fine = (look.image_from_look.scale().ceil() as usize).clamp(1, 16);
-    let (width, height) = grey.size();
-    let at = |x: i64, y: i64| {
-        if x >= 0 && y >= 0 && (x as usize) < width && (y as usize) < height {
-            grey[(x as usize, y as usize)]
-        } else {
-            0.0
-        }
-    };
     Grid::from_fn(size, size, |u, v| {
         let mut sum = 0.0;
         for k in 0..fine * fine {
             let part = |i: usize| (i as f64 + 0.5) / fine as f64 - 0.5;
             let p = Point::new(u as f64 + part(k % fine), v as f64 + part(k / fine));
             let p = look.image_from_look.apply(p);
-            let (left, top) = (p.x.floor(), p.y.floor());
-            let (a, b) = ((p.x - left) as f32, (p.y - top) as f32);
-            let (left, top) = (left as i64, top as i64);
-            let upper = at(left, top) * (1.0 - a) + at(left + 1, top) * a;
-            let lower = at(left, top + 1) * (1.0 - a) + at(left + 1, top + 1) * a;
-            sum += upper * (1.0 - b) + lower * b;
+            sum += bilinear_on_black(grey, p.x, p.y);
         }
         sum / (fine * fine) as f32
     })

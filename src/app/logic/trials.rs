@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::app::session::{Job, Purpose, Recipe, ResultId, Stage, Weight};
+use crate::app::session::{Purpose, Recipe, ResultId, Stage, Weight};
 use crate::document::mask::bounds;
 use crate::document::{Edit, Layer, Mark, Operation, Shape};
 use crate::geometry::Point;
@@ -46,13 +46,7 @@ impl App {
         request.noise = None;
         request.warm = None;
         let title = format!("{} more like seed {}", request.count, item.request.seed);
-        let id = self.worker.queue(Order::Generate(request));
-        self.session.jobs.push(Job {
-            id,
-            title,
-            progress: None,
-            purpose: Purpose::Generate,
-        });
+        self.queue(Order::Generate(request), title, Purpose::Generate);
     }
 
     /// Takes the settings of a result over, and what was drawn and painted for it.
@@ -145,13 +139,7 @@ impl App {
             radiograph: Arc::clone(open.document().image()),
             window: None,
         });
-        let id = self.worker.queue(order);
-        self.session.jobs.push(Job {
-            id,
-            title: "What kind of image is this?".to_owned(),
-            progress: None,
-            purpose: Purpose::Kind,
-        });
+        self.queue(order, "What kind of image is this?", Purpose::Kind);
     }
 
     /// Takes the reader's guess in: it chooses a model only where the person has not.

@@ -39,6 +39,17 @@ impl App {
         Some(request)
     }
 
+    /// Hands an order to the worker, and lists it under `title` until it ends.
+    pub(super) fn queue(&mut self, order: Order, title: impl Into<String>, purpose: Purpose) {
+        let id = self.worker.queue(order);
+        self.session.jobs.push(Job {
+            id,
+            title: title.into(),
+            progress: None,
+            purpose,
+        });
+    }
+
     pub(super) fn generate(&mut self) {
         if let Some(obstacle) = self.shown().obstacle() {
             self.session.say(Weight::Note, obstacle);
@@ -51,13 +62,7 @@ impl App {
             1 => "Generate".to_owned(),
             n => format!("Generate {n}"),
         };
-        let id = self.worker.queue(Order::Generate(request));
-        self.session.jobs.push(Job {
-            id,
-            title,
-            progress: None,
-            purpose: Purpose::Generate,
-        });
+        self.queue(Order::Generate(request), title, Purpose::Generate);
     }
 
     pub(crate) fn find_hips(&mut self) {
@@ -68,13 +73,7 @@ impl App {
             radiograph: Arc::clone(open.document().image()),
             window: None,
         });
-        let id = self.worker.queue(order);
-        self.session.jobs.push(Job {
-            id,
-            title: "Find hip points".to_owned(),
-            progress: None,
-            purpose: Purpose::Hips,
-        });
+        self.queue(order, "Find hip points", Purpose::Hips);
     }
 
     /// Takes in everything that happened since the last frame.
@@ -293,12 +292,6 @@ impl App {
             radiograph,
             window: None,
         });
-        let id = self.worker.queue(order);
-        self.session.jobs.push(Job {
-            id,
-            title: "Read the live answer".to_owned(),
-            progress: None,
-            purpose: Purpose::LiveHips(revision),
-        });
+        self.queue(order, "Read the live answer", Purpose::LiveHips(revision));
     }
 }

@@ -21,7 +21,7 @@ use crate::measure::realism::{self, Gate, Reference, Summary};
 use crate::phantom::breast::{self, BreastOptions, BreastStyle};
 use crate::phantom::{self, Phantom};
 use crate::radiograph;
-use crate::synthesis::resize::resize;
+use crate::signal::resize::resize;
 use crate::training::patches;
 
 /// Longer side at which everything is measured, pixels.

@@ -2,7 +2,8 @@
 //!
 //! Separate so that callers can map it to their own error without knowing how folders are read.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 /// Why a model folder cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +20,7 @@ pub enum ModelError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// A file was not written.
     #[error(
@@ -30,7 +31,7 @@ pub enum ModelError {
         /// The file.
         path: PathBuf,
         /// Why.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// `model.json` does not say what it must.
     #[error("{} cannot be understood: {what}", path.display())]
@@ -131,4 +132,16 @@ pub enum ModelError {
         /// Why.
         source: candle_core::Error,
     },
+}
+
+impl ModelError {
+    /// Why a file could not be read: it is not there, or what the system said.
+    pub(crate) fn reading(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        if source.kind() == io::ErrorKind::NotFound {
+            Self::Missing { path }
+        } else {
+            Self::Io { path, source }
+        }
+    }
 }

@@ -291,14 +291,7 @@ pub fn list(folder: &Path) -> Vec<(PathBuf, Result<ModelFolder, ModelError>)> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
-    fs::read(path).map_err(|source| {
-        let path = path.to_owned();
-        if source.kind() == std::io::ErrorKind::NotFound {
-            ModelError::Missing { path }
-        } else {
-            ModelError::Io { path, source }
-        }
-    })
+    fs::read(path).map_err(|source| ModelError::reading(path, source))
 }
 
 /// Writes a file of a model by [`whole::write`]: a reader never sees half of it.

@@ -43,7 +43,8 @@ pub fn forward_files(arch: &str, files: &Files, repeat: usize) -> Result<Report,
         path: files.config.clone(),
         what,
     };
-    let text = std::fs::read(&files.config).map_err(|source| read_error(&files.config, source))?;
+    let text = std::fs::read(&files.config)
+        .map_err(|source| ModelError::reading(&files.config, source))?;
     let config: Value =
         serde_json::from_slice(&text).map_err(|error| configuration(error.to_string()))?;
     let inputs = read_inputs(&files.inputs)?;
@@ -94,17 +95,8 @@ fn plain(error: &candle_core::Error) -> String {
     }
 }
 
-fn read_error(path: &Path, source: std::io::Error) -> ModelError {
-    let path = path.to_owned();
-    if source.kind() == std::io::ErrorKind::NotFound {
-        ModelError::Missing { path }
-    } else {
-        ModelError::Io { path, source }
-    }
-}
-
 fn read_inputs(path: &Path) -> Result<Inputs, ModelError> {
-    let content = std::fs::read(path).map_err(|source| read_error(path, source))?;
+    let content = std::fs::read(path).map_err(|source| ModelError::reading(path, source))?;
     let tensors =
         candle_core::safetensors::load_buffer(&content, &Device::Cpu).map_err(|error| {
             ModelError::Inputs {

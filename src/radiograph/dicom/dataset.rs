@@ -280,3 +280,15 @@ pub(super) fn items(bytes: &[u8], element: &Element) -> Vec<Elements> {
         })
         .collect()
 }
+
+/// [`items`], or an error when one of them ends before its length: for writers, which must not lose a part silently.
+pub(super) fn whole_items(bytes: &[u8], element: &Element) -> Result<Vec<Elements>, ReadProblem> {
+    let items = items(bytes, element);
+    if items.iter().any(|item| item.broken.is_some()) {
+        return Err(ReadProblem::Damaged(format!(
+            "an item of {} is cut short",
+            tag_name(element.tag)
+        )));
+    }
+    Ok(items)
+}

@@ -7,7 +7,7 @@ use crate::geometry::{Affine, PixelRect, Point};
 use crate::grid::Grid;
 use crate::landmarks::HipLandmarks;
 
-use super::resize::{resize, resize_lines};
+use crate::signal::resize::{resize, resize_lines};
 
 /// A square of the image and the model pixels it becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,14 +54,7 @@ impl CropTransform {
         if long <= 2 * model_px || wanted >= long {
             return Self::whole(image_size, model_px);
         }
-        let side = wanted.max(model_px).min(long);
-        let x = bounds.x as f64 + bounds.width as f64 / 2.0;
-        let y = bounds.y as f64 + bounds.height as f64 / 2.0;
-        Self {
-            region: square(image_size, side, x, y),
-            model_px,
-            image_size,
-        }
+        Self::centered(image_size, bounds, wanted.max(model_px).min(long), model_px)
     }
 
     /// A square around `bounds` with few surroundings, for a second pass that knows the anatomy already.
@@ -72,6 +65,16 @@ impl CropTransform {
         if side >= long {
             return Self::whole(image_size, model_px);
         }
+        Self::centered(image_size, bounds, side, model_px)
+    }
+
+    /// A square of `side` image pixels about the middle of `bounds`.
+    fn centered(
+        image_size: (usize, usize),
+        bounds: PixelRect,
+        side: usize,
+        model_px: usize,
+    ) -> Self {
         let x = bounds.x as f64 + bounds.width as f64 / 2.0;
         let y = bounds.y as f64 + bounds.height as f64 / 2.0;
         Self {

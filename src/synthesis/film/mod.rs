@@ -8,6 +8,5 @@ pub mod crop;
 mod finish;
 pub mod frame;
 pub mod grey;
-pub mod resize;
 
 pub use finish::line_distance;

@@ -12,8 +12,9 @@ use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, GivenNoise, Prompted, Request};
 use crate::network::peer::pipeline::{PeerControl, Pipeline, words};
 use crate::noise::Noise;
+use crate::signal::resize::{resize, resize_lines};
 use crate::synthesis::film::frame::Frame;
-use crate::synthesis::film::resize::{resize, resize_lines};
+use crate::synthesis::readings::{grey_of, no_numbers};
 use crate::synthesis::schedule::{Scheduler, Walk};
 
 /// Stream of fresh noise: beyond those of the images.
@@ -271,20 +272,11 @@ impl<'a> Asked<'a> {
             .flatten_all()
             .and_then(|z| z.to_vec1::<f32>())
             .map_err(|e| broken(&e))?;
-        if grey.iter().chain(&values).any(|v| !v.is_finite()) {
-            return Err(Error::new(
-                ErrorKind::Failed,
-                "the model answered with values that are no numbers",
-            )
-            .remedy("try another scheduler; check the folder with `radcanvas models check`"));
+        let other = "try another scheduler; check the folder with `radcanvas models check`";
+        if values.iter().any(|v| !v.is_finite()) {
+            return Err(no_numbers().remedy(other));
         }
-        let grey = grey
-            .into_iter()
-            .map(|v: f32| (v * 0.5 + 0.5).clamp(0.0, 1.0))
-            .collect();
-        let size = self.pipeline.shape.size;
-        let grey = Grid::from_vec(size, size, grey)
-            .ok_or_else(|| Error::new(ErrorKind::Model, "the decoder answers at another size"))?;
+        let grey = grey_of(grey, self.pipeline.shape.size).map_err(|error| error.remedy(other))?;
         let latent = GivenNoise {
             shape: [c, h, w],
             values,

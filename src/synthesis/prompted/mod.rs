@@ -128,17 +128,12 @@ pub fn generate_prompted(
     for n in 0..request.count {
         let image_number = request.first_image + n as u64;
         let mut report = |step: usize| {
-            let steps = request.count * steps_each;
             let done = n * steps_each + step;
-            let spent = started.elapsed().as_secs_f64();
-            observe(Progress {
-                stage: "denoising".to_owned(),
-                step: done,
-                steps,
-                seconds_left: (done > 0).then(|| spent / done as f64 * (steps - done) as f64),
-                preview: None,
-                value: None,
-            })
+            observe(Progress::denoising(
+                done,
+                request.count * steps_each,
+                started,
+            ))
         };
         let (grey, latent) = asked.sample(image_number, &mut report)?;
         let frame = asked.frame();

@@ -10,6 +10,7 @@ use crate::geometry::{Affine, Point};
 use crate::grid::Grid;
 use crate::landmarks::HipLandmarks;
 use crate::noise::Noise;
+use crate::signal::blur::bilinear_on_black;
 
 /// How much is changed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -187,24 +188,8 @@ fn transform(facts: &mut Facts, view_from_image: &Affine, mirror: bool) {
 /// Grey in 0–1 by bilinear interpolation, of `size` columns and rows; outside is black.
 fn resampled(image: &Grid<u8>, view_from_image: &Affine, size: (usize, usize)) -> Grid<f32> {
     let image_from_view = view_from_image.inverse().unwrap_or(Affine::IDENTITY);
-    let (width, height) = image.size();
-    let [a, b, c, d, e, f] = image_from_view.coefficients;
-    let cells = image.cells();
-    let at = |x: i64, y: i64| -> f32 {
-        if x >= 0 && y >= 0 && (x as usize) < width && (y as usize) < height {
-            f32::from(cells[y as usize * width + x as usize])
-        } else {
-            0.0
-        }
-    };
     Grid::from_fn(size.0, size.1, |x, y| {
-        let (x, y) = (x as f64, y as f64);
-        let (u, v) = (a * x + b * y + c, d * x + e * y + f);
-        let (left, top) = (u.floor(), v.floor());
-        let (p, q) = ((u - left) as f32, (v - top) as f32);
-        let (left, top) = (left as i64, top as i64);
-        let upper = at(left, top) * (1.0 - p) + at(left + 1, top) * p;
-        let lower = at(left, top + 1) * (1.0 - p) + at(left + 1, top + 1) * p;
-        (upper * (1.0 - q) + lower * q) / 255.0
+        let at = image_from_view.apply(Point::new(x as f64, y as f64));
+        bilinear_on_black(image, at.x, at.y) / 255.0
     })
 }

@@ -9,7 +9,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{Result as Tensors, Tensor};
 
 use super::flow::{FlowBatch, FlowData, Holes, logit_normal};
-use super::{Lesson, card, fixed, scalar};
+use super::{Lesson, card, fixed, mean_unseen, scalar};
 use crate::job::Error;
 use crate::network::condition::Names;
 use crate::network::device::Place;
@@ -149,13 +149,10 @@ impl Lesson for DiffusionLesson {
     ) -> Result<(), Error> {
         let mean = Diffusion::new(&fixed(averages), &self.config, Names::default())
             .and_then(|network| {
-                let mut sum = 0.0;
-                // Steps far beyond any run: noise and views that were never trained on.
-                for step in 0..4 {
-                    let batch = self.flow.batch(&self.recipe, (1 << 40) + step, &HOLES)?;
-                    sum += scalar(&error(&network, &batch)?)?;
-                }
-                Ok(sum / 4.0)
+                mean_unseen(|step| {
+                    let batch = self.flow.batch(&self.recipe, step, &HOLES)?;
+                    error(&network, &batch)
+                })
             })
             .map_err(|e| tensors(&e))?;
         card.measured.insert("velocity_error".to_owned(), mean);

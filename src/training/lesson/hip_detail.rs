@@ -23,6 +23,7 @@ use crate::network::hips::points::{Calibration, HipPrediction, both_maps, joined
 use crate::network::hips::{CELL, HipNetwork};
 use crate::network::weights::Weights;
 use crate::noise::Noise;
+use crate::signal::resize::resize;
 use crate::training::data::augment::part;
 use crate::training::data::{DataSet, Example, image_tensor, indices};
 use crate::training::recipe::Recipe;
@@ -239,17 +240,7 @@ impl HipDetailLesson {
 
 /// A film as the first look sees it: means of equal parts, grey in −1…1.
 fn reduced(image: &Grid<u8>, size: usize) -> Grid<f32> {
-    let (width, height) = image.size();
-    let part = |i: usize, n: usize| (i * n / size)..((i + 1) * n / size).max(i * n / size + 1);
-    Grid::from_fn(size, size, |x, y| {
-        let (columns, rows) = (part(x, width), part(y, height));
-        let count = columns.len() * rows.len();
-        let sum: u32 = rows
-            .flat_map(|y| image.row(y)[columns.clone()].iter().copied())
-            .map(u32::from)
-            .sum();
-        sum as f32 / count as f32 / 127.5 - 1.0
-    })
+    resize(&image.map(|v| f32::from(*v) / 127.5 - 1.0), size, size)
 }
 
 /// All looks at one film.

@@ -121,6 +121,19 @@ fn fixed(averages: &BTreeMap<String, Tensor>) -> VarBuilder<'static> {
     VarBuilder::from_tensors(tensors, DType::F32, device)
 }
 
+/// The mean of a loss over four steps far beyond any run: their noise and views were never trained on.
+fn mean_unseen(
+    mut loss: impl FnMut(usize) -> candle_core::Result<Tensor>,
+) -> candle_core::Result<f64> {
+    const BEYOND: usize = 1 << 40;
+    const STEPS: usize = 4;
+    let mut sum = 0.0;
+    for step in 0..STEPS {
+        sum += scalar(&loss(BEYOND + step)?)?;
+    }
+    Ok(sum / STEPS as f64)
+}
+
 /// A scalar as f64.
 fn scalar(tensor: &Tensor) -> candle_core::Result<f64> {
     Ok(f64::from(tensor.to_scalar::<f32>()?))

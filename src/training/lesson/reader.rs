@@ -178,7 +178,12 @@ impl Lesson for ReaderLesson {
 
     fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
         let (out, recipe, data) = (&self.out, &self.recipe, &self.data);
-        let mut card = card(Task::Reader, "reader-1", &self.config, out, recipe, data);
+        let architecture = if self.config.places {
+            "reader-2"
+        } else {
+            "reader-1"
+        };
+        let mut card = card(Task::Reader, architecture, &self.config, out, recipe, data);
         card.names = Some(self.data.names.clone());
         Ok(card)
     }

@@ -20,14 +20,7 @@ const LONGEST: u64 = 64 << 20;
 
 /// A text file; an error names it.
 pub(super) fn read_text(path: &Path) -> Result<String, ModelError> {
-    let failed = |source: std::io::Error| {
-        let path = path.to_owned();
-        if source.kind() == std::io::ErrorKind::NotFound {
-            ModelError::Missing { path }
-        } else {
-            ModelError::Io { path, source }
-        }
-    };
+    let failed = |source| ModelError::reading(path, source);
     let mut text = String::new();
     File::open(path)
         .and_then(|file| file.take(LONGEST).read_to_string(&mut text))
@@ -92,14 +85,7 @@ static HASHED: Mutex<Known> = Mutex::new(BTreeMap::new());
 
 /// SHA-256 of a file, hexadecimal; read in pieces, and once while it does not change.
 pub(super) fn hash(path: &Path) -> Result<String, ModelError> {
-    let failed = |source: std::io::Error| {
-        let path = path.to_owned();
-        if source.kind() == std::io::ErrorKind::NotFound {
-            ModelError::Missing { path }
-        } else {
-            ModelError::Io { path, source }
-        }
-    };
+    let failed = |source| ModelError::reading(path, source);
     let mut file = File::open(path).map_err(failed)?;
     let facts = file.metadata().map_err(failed)?;
     let size = facts.len();

@@ -55,14 +55,7 @@ struct Described {
 impl Archive {
     /// Reads the description; an error for anything that is not an archive of plain tensors.
     pub(super) fn open(path: &Path) -> Result<Self, ModelError> {
-        let io = |source: std::io::Error| {
-            let path = path.to_owned();
-            if source.kind() == std::io::ErrorKind::NotFound {
-                ModelError::Missing { path }
-            } else {
-                ModelError::Io { path, source }
-            }
-        };
+        let io = |source| ModelError::reading(path, source);
         let damaged = |what: String| ModelError::Damaged {
             path: path.to_owned(),
             what,

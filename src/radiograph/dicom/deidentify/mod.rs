@@ -220,13 +220,7 @@ impl Run<'_> {
                 Action::Keep if vr == *b"SQ" || element.undefined => {
                     let outside = std::mem::replace(&mut self.inside, inside);
                     let mut items = Vec::new();
-                    for inner in dataset::items(view.bytes, element) {
-                        if inner.broken.is_some() {
-                            return Err(ReadProblem::Damaged(format!(
-                                "an item of {} is cut short",
-                                tag_name(tag)
-                            )));
-                        }
+                    for inner in dataset::whole_items(view.bytes, element)? {
                         let inner = self.elements(view.of(&inner), depth + 1)?;
                         let bytes: Vec<u8> = inner.into_iter().flat_map(|(_, b)| b).collect();
                         items.extend(item(&bytes, element.encoding));

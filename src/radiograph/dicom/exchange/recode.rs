@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use super::view;
-use crate::radiograph::dicom::dataset::{self, Element, Encoding, tag_name};
+use crate::radiograph::dicom::dataset::{self, Element, Encoding};
 use crate::radiograph::dicom::file::{self, DicomFile};
 use crate::radiograph::dicom::layout::{Carrier, Layout};
 use crate::radiograph::dicom::values::View;
@@ -87,13 +87,7 @@ fn put(
     let mut vr = representation(element);
     if element.undefined || vr == *b"SQ" {
         let mut items = Vec::new();
-        for inner in dataset::items(view.bytes, element) {
-            if inner.broken.is_some() {
-                return Err(ReadProblem::Damaged(format!(
-                    "an item of {} is cut short",
-                    tag_name(tag)
-                )));
-            }
+        for inner in dataset::whole_items(view.bytes, element)? {
             let mut bytes = Vec::new();
             for within in &inner.list {
                 put(&mut bytes, view.of(&inner), within, encoding, signed)?;
