@@ -380,7 +380,15 @@ fn latent_masks_grow_by_one_cell() {
 #[test]
 fn saliency_has_one_finite_map_a_block() {
     let weights = Weights::new(3);
-    let net = Reader::new(&weights.builder(), &reader::Config::tiny()).unwrap();
+    let places = Reader::new(&weights.builder(), &reader::Config::tiny()).unwrap();
+    let maps = saliency(&places, &random(&[1, 1, 64, 96], 4)).unwrap();
+    assert!(maps.iter().flat_map(Grid::cells).all(|v| v.is_finite()));
+    let config = reader::Config {
+        places: false,
+        ..reader::Config::tiny()
+    };
+    let weights = Weights::new(3);
+    let net = Reader::new(&weights.builder(), &config).unwrap();
     let maps = saliency(&net, &random(&[1, 1, 64, 96], 4)).unwrap();
     let sizes: Vec<_> = maps.iter().map(Grid::size).collect();
     assert_eq!(sizes, [(48, 32), (24, 16), (12, 8), (6, 4), (3, 2)]);
@@ -412,6 +420,20 @@ fn saliency_has_one_finite_map_a_block() {
         );
     }
     assert_eq!(read.logits.dims(), [1, LOGITS]);
+}
+
+#[test]
+fn a_reader_told_of_places_knows_left_from_right() {
+    let weights = Weights::new(5);
+    let net = Reader::new(&weights.builder(), &reader::Config::tiny()).unwrap();
+    let flat = Tensor::zeros((1, 1, 64, 64), DType::F32, &Device::Cpu).unwrap();
+    let read = net.forward(&flat).unwrap();
+    // A constant picture has no left and right of its own: what differs over a row comes from the places.
+    let row: Vec<f32> =
+        numbers(&read.blocks[0].narrow(1, 0, 1).unwrap())[16 * 32..17 * 32].to_vec();
+    let (left, right) = (row[8], row[24]);
+    assert!((left - right).abs() > 1e-4, "{left} {right}");
+    assert_eq!(read.features.dims(), [1, 16]);
 }
 
 #[test]

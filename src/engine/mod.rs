@@ -36,6 +36,8 @@ pub struct ModelStore {
     controls: HashMap<String, Arc<ControlModel>>,
     readers: Option<Arc<Readers>>,
     library: Library,
+    /// What was said of schedulers that others stand in for.
+    substitutions: BTreeSet<String>,
 }
 
 impl ModelStore {
@@ -134,6 +136,11 @@ impl ModelStore {
         let place = self.place();
         let folders = self.folders.clone();
         let ready = self.library.ready(request, &folders, &place, observe)?;
+        if let Some(text) = ready.substitution()
+            && self.substitutions.insert(text.clone())
+        {
+            self.notices.push(text);
+        }
         Ok(Some(ready))
     }
 

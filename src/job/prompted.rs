@@ -31,11 +31,14 @@ pub enum Scheduler {
     /// Luo et al. 2023; fresh noise at every step but the last.
     #[serde(rename = "lcm")]
     Lcm,
+    /// Liu et al. 2022, linear multistep only; the second time is asked twice.
+    #[serde(rename = "pndm")]
+    Pndm,
 }
 
 impl Scheduler {
     /// All of them, as they are offered.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Ddim,
         Self::Ddpm,
         Self::Euler,
@@ -43,6 +46,7 @@ impl Scheduler {
         Self::DpmSolver,
         Self::UniPc,
         Self::Lcm,
+        Self::Pndm,
     ];
 
     /// Its name on the command line and in records.
@@ -55,6 +59,7 @@ impl Scheduler {
             Self::DpmSolver => "dpm++",
             Self::UniPc => "unipc",
             Self::Lcm => "lcm",
+            Self::Pndm => "pndm",
         }
     }
 
@@ -68,6 +73,7 @@ impl Scheduler {
             Self::DpmSolver => "DPM-Solver++",
             Self::UniPc => "UniPC",
             Self::Lcm => "LCM",
+            Self::Pndm => "PNDM",
         }
     }
 

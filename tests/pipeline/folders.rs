@@ -111,6 +111,41 @@ fn a_folder_is_checked_added_and_found_by_name() {
 }
 
 #[test]
+fn a_scheduler_that_stands_in_for_another_is_named() {
+    let data = tempfile::tempdir().unwrap();
+    let models = models();
+    let tiny = models.path().join("tiny");
+    let config = tiny.join("scheduler/scheduler_config.json");
+    let whole = std::fs::read_to_string(&config).unwrap();
+    let out = data.path().join("out");
+    let said_of = |class: &str, more: &[&str]| {
+        std::fs::write(&config, whole.replace("DDIMScheduler", class)).unwrap();
+        let arguments = [
+            "generate",
+            "sample",
+            "--model",
+            text(&tiny),
+            "--prompt",
+            "hip",
+            "--steps",
+            "2",
+            "--out",
+            text(&out),
+            "--force",
+        ];
+        let (code, _, said) = run(data.path(), &[&arguments[..], more].concat());
+        assert_eq!(code, 0, "{said}");
+        said
+    };
+    let substituted = "HeunDiscreteScheduler of the model tiny is not built in";
+    assert!(said_of("HeunDiscreteScheduler", &[]).contains(substituted));
+    assert!(!said_of("HeunDiscreteScheduler", &["--sampler", "euler"]).contains(substituted));
+    // Runge–Kutta steps are not built; without them PNDM is.
+    assert!(said_of("PNDMScheduler", &[]).contains("PNDMScheduler of"));
+    assert!(!said_of("DDIMScheduler", &[]).contains("not built in"));
+}
+
+#[test]
 fn every_mode_runs_from_the_command_line() {
     let data = tempfile::tempdir().unwrap();
     let models = models();

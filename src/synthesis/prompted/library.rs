@@ -15,6 +15,7 @@ use crate::network::peer::pipeline::{
     PeerControl, PeerFolder, PeerTask, Pipeline, list_peers, load_peer_control, load_pipeline,
     need_of,
 };
+use crate::synthesis::schedule::Scheduler;
 
 /// What a request runs on.
 #[derive(Debug)]
@@ -25,6 +26,23 @@ pub struct Ready {
     pub controls: Vec<Arc<PeerControl>>,
     /// The request with the hashes of what was found.
     pub request: Request,
+}
+
+impl Ready {
+    /// What to say where the model's own scheduler is not built in and the request names no other.
+    pub fn substitution(&self) -> Option<String> {
+        let asked = self.request.prompted.as_ref()?;
+        if asked.scheduler.is_some() {
+            return None;
+        }
+        let name = Scheduler::read(&self.pipeline.scheduler)
+            .ok()?
+            .written_for?;
+        Some(format!(
+            "{} of the model {} is not built in: DDIM takes its place",
+            name, self.pipeline.name
+        ))
+    }
 }
 
 /// Models of the diffusers layout.

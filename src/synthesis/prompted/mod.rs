@@ -30,6 +30,7 @@ const fn kind(scheduler: job::Scheduler) -> Kind {
         job::Scheduler::DpmSolver => Kind::DpmSolver,
         job::Scheduler::UniPc => Kind::UniPc,
         job::Scheduler::Lcm => Kind::Lcm,
+        job::Scheduler::Pndm => Kind::Pndm,
     }
 }
 

@@ -7,7 +7,7 @@ use super::{BetaSchedule, Config, Kind};
 /// `ᾱ` of every step of training.
 pub(super) fn left(kind: Kind, config: &Config) -> Result<Vec<f32>, String> {
     let betas = betas(kind, config)?;
-    let betas = if config.rescale_betas_zero_snr {
+    let betas = if config.rescale_betas_zero_snr && kind != Kind::Pndm {
         without_signal_at_end(&betas)
     } else {
         betas

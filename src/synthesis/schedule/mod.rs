@@ -6,6 +6,7 @@
 
 mod betas;
 mod multistep;
+mod pndm;
 mod scheduler;
 mod times;
 mod unipc;
@@ -40,6 +41,10 @@ pub enum Kind {
     /// Luo et al. 2023, "Latent consistency models".
     #[serde(rename = "LCMScheduler")]
     Lcm,
+    /// Liu et al. 2022, "Pseudo numerical methods for diffusion models", without its Runge–Kutta steps: what Stable
+    /// Diffusion 1 comes with.
+    #[serde(rename = "PNDMScheduler")]
+    Pndm,
 }
 
 /// How the variances of the steps of training grow.
@@ -103,7 +108,7 @@ pub struct Config {
     /// The variances themselves, in place of all this.
     pub trained_betas: Option<Vec<f32>>,
     /// Whether nothing is left of the noise after the last step of DDIM and LCM.
-    pub set_alpha_to_one: bool,
+    pub set_alpha_to_one: Option<bool>,
     /// Added to leading times.
     pub steps_offset: usize,
     /// Absent: leading for DDIM, DDPM and LCM, linspace for the others.
@@ -144,7 +149,7 @@ impl Default for Config {
             beta_end: None,
             beta_schedule: None,
             trained_betas: None,
-            set_alpha_to_one: true,
+            set_alpha_to_one: None,
             steps_offset: 0,
             timestep_spacing: None,
             rescale_betas_zero_snr: false,
@@ -200,7 +205,7 @@ pub fn table(kind: Kind, config: &Config, steps: usize) -> Result<Table, String>
         }
     }
     let mut left = betas::left(kind, config)?;
-    let has_sigmas = !matches!(kind, Kind::Ddim | Kind::Ddpm | Kind::Lcm);
+    let has_sigmas = !matches!(kind, Kind::Ddim | Kind::Ddpm | Kind::Lcm | Kind::Pndm);
     if config.rescale_betas_zero_snr
         && has_sigmas
         && let Some(last) = left.last_mut()
@@ -210,7 +215,8 @@ pub fn table(kind: Kind, config: &Config, steps: usize) -> Result<Table, String>
     }
     let (times, sigmas) = times::times(kind, config, &left, steps)?;
     let left_at_end = match kind {
-        Kind::Ddim | Kind::Lcm if !config.set_alpha_to_one => left[0],
+        Kind::Ddim | Kind::Lcm if config.set_alpha_to_one == Some(false) => left[0],
+        Kind::Pndm if config.set_alpha_to_one != Some(true) => left[0],
         _ => 1.0,
     };
     Ok(Table {

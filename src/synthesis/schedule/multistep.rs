@@ -11,13 +11,13 @@ use super::walk::{Share, mix};
 /// What the steps before left behind.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
-    /// Estimates of the picture, the newest first; three at most.
+    /// Estimates of the picture, the newest first; three at most. For PNDM the network's answers, four at most.
     pub clean: Vec<Tensor>,
     /// Steps done, counted up to the order.
     pub done: usize,
     /// Order of the step before; `UniPC` only.
     pub order: usize,
-    /// Sample before the step before; `UniPC` only.
+    /// Sample before the step before; `UniPC` and PNDM only.
     pub sample: Option<Tensor>,
 }
 

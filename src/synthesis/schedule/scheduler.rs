@@ -94,14 +94,16 @@ pub struct Scheduler {
 impl Scheduler {
     /// Reads a `scheduler_config.json`; an error names the setting that is wrong or not supported.
     ///
-    /// A class that is not built in is taken as DDIM over the same settings: what it leaves behind is the same kind of
-    /// latent.
+    /// A class that is not built in, PNDM with Runge–Kutta steps among them, is taken as DDIM over the same settings:
+    /// what it leaves behind is the same kind of latent.
     pub fn read(value: &Value) -> Result<Self, String> {
         let Value::Object(given) = value else {
             return Err("the configuration is no JSON object".to_owned());
         };
         let named = given.get("_class_name").cloned().unwrap_or_default();
         let kind: Option<Kind> = serde_json::from_value(named.clone()).ok();
+        let skips = given.get("skip_prk_steps").and_then(Value::as_bool);
+        let kind = kind.filter(|kind| *kind != Kind::Pndm || skips == Some(true));
         // What is `null` there is as if it were absent.
         let given: serde_json::Map<String, Value> = given
             .iter()
@@ -136,6 +138,11 @@ impl Scheduler {
         let mut other = self.clone();
         if kind != self.kind {
             other.kind = kind;
+            other.written_for = None;
+            if self.kind == Kind::Pndm {
+                // What its absence means there.
+                other.config.set_alpha_to_one.get_or_insert(false);
+            }
             // The solvers' own types do not fit each other; a latent is clamped only where its model says so.
             other.options.solver_type = None;
             other.options.variance_type = None;
@@ -186,7 +193,7 @@ impl Scheduler {
                     return Err(format!("variance_type = {variance} is not supported"));
                 }
             }
-            Kind::EulerAncestral if options.prediction_type == Prediction::Sample => {
+            Kind::EulerAncestral | Kind::Pndm if options.prediction_type == Prediction::Sample => {
                 return Err("prediction_type = sample is not supported here".to_owned());
             }
             _ => {}

@@ -20,6 +20,9 @@ pub(super) fn times(
     if matches!(kind, Kind::Ddim | Kind::Ddpm) {
         return Ok((times, Vec::new()));
     }
+    if kind == Kind::Pndm {
+        return Ok((super::pndm::asked_twice(times), Vec::new()));
+    }
     let noise: Vec<f32> = left.iter().map(|a| ((1.0 - a) / a).sqrt()).collect();
     let logarithms: Vec<f64> = noise.iter().map(|s| f64::from(s.ln())).collect();
     let euler = matches!(kind, Kind::Euler | Kind::EulerAncestral);
@@ -84,7 +87,7 @@ fn spaced(kind: Kind, config: &Config, left: &[f32], steps: usize) -> Vec<f64> {
     let train = config.num_train_timesteps;
     let multistep = matches!(kind, Kind::DpmSolver | Kind::UniPc);
     let euler = matches!(kind, Kind::Euler | Kind::EulerAncestral);
-    let usual = if matches!(kind, Kind::Ddim | Kind::Ddpm) {
+    let usual = if matches!(kind, Kind::Ddim | Kind::Ddpm | Kind::Pndm) {
         Spacing::Leading
     } else {
         Spacing::Linspace

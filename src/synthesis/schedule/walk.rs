@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor};
 
 use super::multistep::{self, Memory};
 use super::scheduler::{Prediction, Scheduler};
-use super::{Kind, Table, table, unipc};
+use super::{Kind, Table, pndm, table, unipc};
 
 /// `Σ factor · tensor`; factors of 0 are left out, so that what they stand before need not be finite.
 pub(super) fn mix(terms: &[(f64, &Tensor)]) -> Result<Tensor> {
@@ -173,7 +173,7 @@ impl Walk {
             Kind::EulerAncestral => true,
             Kind::Lcm => !last,
             Kind::DpmSolver => self.scheduler.options.algorithm_type.starts_with("sde"),
-            Kind::Ddim | Kind::Euler | Kind::UniPc => false,
+            Kind::Ddim | Kind::Euler | Kind::UniPc | Kind::Pndm => false,
         }
     }
 
@@ -201,6 +201,7 @@ impl Walk {
                 let step = (self.at, self.table.sigmas.as_slice());
                 multistep::step(&self.scheduler, &mut self.memory, step, [z, answer], fresh)?
             }
+            (Kind::Pndm, _) => self.pndm(z, answer)?,
             (Kind::UniPc, _) => {
                 let step = (self.at, self.table.sigmas.as_slice());
                 unipc::step(&self.scheduler.options, &mut self.memory, step, [z, answer])?
@@ -224,17 +225,38 @@ impl Walk {
     fn ddim(&self, z: &Tensor, answer: &Tensor) -> Result<Tensor> {
         let time = self.table.times[self.at];
         let stride = self.scheduler.config.num_train_timesteps / self.steps;
-        let before = time - stride as f64;
-        let next = Share::left(if before >= 0.0 {
-            self.left(before)
-        } else {
-            f64::from(self.table.left_at_end)
-        });
+        let next = self.left_before(time - stride as f64);
         let now = Share::left(self.left(time));
         let wanted = self.scheduler.options.prediction_type;
         let clean = self.clipped(now.clean(wanted, z, answer)?)?;
         let epsilon = now.epsilon(wanted, z, answer)?;
         mix(&[(next.a, &clean), (next.s, &epsilon)])
+    }
+
+    /// Liu et al. 2022, eq. 9 over the combined answers of eq. 12.
+    fn pndm(&mut self, z: &Tensor, answer: &Tensor) -> Result<Tensor> {
+        let stride = (self.scheduler.config.num_train_timesteps / self.steps) as f64;
+        let time = self.table.times[self.at];
+        let (time, before) = if self.memory.done == 1 {
+            (time + stride, time)
+        } else {
+            (time, time - stride)
+        };
+        let (z, answer) = pndm::combined(&mut self.memory, z, answer)?;
+        let now = Share::left(self.left(time));
+        let next = self.left_before(before);
+        let epsilon = now.epsilon(self.scheduler.options.prediction_type, &z, &answer)?;
+        let kept = next.a / now.a;
+        mix(&[(kept, &z), (next.s - kept * now.s, &epsilon)])
+    }
+
+    /// The share at a time, or behind the last step.
+    fn left_before(&self, time: f64) -> Share {
+        Share::left(if time >= 0.0 {
+            self.left(time)
+        } else {
+            f64::from(self.table.left_at_end)
+        })
     }
 
     /// Ho et al. 2020, eq. 7.
