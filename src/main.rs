@@ -114,6 +114,7 @@ fn choices(
                 kind,
                 steps: 0,
                 controls: controls.clone(),
+                loras: Vec::new(),
                 reads_text: false,
             });
         }
@@ -122,7 +123,8 @@ fn choices(
     choices
 }
 
-/// Models of the diffusers layout; each is offered all the ControlNets there are, and says so when one does not fit.
+/// Models of the diffusers layout; each is offered all the ControlNets and LoRA files there are, and says so when one
+/// does not fit.
 #[cfg(feature = "window")]
 fn text_choices(
     store: &std::sync::Mutex<radcanvas::engine::ModelStore>,
@@ -139,12 +141,14 @@ fn text_choices(
         own.map(|peer| peer.name.clone())
     };
     let controls: Vec<String> = named(PeerTask::Control).collect();
+    let loras: Vec<String> = named(PeerTask::Lora).collect();
     named(PeerTask::Pipeline)
         .map(|name| ModelChoice {
             title: format!("{name} · text"),
             name,
             steps: 20,
             controls: controls.clone(),
+            loras: loras.clone(),
             reads_text: true,
             ..ModelChoice::default()
         })

@@ -30,6 +30,7 @@ pub(crate) fn model() -> ModelChoice {
         findings: vec!["effusion".to_owned()],
         steps: 3,
         controls: vec!["branch".to_owned()],
+        loras: Vec::new(),
         reads_text: false,
     }
 }

@@ -13,6 +13,7 @@ fn choice(name: &str, reads_text: bool) -> ModelChoice {
         title: name.to_owned(),
         steps: if reads_text { 20 } else { 3 },
         controls: vec!["scribble".to_owned()],
+        loras: vec!["films".to_owned()],
         reads_text,
         ..ModelChoice::default()
     }
@@ -45,6 +46,24 @@ fn prompts_reach_the_request() {
         (asked.prompt.as_str(), asked.negative.as_str()),
         ("a hip film", "text")
     );
+    // A LoRA file is chosen and its weight reaches the request; a model that has none drops it.
+    let row = harness.get_by_role_and_label(Role::ComboBox, "LoRA");
+    row.click();
+    harness.run_steps(3);
+    harness.get_by_label("films").click();
+    harness.run_steps(3);
+    let request = harness.state().session().recipe.request();
+    let loras = request.prompted.unwrap().loras;
+    assert_eq!(
+        (loras[0].model.name.as_str(), loras[0].weight),
+        ("films", 1.0)
+    );
+    let mut recipe = harness.state().session().recipe.clone();
+    recipe.choose(&ModelChoice {
+        loras: Vec::new(),
+        ..choice("other", true)
+    });
+    assert!(recipe.prompted.unwrap().loras.is_empty());
     // A model of the project's own is not asked with prompts.
     let mut recipe = harness.state().session().recipe.clone();
     recipe.choose(&choice("own", false));

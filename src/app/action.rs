@@ -222,6 +222,8 @@ pub enum Action {
     Recipe(Box<Recipe>),
     /// Asks for a model folder and adds it.
     AddModel,
+    /// Asks for a LoRA file and adds it to the model that is chosen.
+    AddLora,
     /// Makes images from what is drawn.
     Generate,
     /// A new seed.

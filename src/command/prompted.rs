@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::job::{ControlUse, Error, ErrorKind, LoraUse, ModelReference, Prompted, Scheduler};
+use crate::job::{ControlUse, Error, ErrorKind, LoraUse, Prompted, Scheduler};
 use crate::network::folder::{CARD, ModelFolder};
 use crate::network::peer::pipeline::{PeerFolder, PeerTask};
 use crate::radiograph;
@@ -124,11 +124,8 @@ impl Options {
                 _ => (text.as_str(), 1.0),
             };
             prompted.loras.push(LoraUse {
-                model: ModelReference {
-                    name: asked.place(name)?,
-                    hash: String::new(),
-                },
                 weight,
+                ..LoraUse::new(asked.place(name)?)
             });
         }
         asked.prompted = Some(prompted);

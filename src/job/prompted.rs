@@ -128,6 +128,19 @@ pub struct LoraUse {
     pub weight: f64,
 }
 
+impl LoraUse {
+    /// The file of that name, at its full weight.
+    pub fn new(name: String) -> Self {
+        Self {
+            model: ModelReference {
+                name,
+                hash: String::new(),
+            },
+            weight: 1.0,
+        }
+    }
+}
+
 /// What is asked of a model that reads text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Prompted {

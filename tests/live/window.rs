@@ -116,7 +116,7 @@ fn a_film_that_says_no_kind_is_guessed_and_the_person_decides() {
     );
     assert_eq!(harness.state().session().recipe.kind, "hip");
     harness.run_steps(2);
-    assert!(harness.query_by_label("Hip? 90 %").is_some());
+    assert!(harness.query_by_label("Hip? a guess").is_some());
     let mut other = harness.state().session().recipe.clone();
     other.kind = "chest".to_owned();
     harness.state_mut().act(Action::Recipe(Box::new(other)));
@@ -128,6 +128,15 @@ fn a_film_that_says_no_kind_is_guessed_and_the_person_decides() {
     });
     harness.state_mut().act(Action::ConfirmKind);
     assert_eq!(guess(harness), (None, "hip".to_owned()), "confirmed");
+    // Chosen before the guess is there, or just after: either way it is the person's word that counts.
+    let mut late = self::opened();
+    let harness = &mut late.harness;
+    let mut other = harness.state().session().recipe.clone();
+    other.kind = "chest".to_owned();
+    harness.state_mut().act(Action::Recipe(Box::new(other)));
+    until(harness, "idle", |app| app.session().jobs.is_empty());
+    assert_eq!(guess(harness), (None, "chest".to_owned()), "late");
+    assert_eq!(harness.state().session().recipe.kind, "chest");
 }
 
 #[test]

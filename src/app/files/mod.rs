@@ -152,6 +152,8 @@ pub struct Open {
     pub mask: LayerPixels,
     /// The kind that the reader takes it for and how sure it is; absent where the file says, or the person.
     pub guess: Option<(String, f64)>,
+    /// Model and kind that were chosen when the reader was asked: a guess that comes late overrules nobody.
+    pub chosen_before: (String, String),
     /// The figures with their numbers.
     pub figures: Figures,
     /// What the network last read, to know the intervals of its points.
@@ -175,6 +177,7 @@ impl Open {
             sketch: LayerPixels::new(Layer::Sketch, width, height),
             mask: LayerPixels::new(Layer::Mask, width, height),
             guess: None,
+            chosen_before: Default::default(),
             figures: Figures::default(),
             reading: None,
             recording: loaded.recording,

@@ -61,7 +61,8 @@ impl App {
                 self.session.recipe_revision += 1;
                 self.weigh_guess();
             }
-            Action::AddModel => self.add_model(),
+            Action::AddModel => self.add_model(false),
+            Action::AddLora => self.add_model(true),
             Action::Generate => self.generate(),
             Action::NewSeed => {
                 let seed = &mut self.session.recipe.seed;

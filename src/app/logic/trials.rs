@@ -132,9 +132,12 @@ impl App {
 
     /// Asks the reader what kind of image this is, where the file does not say.
     pub(super) fn guess_kind(&mut self) {
-        let Some(open) = self.session.open() else {
+        let recipe = &self.session.recipe;
+        let chosen = (recipe.model.clone(), recipe.kind.clone());
+        let Stage::Open(open) = &mut self.session.stage else {
             return;
         };
+        open.chosen_before = chosen;
         let order = Order::Measure(Measurement::Kind {
             radiograph: Arc::clone(open.document().image()),
             window: None,
@@ -150,12 +153,17 @@ impl App {
         let Stage::Open(open) = &mut self.session.stage else {
             return;
         };
+        let recipe = &mut self.session.recipe;
+        if (&recipe.model, &recipe.kind) != (&open.chosen_before.0, &open.chosen_before.1) {
+            open.kind.clone_from(&recipe.kind);
+            return;
+        }
         open.guess = Some((kind.clone(), share));
         let known = self.models.iter().find(|model| model.kind == kind);
         if let Some(model) = known.filter(|_| share >= LIKELY)
-            && self.session.recipe.kind != kind
+            && recipe.kind != kind
         {
-            self.session.recipe.choose(model);
+            recipe.choose(model);
             self.session.recipe_revision += 1;
         }
     }

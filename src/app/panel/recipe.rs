@@ -45,7 +45,7 @@ pub(crate) fn recipe_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action
     guess_row(ui, shown, actions);
     noise_rows(ui, shown, &mut recipe, actions);
     if recipe.prompted.is_some() {
-        prompted_rows(ui, shown, &mut recipe);
+        prompted_rows(ui, shown, &mut recipe, actions);
     } else {
         hint_rows(ui, shown, &mut recipe);
         patient_rows(ui, shown, &mut recipe);
@@ -79,6 +79,8 @@ fn model_row(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe, actions: &mut 
             .map_or("Choose…", |model| model.title.as_str());
         let combo = ComboBox::from_id_salt("model")
             .width(COLUMN - 8.0)
+            // The kinds of two models and the way to add one: nothing is hidden below an edge.
+            .height(520.0)
             .truncate()
             .selected_text(current)
             .show_ui(ui, |ui| {
@@ -103,17 +105,18 @@ fn model_row(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe, actions: &mut 
 /// The kind that the reader takes the film for: a guess, to be confirmed or overruled by the row above.
 fn guess_row(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     let guess = shown.session.open().and_then(|open| open.guess.as_ref());
-    let Some((kind, share)) = guess else { return };
+    let Some((kind, _)) = guess else { return };
     let p = palette(ui.visuals());
     row(ui, "Kind", |ui, _| {
         let right = "The guess is right";
         if icon_button(ui, glyph::ACCEPT, right, "", false, CONTROL_HEIGHT).clicked() {
             actions.push(Action::ConfirmKind);
         }
-        let text = format!("{}? {:.0} %", super::sentence(kind), share * 100.0);
+        // The share is not calibrated on real films: a number here would promise what nobody measured.
+        let text = format!("{}? a guess", super::sentence(kind));
         ui.label(RichText::new(text).color(p.regenerate)).on_hover_text(
-            "The file does not say what it shows; this is what the reader takes it for. Choose another model above if \
-             it is wrong.",
+            "The file does not say what it shows; this is what the reader, trained on phantoms, takes it for. Choose \
+             another model above if it is wrong.",
         );
     });
 }

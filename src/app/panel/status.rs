@@ -78,17 +78,13 @@ fn probe(ui: &mut Ui, shown: &Shown<'_>) {
         104.0,
         value.map_or_else(|| "stored –".to_owned(), |v| format!("stored {v:.0}")),
     );
-    let unit = if image.modality_unit.is_empty() {
-        "HU"
-    } else {
-        image.modality_unit.as_str()
+    // Without a unit there is no second value to tell: on radiographs, stored values are all there are.
+    let unit = image.modality_unit.as_str();
+    let modality = match value {
+        _ if unit.is_empty() => String::new(),
+        Some(stored) => format!("{unit} {:.0}", image.modality_transform.apply(stored)),
+        None => format!("{unit} –"),
     };
-    let modality = value
-        .filter(|_| !image.modality_unit.is_empty())
-        .map_or_else(
-            || format!("{unit} –"),
-            |stored| format!("{unit} {:.0}", image.modality_transform.apply(stored)),
-        );
     cell(ui, 90.0, modality);
 }
 

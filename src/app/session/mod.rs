@@ -53,6 +53,8 @@ pub struct ModelChoice {
     pub steps: usize,
     /// ControlNet branches made for it.
     pub controls: Vec<String>,
+    /// LoRA files that can change its weights.
+    pub loras: Vec<String>,
     /// Whether it is asked with prompts.
     pub reads_text: bool,
 }
@@ -146,6 +148,9 @@ impl Recipe {
             asked
                 .controls
                 .retain(|control| model.controls.contains(&control.model.name));
+            asked
+                .loras
+                .retain(|lora| model.loras.contains(&lora.model.name));
         } else if self.prompted.take().is_some() {
             let usual = Self::default();
             (self.guidance, self.steps) = (usual.guidance, usual.steps);

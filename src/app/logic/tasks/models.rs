@@ -4,14 +4,14 @@
 
 use crate::app::App;
 use crate::app::session::{ModelChoice, Weight};
-use crate::job::Task;
+use crate::job::{LoraUse, Task};
 
 /// The models there are after a folder was added, and its name; absent when the dialog was closed.
 pub(crate) type Added = Option<(Vec<ModelChoice>, String)>;
 
 impl App {
-    /// Asks for a folder and adds it; nothing without a way to add one.
-    pub(crate) fn add_model(&mut self) {
+    /// Asks for a folder, or for the file of a `LoRA`, and adds it; nothing without a way to add one.
+    pub(crate) fn add_model(&mut self, lora: bool) {
         let Some(add) = self.add_model.clone() else {
             return;
         };
@@ -19,9 +19,17 @@ impl App {
             return;
         }
         self.tasks.model = Some(Task::start("add model", self.wake(), move || {
-            let picked = rfd::FileDialog::new()
-                .set_title("Add a model folder (diffusers layout)")
-                .pick_folder();
+            let dialog = rfd::FileDialog::new();
+            let picked = if lora {
+                dialog
+                    .set_title("Add a LoRA file")
+                    .add_filter("LoRA (safetensors)", &["safetensors"])
+                    .pick_file()
+            } else {
+                dialog
+                    .set_title("Add a model folder (diffusers layout)")
+                    .pick_folder()
+            };
             picked.map(|folder| add.call(&folder)).transpose()
         }));
     }
@@ -37,6 +45,11 @@ impl App {
                 self.models = models;
                 if let Some(model) = self.models.iter().find(|model| model.name == name) {
                     self.session.recipe.choose(model);
+                    self.session.recipe_revision += 1;
+                } else if self.models.iter().any(|model| model.loras.contains(&name))
+                    && let Some(asked) = &mut self.session.recipe.prompted
+                {
+                    asked.loras.push(LoraUse::new(name.clone()));
                     self.session.recipe_revision += 1;
                 }
                 self.session.say(Weight::Done, format!("{name} was added"));

@@ -6,15 +6,21 @@ use egui::{ComboBox, DragValue, RichText, TextEdit, Ui};
 
 use super::Shown;
 use super::widgets::{icon_button, row, slider};
+use crate::app::action::Action;
 use crate::app::session::Recipe;
 use crate::app::theme::{CONTROL_HEIGHT, glyph, palette};
-use crate::job::{ControlUse, Prompted, Scheduler};
+use crate::job::{ControlUse, LoraUse, Prompted, Scheduler};
 
 /// Width of the column of controls, points.
 const COLUMN: f32 = 168.0;
 
 /// The rows of such a model; nothing for the others.
-pub(crate) fn prompted_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
+pub(crate) fn prompted_rows(
+    ui: &mut Ui,
+    shown: &Shown<'_>,
+    recipe: &mut Recipe,
+    actions: &mut Vec<Action>,
+) {
     let Some(mut asked) = recipe.prompted.take() else {
         return;
     };
@@ -35,6 +41,7 @@ pub(crate) fn prompted_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe)
             .on_hover_text("1 starts from noise, less keeps more of the image");
     });
     controls(ui, shown, recipe, &mut asked);
+    loras(ui, shown, recipe, &mut asked, actions);
     recipe.prompted = Some(asked);
 }
 
@@ -51,6 +58,7 @@ fn scheduler_row(ui: &mut Ui, asked: &mut Prompted) {
     row(ui, "Scheduler", |ui, label| {
         let current = asked.scheduler.map_or("The model's own", Scheduler::title);
         let combo = ComboBox::from_id_salt("scheduler")
+            .height(360.0)
             .width(COLUMN - 8.0)
             .selected_text(current)
             .show_ui(ui, |ui| {
@@ -116,5 +124,53 @@ fn controls(ui: &mut Ui, shown: &Shown<'_>, recipe: &Recipe, asked: &mut Prompte
             .response
             .labelled_by(label)
             .on_hover_text("Drawn lines reach this model through ControlNets only; several add up");
+    });
+}
+
+/// Changes of the weights, each with its factor; a negative one leads the other way.
+fn loras(
+    ui: &mut Ui,
+    shown: &Shown<'_>,
+    recipe: &Recipe,
+    asked: &mut Prompted,
+    actions: &mut Vec<Action>,
+) {
+    let chosen = shown.models.iter().find(|model| recipe.is(model));
+    let known = chosen.map_or(&[][..], |model| model.loras.as_slice());
+    let mut dropped = None;
+    for (i, lora) in asked.loras.iter_mut().enumerate() {
+        let name = lora.model.name.clone();
+        row(ui, &name, |ui, label| {
+            let remove = format!("Remove {name}");
+            if icon_button(ui, glyph::REJECT, &remove, "", false, CONTROL_HEIGHT).clicked() {
+                dropped = Some(i);
+            }
+            let weight = DragValue::new(&mut lora.weight).speed(0.01);
+            ui.add(weight.range(-2.0..=2.0).fixed_decimals(2))
+                .labelled_by(label)
+                .on_hover_text("How much of the change is added to the weights");
+        });
+    }
+    if let Some(i) = dropped {
+        asked.loras.remove(i);
+    }
+    row(ui, "LoRA", |ui, label| {
+        let combo = ComboBox::from_id_salt("add lora")
+            .width(COLUMN - 8.0)
+            .selected_text("Add…")
+            .show_ui(ui, |ui| {
+                for name in known {
+                    if ui.selectable_label(false, name).clicked() {
+                        asked.loras.push(LoraUse::new(name.clone()));
+                    }
+                }
+                if ui.selectable_label(false, "Add a file…").clicked() {
+                    actions.push(Action::AddLora);
+                }
+            });
+        combo
+            .response
+            .labelled_by(label)
+            .on_hover_text("Low-rank changes of the model's weights, one after the other");
     });
 }
