@@ -59,7 +59,7 @@ pub(super) struct Generate {
     /// Denoising steps; 8 if absent, 20 for models that read text.
     #[arg(long)]
     steps: Option<usize>,
-    /// `ddim` or `ddpm`; models that read text also `euler`, `euler-a`, `dpm++`, `unipc` and `lcm`, their own if absent.
+    /// `ddim` or `ddpm`; models that read text also `euler`, `euler-a`, `dpm++`, `unipc`, `lcm` and `pndm`, their own if absent.
     #[arg(long)]
     sampler: Option<String>,
     /// 0 keeps the image, 1 starts from noise.

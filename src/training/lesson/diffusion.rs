@@ -35,7 +35,7 @@ struct DiffusionLesson {
 
 /// As often as in use: most pictures have lines, half of them are a part of one that stands.
 pub(super) const HOLES: Holes = Holes {
-    no_sketch: 0.2,
+    no_sketch: 0.3,
     no_geometry: 0.3,
     neither: 0.1,
     mask: 0.5,

@@ -101,7 +101,7 @@ const PARTS: Holes = Holes {
 
 /// A step length, a time at which a walk of such steps stops, and a guidance weight. Half of the draws are the shortest
 /// steps, on which all others stand.
-fn on_grid(noise: &mut Noise) -> Moment {
+fn on_grid(noise: &mut Noise, _blind: bool) -> Moment {
     let steps = STEPS[noise.index(4).saturating_sub(1)];
     let step = 1.0 / steps as f64;
     Moment {
