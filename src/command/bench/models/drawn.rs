@@ -3,6 +3,7 @@
 use super::films::grey;
 use super::reading::{judged, with_hips};
 use super::{Ground, Row, median};
+use crate::grid::Grid;
 use crate::job::{Attributes, Error, Made, Mode, ModelReference, Request, Sex};
 use crate::noise::Noise;
 use crate::synthesis::{Generator, Readers, generate, line_distance, read_hips};
@@ -72,6 +73,13 @@ pub(super) fn untaught(generator: &Generator, part: &str, kind: &str) -> Option<
     })
 }
 
+/// The lines of a film as a hand draws them, 255 on 0: shaken, some left out, as in training.
+fn hand_drawn(ground: &Ground<'_>, example: &Example, number: usize) -> Grid<u8> {
+    let mut noise = Noise::new(ground.options.seed, number as u64);
+    let seen = view(example, &mut noise, &Amount::NONE);
+    sketch_of(&seen, &mut noise).map(|v| if *v > 0.5 { 255 } else { 0 })
+}
+
 /// Sketches of held-out films as a hand draws them: how far their lines lie from the edges of what they became.
 pub(super) fn follow(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
     let generator = match generator(ground, "sketch") {
@@ -90,12 +98,10 @@ pub(super) fn follow(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
         let (mut made, mut real) = (Vec::new(), Vec::new());
         for (n, example) in films.iter().enumerate() {
             ground.at(&format!("sketching {kind}"), n, count);
-            let mut noise = Noise::new(ground.options.seed, n as u64);
-            let seen = view(example, &mut noise, &Amount::NONE);
-            let sketch = sketch_of(&seen, &mut noise);
-            let lines = sketch.map(|v| *v > 0.5);
+            let hint = hand_drawn(ground, example, n);
+            let lines = hint.map(|v| *v > 0);
             let mut request = request(ground, &generator, example, n, Mode::Sketch);
-            request.hint = Some(lines.map(|line| if *line { 255 } else { 0 }));
+            request.hint = Some(hint);
             let image = image(&generator, &request)?;
             made.extend(image.hint_distance_px.map(|px| px * unit));
             real.extend(line_distance(&lines, &grey(example)).map(|px| px * unit));
@@ -113,7 +119,8 @@ pub(super) fn follow(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
     Ok(rows)
 }
 
-/// Hip points given as the condition: how far the angle that the hips network then finds is from the one given.
+/// Hip points given as the condition, alone and with the lines that a hand draws about them: how far the angle that the
+/// hips network then finds is from the one given.
 pub(super) fn geometry(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
     let generator = match generator(ground, "geometry") {
         Ok(generator) => generator,
@@ -134,37 +141,42 @@ pub(super) fn geometry(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
             continue;
         }
         let films = ground.films.of(&kind, generator.size, count).to_vec();
-        let (mut hips, mut lost) = (Vec::new(), 0);
-        for (n, example) in films.iter().enumerate() {
-            ground.at(&format!("hip points of {kind}"), n, count);
-            let Some(given) = example.facts.landmarks else {
-                continue;
-            };
-            let mut request = request(ground, &generator, example, n, Mode::Sketch);
-            request.landmarks = Some(given);
-            let image = image(&generator, &request)?;
-            match read_hips(model, &image.radiograph, None) {
-                Ok(reading) => hips.extend(judged(&reading, &given, example)),
-                Err(_) => lost += 1,
+        for (how, with_lines) in [("drawn with lines", true), ("points alone", false)] {
+            let (mut hips, mut lost) = (Vec::new(), 0);
+            for (n, example) in films.iter().enumerate() {
+                ground.at(&format!("hip points of {kind}"), n, count);
+                let Some(given) = example.facts.landmarks else {
+                    continue;
+                };
+                let mut request = request(ground, &generator, example, n, Mode::Sketch);
+                request.landmarks = Some(given);
+                if with_lines {
+                    request.hint = Some(hand_drawn(ground, example, n));
+                }
+                let image = image(&generator, &request)?;
+                match read_hips(model, &image.radiograph, None) {
+                    Ok(reading) => hips.extend(judged(&reading, &given, example)),
+                    Err(_) => lost += 1,
+                }
             }
-        }
-        let note = format!("{lost} of {count} images without an answer");
-        for (group, wanted) in [
-            ("all", None),
-            ("normal", Some(false)),
-            ("luxated", Some(true)),
-        ] {
-            let of_group = hips
-                .iter()
-                .filter(|hip| wanted.is_none_or(|w| hip.luxated == w));
-            let errors: Vec<f64> = of_group.map(|hip| hip.error).collect();
-            let note = format!("{} hips; {note}", errors.len());
-            let name = format!("geometry, {kind}, {group}: angle given to angle found");
-            rows.push(
-                Row::of(name, median(errors), "°")
-                    .wanted(0.0, ANGLE)
-                    .note(note),
-            );
+            let note = format!("{lost} of {count} images without an answer");
+            for (group, wanted) in [
+                ("all", None),
+                ("normal", Some(false)),
+                ("luxated", Some(true)),
+            ] {
+                let of_group = hips
+                    .iter()
+                    .filter(|hip| wanted.is_none_or(|w| hip.luxated == w));
+                let errors: Vec<f64> = of_group.map(|hip| hip.error).collect();
+                let note = format!("{} hips; {note}", errors.len());
+                let name = format!("geometry, {kind}, {how}, {group}: angle given to angle found");
+                rows.push(
+                    Row::of(name, median(errors), "°")
+                        .wanted(0.0, ANGLE)
+                        .note(note),
+                );
+            }
         }
     }
     Ok(rows)
