@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use radcanvas::document::{Document, Edit, Layer, Mark, Note, Operation, Project, Shape, StrokePoint};
+use radcanvas::document::{
+    Document, Edit, Layer, Mark, Note, Operation, Project, Shape, StrokePoint,
+};
 use radcanvas::geometry::Point;
 use radcanvas::grid::Grid;
 use radcanvas::job::{Mode, ModelReference, Request};
@@ -41,7 +43,10 @@ fn main() -> ExitCode {
 
 fn usage() -> ExitCode {
     let names: Vec<&str> = TARGETS.iter().map(|(name, _)| *name).collect();
-    eprintln!("mutate-in-process seeds | TARGET SECONDS [SEED]; targets: {}", names.join(" "));
+    eprintln!(
+        "mutate-in-process seeds | TARGET SECONDS [SEED]; targets: {}",
+        names.join(" ")
+    );
     ExitCode::from(2)
 }
 
@@ -51,8 +56,14 @@ fn own(path: &str) -> PathBuf {
 
 fn run(name: &str, target: fn(&[u8]), time: Duration, seed: u64) -> ExitCode {
     let corpus = files_in(&own("corpus").join(name), &[]);
-    let corpus: Vec<Vec<u8>> = corpus.iter().filter_map(|p| std::fs::read(p).ok()).collect();
-    assert!(!corpus.is_empty(), "no corpus; run `mutate-in-process seeds` first");
+    let corpus: Vec<Vec<u8>> = corpus
+        .iter()
+        .filter_map(|p| std::fs::read(p).ok())
+        .collect();
+    assert!(
+        !corpus.is_empty(),
+        "no corpus; run `mutate-in-process seeds` first"
+    );
     let (begun, mut count, mut slowest) = (Instant::now(), 0_u64, Duration::ZERO);
     for seed_file in &corpus {
         target(seed_file);
@@ -67,11 +78,18 @@ fn run(name: &str, target: fn(&[u8]), time: Duration, seed: u64) -> ExitCode {
         if done.is_err() {
             let kept = own(&format!("broken-{name}"));
             std::fs::write(&kept, &input).expect("room for the input");
-            eprintln!("{name}: execution {count} broke the target, see {}", kept.display());
+            eprintln!(
+                "{name}: execution {count} broke the target, see {}",
+                kept.display()
+            );
             return ExitCode::FAILURE;
         }
     }
-    println!("{name}: {count} executions in {} s, slowest {} ms", time.as_secs(), slowest.as_millis());
+    println!(
+        "{name}: {count} executions in {} s, slowest {} ms",
+        time.as_secs(),
+        slowest.as_millis()
+    );
     ExitCode::SUCCESS
 }
 
@@ -137,10 +155,16 @@ fn gather() {
     dicom.extend(files_in(&fixtures.join("files"), &["dcm"]));
     keep("dicom", &dicom);
     keep("deidentify", &dicom[..dicom.len().min(12)]);
-    keep("volume", &files_in(&fixtures.join("files"), &["nii", "gz", "nrrd"]));
+    keep(
+        "volume",
+        &files_in(&fixtures.join("files"), &["nii", "gz", "nrrd"]),
+    );
     keep("archive", &files_in(&fixtures.join("files"), &["zip"]));
     keep("archive", &files_in(&fixtures.join("files/medium"), &[]));
-    keep("model", &files_in(&fixtures.join("peer/files"), &["safetensors", "pth", "pkl"]));
+    keep(
+        "model",
+        &files_in(&fixtures.join("peer/files"), &["safetensors", "pth", "pkl"]),
+    );
     keep("recipe", &files_in(&own("../assets/recipes"), &["toml"]));
     for model in ["hips", "reader"] {
         let card = own(&format!("../assets/models/{model}/model.json"));
@@ -160,7 +184,9 @@ fn put(target: &str, name: &str, bytes: &[u8]) {
 }
 
 fn small() -> Radiograph {
-    Radiograph::from_pixels(Pixels::U16(Grid::from_fn(12, 9, |x, y| (x * 300 + y * 7) as u16)))
+    Radiograph::from_pixels(Pixels::U16(Grid::from_fn(12, 9, |x, y| {
+        (x * 300 + y * 7) as u16
+    })))
 }
 
 fn pictures() {
@@ -174,7 +200,9 @@ fn pictures() {
     // The code streams of DICOM files are JPEG files.
     for path in files_in(&own("../tests/fixtures/dicom"), &["dcm"]) {
         let bytes = std::fs::read(&path).unwrap_or_default();
-        let start = bytes.windows(3).position(|three| three == [0xFF, 0xD8, 0xFF]);
+        let start = bytes
+            .windows(3)
+            .position(|three| three == [0xFF, 0xD8, 0xFF]);
         if let Some(start) = start {
             let name = path.file_stem().unwrap_or_default().to_string_lossy();
             put("raster", &format!("{name}.jpg"), &bytes[start..]);
@@ -184,7 +212,10 @@ fn pictures() {
 
 fn records() {
     let image = Arc::new(small());
-    let model = ModelReference { name: "diffusion".to_owned(), hash: String::new() };
+    let model = ModelReference {
+        name: "diffusion".to_owned(),
+        hash: String::new(),
+    };
     let mut request = Request::new(Mode::Inpaint, model);
     request.source = Some(image);
     request.mask = Some(Grid::filled(12, 9, 255));
@@ -219,8 +250,15 @@ fn journal() {
             smooth: true,
         },
     };
-    project.apply(Edit::AddMark(Arc::new(mark))).expect("a stroke");
-    project.apply(Edit::AddNote(Note { at: Point::new(2.0, 2.0), text: "note".to_owned() })).expect("a note");
+    project
+        .apply(Edit::AddMark(Arc::new(mark)))
+        .expect("a stroke");
+    project
+        .apply(Edit::AddNote(Note {
+            at: Point::new(2.0, 2.0),
+            text: "note".to_owned(),
+        }))
+        .expect("a note");
     project.undo().expect("a step back");
     project.redo().expect("a step forth");
     drop(project);

@@ -1,17 +1,12 @@
 """Compares stored values with pydicom, frame by frame, over a folder of DICOM files, and prints the table.
 
-python3 dicom.py FOLDER [--program radcanvas] [--markdown FILE] [--times] [--films FILE ...]
+python3 dicom.py FOLDER [--program radcanvas] [--markdown FILE]
 
-Needs pydicom 3, numpy, pylibjpeg[all] and pyjpegls; --times also needs dcmtk. Wherever pydicom decodes a file, every frame is decoded by
-`radcanvas convert FILE FRAME.npy --frame N` and must have the same stored values. Color is compared as what we keep of
-it, luminance by Rec. 601 of the RGB that pydicom gives, or the luma that lies in the file. Exit code 1 when a file
-differs or is refused without a reason in REASONS, or ends in anything but an image or a refusal by name.
-
-With --times, what is equal is also timed, transfer syntax by transfer syntax, from the name of a file to all its
-frames: ours in the process that decodes for the window, running already, and in one process; pydicom in one process;
-dcmtk as `dcmdump` and then the program that decompresses (dcmdjpeg, dcmdjpls, dcmdrle, dcmconv), the time of an empty
-run of each taken off. The fastest of several runs counts, and the ratio is that of ours to the faster of the two.
---films adds large files, whose first picture is timed with the start of the decoding process.
+Needs pydicom 3, numpy, pylibjpeg[all] and pyjpegls; dicom_times.py compares the times. Wherever pydicom decodes a
+file, every frame is decoded by `radcanvas convert FILE FRAME.npy --frame N` and must have the same stored values. Color
+is compared as what we keep of it, luminance by Rec. 601 of the RGB that pydicom gives, or the luma that lies in the
+file. Exit code 1 when a file differs or is refused without a reason in REASONS, or ends in anything but an image or a
+refusal by name.
 """
 
 import argparse
@@ -22,7 +17,6 @@ import pathlib
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 
 import numpy as np
@@ -125,125 +119,11 @@ def one(program, path):
     return name, syntax, len(frames), verdict, detail
 
 
-REPEAT = 5
-DECOMPRESS = {
-    "JPEG Baseline": "dcmdjpeg", "JPEG Extended": "dcmdjpeg", "JPEG Lossless": "dcmdjpeg",
-    "JPEG-LS": "dcmdjpls", "RLE": "dcmdrle",
-}
-
-
-def fastest(work):
-    best = float("inf")
-    for _ in range(REPEAT):
-        begun = time.perf_counter()
-        if work() is False:
-            return None
-        best = min(best, time.perf_counter() - begun)
-    return best
-
-
-def run_quietly(*command):
-    return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
-
-
-def dcmtk_seconds(path, syntax, folder, empty):
-    """dcmdump and a decompression of the whole file, without their starts; None where dcmtk refuses the file."""
-    if syntax.startswith(("JPEG 2000", "High-Throughput", "JPEG XL", "Deflated Image")):
-        return None
-    tool = next((tool for start, tool in DECOMPRESS.items() if syntax.startswith(start)), "dcmconv")
-    out = str(pathlib.Path(folder) / "out.dcm")
-    dump = fastest(lambda: run_quietly("dcmdump", "-q", str(path)))
-    rest = fastest(lambda: run_quietly(tool, "-q", str(path), out))
-    if dump is None or rest is None:
-        return None
-    return max(dump - empty["dcmdump"], 0.0) + max(rest - empty[tool], 0.0)
-
-
-def pydicom_seconds(path):
-    def work():
-        dataset = pydicom.dcmread(path, force=True)
-        if "TransferSyntaxUID" not in getattr(dataset, "file_meta", {}):
-            return False
-        pixel_array(dataset, raw=True)
-        return True
-
-    return fastest(work)
-
-
-def our_seconds(program, paths):
-    """{kind: {path: seconds}}, every file measured by one process of ours."""
-    run = subprocess.run(
-        [program, "bench", "dicom", "--json", "--repeat", str(REPEAT), *map(str, paths)],
-        capture_output=True, text=True, check=True,
-    )
-    found = collections.defaultdict(dict)
-    for figure in json.loads(run.stdout)["figures"]:
-        for kind in ("apart", "here", "first picture", "all frames"):
-            if figure["name"].startswith(kind + " "):
-                found[kind][figure["name"][len(kind) + 1:]] = figure["value"]
-    return found
-
-
-def times(program, rows, films):
-    """The table of times of files that are equal, one transfer syntax a line."""
-    tools = sorted({"dcmdump", "dcmconv", *DECOMPRESS.values()})
-    empty = {tool: fastest(lambda tool=tool: run_quietly(tool, "--version")) for tool in tools}
-    ours_all = our_seconds(program, [path for path, _ in rows])
-    table = [
-        "| transfer syntax | files | ours, apart ms | ours, one process ms | pydicom ms | dcmtk ms | files of dcmtk "
-        "| ratio to pydicom | ratio to dcmtk | ratio to the faster |",
-        "|---|---|---|---|---|---|---|---|---|---|",
-    ]
-    by_syntax = collections.defaultdict(list)
-    for path, syntax in rows:
-        by_syntax[syntax].append(path)
-    with tempfile.TemporaryDirectory() as folder:
-        for syntax, paths in sorted(by_syntax.items()):
-            sums = collections.Counter()
-            for path in paths:
-                apart, here = ours_all["apart"].get(str(path)), ours_all["here"].get(str(path))
-                theirs = pydicom_seconds(path)
-                if apart is None or theirs is None:
-                    continue
-                sums["files"] += 1
-                sums["apart"] += apart
-                sums["here"] += here
-                sums["pydicom"] += theirs
-                other = dcmtk_seconds(path, syntax, folder, empty)
-                if other is not None:
-                    sums["dcmtk files"] += 1
-                    sums["dcmtk"] += other
-                    sums["apart with dcmtk"] += apart
-                sums["faster"] += min(theirs, theirs if other is None else other)
-            if not sums["files"]:
-                continue
-            to_dcmtk = f"{sums['apart with dcmtk'] / sums['dcmtk']:.2f}" if sums["dcmtk"] else ""
-            table.append(
-                f"| {syntax} | {sums['files']} | {1e3 * sums['apart']:.1f} | {1e3 * sums['here']:.1f} "
-                f"| {1e3 * sums['pydicom']:.1f} | {1e3 * sums['dcmtk']:.1f} | {sums['dcmtk files']} "
-                f"| {sums['apart'] / sums['pydicom']:.2f} | {to_dcmtk} | {sums['apart'] / sums['faster']:.2f} |"
-            )
-    starts = ", ".join(f"{tool} {1e3 * seconds:.1f}" for tool, seconds in empty.items())
-    table.append(f"\nEmpty runs that were taken off, ms: {starts}.")
-    if films:
-        found = our_seconds(program, films)
-        table += ["", "| film | first picture ms | all of it ms | ours, apart ms | pydicom ms |", "|---|---|---|---|---|"]
-        for film in films:
-            name = str(film)
-            table.append(
-                f"| {film.name} | {1e3 * found['first picture'][name]:.0f} | {1e3 * found['all frames'][name]:.0f} "
-                f"| {1e3 * found['apart'][name]:.0f} | {1e3 * pydicom_seconds(film):.0f} |"
-            )
-    return table
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--program", default="radcanvas")
     parser.add_argument("--markdown", type=pathlib.Path)
-    parser.add_argument("--times", action="store_true")
-    parser.add_argument("--films", type=pathlib.Path, nargs="*", default=[])
     options = parser.parse_args()
     files = sorted(p for p in options.folder.rglob("*") if p.is_file())
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
@@ -262,11 +142,6 @@ def main():
     verdicts = collections.Counter(row[3] for row in rows)
     frames = sum(row[2] for row in rows if row[3] == "equal")
     print(json.dumps({"files": len(rows), **verdicts, "frames_equal": frames, "unexplained": unexplained}))
-    if options.times:
-        equal = [(path, row[1]) for path, row in zip(files, rows, strict=True) if row[3].startswith("equal")]
-        timed = times(options.program, equal, options.films)
-        print("\n".join(timed))
-        table += ["", *timed]
     if options.markdown:
         options.markdown.write_text("\n".join(table) + "\n")
     sys.exit(bool(unexplained))
