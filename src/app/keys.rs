@@ -246,7 +246,7 @@ pub const COMMANDS: &[Command] = &[
     }),
     command("File", "open", "Open…", "Ctrl+O", || Action::OpenDialog),
     command("File", "save", "Save project", "Ctrl+S", || Action::Save),
-    command("File", "export-png", "Export PNG, 16 bit…", "", || {
+    command("File", "export-png", "Export PNG…", "", || {
         Action::Export(ExportKind::Png16)
     }),
     command("File", "export-dicom", "Export DICOM…", "", || {

@@ -34,10 +34,9 @@ use self::session::{ModelChoice, Session, Stage, Workspace};
 use self::settings::Settings;
 use self::stage::StageView;
 pub use self::start::{AddModel, Start};
-use crate::grid::Grid;
 use crate::job::{Engine, Error, ErrorKind, Task, Worker};
 use crate::landmarks::{HipPoint, Side};
-use crate::radiograph::{Photometric, Radiograph};
+use crate::radiograph::Picture;
 
 /// The window's state between frames.
 pub struct App {
@@ -95,40 +94,13 @@ pub fn run(
     })
 }
 
-/// A grey picture of at most `most` pixels a side, through the image's own window.
-pub(crate) fn reduced(radiograph: &Radiograph, most: usize) -> Grid<u8> {
-    let (width, height) = (radiograph.width(), radiograph.height());
-    let step = width.max(height).div_ceil(most.max(1)).max(1);
-    let window = radiograph.initial_window();
-    let inverted = radiograph.photometric == Photometric::Monochrome1;
-    // Four samples a cell are enough against moiré and cost the same for any film.
-    let offsets = [
-        (step / 4, step / 4),
-        (3 * step / 4, step / 4),
-        (step / 4, 3 * step / 4),
-        (3 * step / 4, 3 * step / 4),
-    ];
-    Grid::from_fn((width / step).max(1), (height / step).max(1), |x, y| {
-        let sum: f64 = offsets
-            .iter()
-            .map(|(dx, dy)| {
-                let (x, y) = (
-                    (x * step + dx).min(width - 1),
-                    (y * step + dy).min(height - 1),
-                );
-                let grey = radiograph
-                    .modality_value(x, y)
-                    .map_or(0.0, |v| window.grey(v));
-                if inverted { 1.0 - grey } else { grey }
-            })
-            .sum();
-        (sum * 255.0 / 4.0).round() as u8
-    })
-}
-
-/// A grey picture on the GPU.
-pub(crate) fn texture(ctx: &egui::Context, grid: &Grid<u8>) -> egui::TextureHandle {
-    let image = egui::ColorImage::from_gray([grid.width(), grid.height()], grid.cells());
+/// A picture on the GPU.
+pub(crate) fn texture(ctx: &egui::Context, picture: &Picture) -> egui::TextureHandle {
+    let size = [picture.width(), picture.height()];
+    let image = match picture {
+        Picture::Grey(_) => egui::ColorImage::from_gray(size, picture.bytes()),
+        Picture::Color(_) => egui::ColorImage::from_rgb(size, picture.bytes()),
+    };
     ctx.load_texture("picture", image, egui::TextureOptions::LINEAR)
 }
 

@@ -19,7 +19,9 @@ use crate::radiograph::write::{
     deidentify_own_report, figure_annotations, figures_csv, hip_annotations, hips_csv, masks_csv,
     write_dicom, write_object, write_whole,
 };
-use crate::radiograph::{DisplayWindow, Identity, Pixels, Radiograph, export as write_image};
+use crate::radiograph::{
+    DisplayWindow, Identity, Pixels, Radiograph, export as write_image, export_color,
+};
 
 /// What is exported, besides the form that it takes.
 #[derive(Clone, Debug)]
@@ -90,6 +92,10 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
         write_whole(path, &bytes.map_err(failed)?, true).map_err(failed)
     };
     match kind {
+        // A picture of a color image is what any other program shows of it.
+        ExportKind::Png16 | ExportKind::Tiff if document.image().color().is_some() => {
+            export_color(path, document.image(), true).map_err(failed)
+        }
         ExportKind::Png16 | ExportKind::Tiff | ExportKind::Nifti => picture(document.image()),
         ExportKind::Dicom => {
             let made = accepted_record(document);

@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::error::{ReadError, ReadProblem};
 use super::open::content::{self, Facts, Found};
 use super::open::inspect::of_content;
-use super::{Inspection, Pixels, Radiograph};
+use super::{Inspection, Picture, Pixels, Radiograph};
 use crate::grid::Grid;
 use wire::{Ask, Attached, Reply, Request};
 
@@ -156,13 +156,27 @@ impl Handle {
             depth,
             width,
             height,
+            colored,
         } = reply
         else {
             return Err(unexpected(reply));
         };
         let mut radiograph = *facts;
-        radiograph.pixels = Pixels::from_le_bytes(&depth, width, height, &bytes)
-            .ok_or_else(|| stopped("its pixels do not fit their size"))?;
+        let unfit = || stopped("its pixels do not fit their size");
+        let area = width.checked_mul(height).ok_or_else(unfit)?;
+        let colors = if colored { area.saturating_mul(3) } else { 0 };
+        let (values, colors) = bytes
+            .len()
+            .checked_sub(colors)
+            .and_then(|at| bytes.split_at_checked(at))
+            .ok_or_else(unfit)?;
+        let pixels = Pixels::from_le_bytes(&depth, width, height, values).ok_or_else(unfit)?;
+        radiograph.replace_pixels(pixels);
+        if colored {
+            let cells = colors.as_chunks::<3>().0.to_vec();
+            let color = Grid::from_vec(width, height, cells).ok_or_else(unfit)?;
+            radiograph.color = Some(Arc::new(color));
+        }
         Ok(radiograph)
     }
 }
@@ -176,11 +190,17 @@ impl Handle {
             Reply::Preview {
                 width,
                 height,
+                colored,
                 size,
                 synthetic,
             } if width.max(height) <= 4 * least.max(1) && size.0 > 0 && size.1 > 0 => {
                 Some(content::Preview {
-                    grey: Grid::from_vec(width, height, bytes)?,
+                    picture: if colored {
+                        let cells = bytes.as_chunks::<3>().0.to_vec();
+                        Picture::Color(Grid::from_vec(width, height, cells)?)
+                    } else {
+                        Picture::Grey(Grid::from_vec(width, height, bytes)?)
+                    },
                     size,
                     synthetic,
                 })
