@@ -13,15 +13,18 @@ use crate::radiograph::open::content::{self, Content, Found};
 use crate::radiograph::open::inspect;
 use crate::radiograph::{Picture, Pixels};
 
-/// Answers requests from `input` on `output` until it closes.
+/// Answers requests from `input` on `output` until it closes, each within `most_seconds` of processor time.
+///
+/// Where the system can, it ends this process when an answer takes more.
 ///
 /// # Errors
 /// The pipe broke: the program that asked is gone.
-pub fn serve(input: impl Read, output: impl Write) -> std::io::Result<()> {
+pub fn serve(input: impl Read, output: impl Write, most_seconds: u64) -> std::io::Result<()> {
     let (mut input, mut output) = (BufReader::new(input), BufWriter::new(output));
     limits::set(0);
     let mut held: Option<(u64, Content)> = None;
     while let Some((request, bytes)) = wire::receive::<Request>(&mut input)? {
+        limits::allow_seconds(most_seconds);
         let answer = catch_unwind(AssertUnwindSafe(|| answer(request, bytes, &mut held)));
         let (reply, bytes) = match answer {
             Ok(Ok(answer)) => answer,
