@@ -5,7 +5,7 @@
 mod export;
 mod gather;
 
-pub use export::{Exporting, export};
+pub use export::{Exporting, bundle, export};
 pub use gather::{Gathered, SeriesEntry, gather, thumbnail};
 
 use std::path::{Path, PathBuf};
