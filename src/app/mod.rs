@@ -7,6 +7,7 @@ pub mod action;
 pub mod canvas;
 pub mod demo;
 pub mod files;
+pub mod frame;
 pub mod keys;
 pub mod layers;
 pub mod live;
@@ -27,6 +28,7 @@ use eframe::egui_wgpu::RenderState;
 use self::action::{Action, Theme};
 use self::demo::{Demo, Wish};
 use self::files::CaseCard;
+use self::frame::SizeWatch;
 use self::keys::Keys;
 use self::logic::tasks::Tasks;
 use self::panel::Shown;
@@ -55,6 +57,7 @@ pub struct App {
     pub(crate) tasks: Tasks,
     pub(crate) stage: StageView,
     pub(crate) keep: Option<PathBuf>,
+    pub(crate) size: SizeWatch,
     /// Tab was pressed where it means before and after, not the next control.
     pub(crate) tab_pressed: bool,
     /// The hip point that is being dragged: its moves are one step.
@@ -66,15 +69,20 @@ pub fn run(
     start: Start,
     build: impl Fn() -> Result<Box<dyn Engine>, Error> + Send + 'static,
 ) -> Result<(), Error> {
+    let file = start.settings.as_deref().filter(|_| !start.demo);
+    let opens = Settings::load(file).0.window;
     let viewport = egui::ViewportBuilder::default()
         .with_title("Radcanvas")
         .with_app_id("radcanvas")
-        .with_inner_size([1600.0, 1000.0])
-        .with_min_inner_size([1000.0, 640.0])
+        .with_inner_size(opens.size)
+        .with_maximized(opens.maximized)
+        .with_min_inner_size(frame::LEAST)
         .with_drag_and_drop(true)
         .with_fullscreen(start.demo);
     let options = eframe::NativeOptions {
         viewport,
+        // It would keep points of whatever zoom and screen it was last on; see `frame`.
+        persist_window: false,
         system_font_fallback: false,
         ..eframe::NativeOptions::default()
     };
@@ -143,6 +151,7 @@ impl App {
             demo: start.demo.then(Demo::new),
             tasks: Tasks::default(),
             keep: start.keep.filter(|_| !start.demo),
+            size: SizeWatch::default(),
             tab_pressed: false,
             dragging: None,
         };
@@ -391,6 +400,8 @@ fn next_hint(shown: &Shown<'_>) -> &'static str {
 
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        let zoom = ctx.zoom_factor();
+        ctx.input(|input| self.size.see(input.viewport(), zoom));
         self.drain(ctx);
         self.run_demo(ctx);
     }

@@ -235,6 +235,7 @@ impl App {
     /// Writes the settings where they changed.
     pub(crate) fn keep_settings(&mut self) {
         self.settings.layout = self.stage.layout();
+        self.settings.window = self.size.remembered(self.settings.window);
         let wake = self.wake();
         let Some((file, written)) = &mut self.settings_file else {
             return;
