@@ -19,6 +19,7 @@ const MASK: u32 = 2u;
 const HINT: u32 = 4u;
 const REGENERATE_INSIDE: u32 = 8u;
 const REACH: u32 = 16u;
+const COLOR: u32 = 32u;
 
 const SKETCH_INK = vec3<f32>(0.337, 0.706, 0.914);
 const REGENERATE_TINT = vec3<f32>(0.902, 0.624, 0.0);
@@ -34,6 +35,7 @@ const KEPT_TINT = vec3<f32>(0.0, 0.620, 0.451);
 @group(0) @binding(7) var draft_layer: texture_2d_array<f32>;
 @group(0) @binding(8) var reach_field: texture_2d_array<f32>;
 @group(0) @binding(9) var curve_table: texture_2d_array<f32>;
+@group(0) @binding(10) var before_color: texture_2d_array<f32>;
 
 @vertex
 fn vs(@builtin(vertex_index) index: u32) -> @builtin(position) vec4<f32> {
@@ -85,6 +87,31 @@ fn value_at(which: u32, at: vec2<f32>) -> f32 {
     let a = bilinear(which, at, fine);
     if blend == 0.0 { return a; }
     return mix(a, bilinear(which, at, coarse), blend);
+}
+
+fn color_texel(at: vec2<i32>, level: u32) -> vec3<f32> {
+    let t = texel(at, level);
+    return textureLoad(before_color, t.xy, t.z, i32(level)).xyz;
+}
+
+fn color_bilinear(at: vec2<f32>, level: u32) -> vec3<f32> {
+    let p = (at + 0.5) / f32(1u << level) - 0.5;
+    let low = floor(p);
+    let f = p - low;
+    let c = vec2<i32>(low);
+    let top = mix(color_texel(c, level), color_texel(c + vec2<i32>(1, 0), level), f.x);
+    let bottom = mix(color_texel(c + vec2<i32>(0, 1), level), color_texel(c + vec2<i32>(1, 1), level), f.x);
+    return mix(top, bottom, f.y);
+}
+
+// The color of the image, magnified and reduced as its grey is; no window applies to it.
+fn color_at(at: vec2<f32>) -> vec3<f32> {
+    let finest = look.finest.x;
+    let lod = max(log2(1.0 / look.size.z), 0.0);
+    if lod == 0.0 && finest == 0u { return color_texel(vec2<i32>(floor(at + 0.5)), 0u); }
+    let fine = clamp(u32(floor(lod)), finest, max(look.tiles.z, finest));
+    let coarse = min(fine + 1u, max(look.tiles.z, fine));
+    return mix(color_bilinear(at, fine), color_bilinear(at, coarse), clamp(lod - f32(fine), 0.0, 1.0));
 }
 
 // Entry of the VOI LUT; 256 a row.
@@ -227,9 +254,16 @@ fn fs(@builtin(position) position: vec4<f32>) -> @location(0) vec4<f32> {
     let at = offset(position.xy - look.place.xy) + look.place.zw;
     if any(at < vec2<f32>(-0.5)) || any(at >= look.size.xy - 0.5) { discard; }
     let right = (look.tiles.w & AFTER) != 0u && position.x >= look.other.x;
-    var grey: f32;
-    if right { grey = tone(value_at(1u, at), look.after); } else { grey = tone(value_at(0u, at), look.before); }
-    var color = colored(grey);
+    var color: vec3<f32>;
+    if right {
+        color = colored(tone(value_at(1u, at), look.after));
+    } else if (look.tiles.w & COLOR) != 0u && look.other.y == 0.0 {
+        // A color map is of the grey: whoever chooses one sees that.
+        color = color_at(at);
+        if look.before.w == 1.0 { color = 1.0 - color; }
+    } else {
+        color = colored(tone(value_at(0u, at), look.before));
+    }
     if (look.tiles.w & MASK) != 0u || look.other.z == 1.0 { color = with_mask(color, at, position.xy); }
     if (look.tiles.w & HINT) != 0u || look.other.z == 2.0 {
         color = mix(color, SKETCH_INK, hint_at(at) * 0.9);

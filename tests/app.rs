@@ -600,3 +600,57 @@ fn the_film_stands_on_the_screen_in_its_own_grey() {
     let panel = picture.get_pixel(1190, 400).0;
     assert_eq!(&panel[..3], &[0x16, 0x19, 0x1C], "the dark panel");
 }
+
+#[test]
+fn the_window_opens_as_large_as_a_hand_left_it_and_not_as_a_zoom_or_a_screen_did() {
+    use radcanvas::app::frame::{SizeWatch, WindowFrame};
+    let seen = |width: f32, height: f32, maximized: bool| egui::ViewportInfo {
+        inner_rect: Some(egui::Rect::from_min_size(
+            egui::Pos2::ZERO,
+            egui::vec2(width, height),
+        )),
+        maximized: Some(maximized),
+        ..egui::ViewportInfo::default()
+    };
+    let before = WindowFrame {
+        size: [1720.0, 1100.0],
+        maximized: false,
+    };
+    // A screen of twice the scale had room for 1200 × 750 only: nobody chose that.
+    let mut small = SizeWatch::default();
+    small.see(&seen(1200.0, 750.0, false), 1.0);
+    assert_eq!(small.remembered(before), before);
+    // Zoomed by Ctrl and plus, the same window has fewer points.
+    let mut zoomed = SizeWatch::default();
+    zoomed.see(&seen(1600.0, 1000.0, false), 1.0);
+    zoomed.see(&seen(1200.0, 750.0, false), 4.0 / 3.0);
+    assert_eq!(zoomed.remembered(before), before);
+    // A hand drags its edge, then lets it fill the screen: both are remembered.
+    let mut dragged = SizeWatch::default();
+    dragged.see(&seen(1600.0, 1000.0, false), 1.0);
+    dragged.see(&seen(1400.0, 900.0, false), 1.0);
+    let left = WindowFrame {
+        size: [1400.0, 900.0],
+        maximized: false,
+    };
+    assert_eq!(dragged.remembered(before), left);
+    dragged.see(&seen(2560.0, 1400.0, true), 1.0);
+    let filled = WindowFrame {
+        maximized: true,
+        ..left
+    };
+    assert_eq!(dragged.remembered(before), filled);
+    // It survives its written form, and a size of no use falls back.
+    let settings = Settings {
+        window: filled,
+        ..Settings::default()
+    };
+    let text = serde_json::to_string(&settings).unwrap();
+    assert_eq!(Settings::parse(&text).0.window, filled);
+    let broken = text.replace("1400.0", "-3.0");
+    assert_ne!(broken, text);
+    assert_eq!(
+        Settings::parse(&broken).0.window.size,
+        WindowFrame::default().size
+    );
+}

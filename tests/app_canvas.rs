@@ -474,7 +474,7 @@ fn middle_drag_pans_and_hip_points_can_be_dragged() {
 }
 
 /// A device, or `None` after saying that the test is skipped; a missing device fails where one is required.
-fn device() -> Option<Headless> {
+pub(crate) fn device() -> Option<Headless> {
     let device = Headless::new();
     if device.is_none() {
         assert!(std::env::var("RADCANVAS_REQUIRE_GPU").is_err(), "no device");
@@ -483,7 +483,7 @@ fn device() -> Option<Headless> {
     device
 }
 
-fn frame(image: &Radiograph, view: &View, rect: Rect, slot: u64) -> Frame {
+pub(crate) fn frame(image: &Radiograph, view: &View, rect: Rect, slot: u64) -> Frame {
     let pending: Arc<OnceLock<_>> = Arc::default();
     let _ = pending.set(prepare(image));
     Frame {
@@ -502,7 +502,7 @@ fn frame(image: &Radiograph, view: &View, rect: Rect, slot: u64) -> Frame {
     }
 }
 
-fn one_to_one(image: &Radiograph) -> (View, Rect) {
+pub(crate) fn one_to_one(image: &Radiograph) -> (View, Rect) {
     let (width, height) = (image.width() as f32, image.height() as f32);
     let rect = Rect::from_min_size(Pos2::ZERO, vec2(width, height));
     let mut view = View::of(image);

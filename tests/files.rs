@@ -495,8 +495,63 @@ fn a_file_that_takes_too_long_is_refused_and_the_next_is_read() {
         rows[0]["error"]
             .as_str()
             .unwrap()
-            .contains("longer than 1 s"),
+            .contains("longer than 1 s of processor time"),
         "{rows}"
     );
     assert_eq!(rows[1]["width"], 4, "{rows}");
+}
+
+/// The process that `parent` started, once there is one.
+#[cfg(target_os = "linux")]
+fn child_of(parent: u32) -> u32 {
+    let task = format!("/proc/{parent}/task");
+    for _ in 0..2000 {
+        let tasks = std::fs::read_dir(&task).into_iter().flatten().flatten();
+        for thread in tasks {
+            let list = std::fs::read_to_string(thread.path().join("children"));
+            let list = list.unwrap_or_default();
+            if let Some(child) = list.split_whitespace().next() {
+                return child.parse().unwrap();
+            }
+        }
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    panic!("no decoding process was started");
+}
+
+/// A decoder that gets no time for a while is not at fault; one that sleeps for good is ended.
+#[cfg(target_os = "linux")]
+#[test]
+fn waiting_for_the_processor_is_not_counted_and_sleeping_for_ever_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let slow = folder.path().join("slow.jpg");
+    std::fs::write(&slow, endless_jpeg()).unwrap();
+    for (pause, told) in [
+        (Some(2), "longer than 1 s of processor time"),
+        (None, "did nothing for longer than 4 s"),
+    ] {
+        let run = Command::new(env!("CARGO_BIN_EXE_radcanvas"))
+            .args(["inspect", "--json", "--threads", "1"])
+            .arg(&slow)
+            .env("RADCANVAS_DECODE_SECONDS", "1")
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let child = child_of(run.id());
+        let signal = |name: &str| {
+            let child = child.to_string();
+            let sent = Command::new("kill").args([name, &child]).status();
+            assert!(sent.unwrap().success(), "{name}");
+        };
+        signal("-STOP");
+        if let Some(seconds) = pause {
+            // Longer than it may take, all of it without the processor.
+            std::thread::sleep(std::time::Duration::from_secs(seconds));
+            signal("-CONT");
+        }
+        let output = run.wait_with_output().unwrap();
+        let rows: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let error = rows[0]["error"].as_str().unwrap_or_default();
+        assert!(error.contains(told), "{rows}");
+    }
 }

@@ -14,6 +14,7 @@ mod app;
 mod app_canvas;
 #[cfg(feature = "window")]
 mod app_prompted;
+mod color;
 mod command;
 mod document;
 mod figures;

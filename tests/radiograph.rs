@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use radcanvas::grid::Grid;
 use radcanvas::job;
 use radcanvas::radiograph::{
-    self, DisplayWindow, ExportError, FileKind, ModalityTransform, Photometric, Pixels, Radiograph,
-    ReadProblem, SpacingSource, SyntheticMark, Values, WindowFunction,
+    self, DisplayWindow, ExportError, FileKind, ModalityTransform, Photometric, Picture, Pixels,
+    Radiograph, ReadProblem, SpacingSource, SyntheticMark, Values, WindowFunction,
 };
 
 fn fixture(name: &str) -> PathBuf {
@@ -70,7 +70,10 @@ fn a_reduced_picture_comes_before_the_image() {
     let file = radiograph::open(fixture("jpeg_2000")).unwrap();
     let preview = file.preview(0, 10).unwrap();
     assert_eq!(preview.size, (35, 35));
-    assert_eq!(preview.grey.size(), (18, 18));
+    let Picture::Grey(small) = &preview.picture else {
+        panic!("a grey image has a grey picture");
+    };
+    assert_eq!(small.size(), (18, 18));
     assert!(!preview.synthetic);
     let image = file.frame(0).unwrap();
     let grey = image.grey(&image.initial_window());
@@ -79,7 +82,7 @@ fn a_reduced_picture_comes_before_the_image() {
         sum / count
     };
     let whole = mean(&mut grey.cells().iter().map(|v| f64::from(*v)));
-    let part = mean(&mut preview.grey.cells().iter().map(|v| f64::from(*v) / 255.0));
+    let part = mean(&mut small.cells().iter().map(|v| f64::from(*v) / 255.0));
     assert!((whole - part).abs() < 0.05, "{whole} {part}");
     // Neither larger than the image, nor of what is not coded in steps.
     assert!(file.preview(0, 35).is_none());

@@ -532,3 +532,84 @@ fn images_of_another_scale_take_the_change_and_nothing_is_drawn_unseen() {
     let ratio = (after.0 / before.0) / (after.1 / before.1);
     assert!((ratio - 1.0).abs() < 1e-9, "{before:?} {after:?}");
 }
+
+#[test]
+fn slices_go_together_by_as_many_steps_where_their_places_are_not_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = folder.path().join("volumes");
+    std::fs::create_dir(&images).unwrap();
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/files");
+    for name in ["short.nii", "turned.nii"] {
+        std::fs::copy(fixtures.join(name), images.join(name)).unwrap();
+    }
+    let mut harness = opened(images, folder.path());
+    let harness = &mut harness;
+    harness.key_press_modifiers(Modifiers::COMMAND, Key::Num2);
+    until(harness, "two images", |app| {
+        app.session().beside.cells[0].image.is_some()
+    });
+    let state = |app: &App| {
+        let session = app.session();
+        let case = session.open().map(|o| o.document().original.frame);
+        let cell = &session.beside.cells[0];
+        let there = cell.image.as_ref().map(|image| image.frame);
+        let stale = cell.stale || there != cell.place.map(|place| place.1);
+        (case.unwrap_or(9), there.unwrap_or(9), stale)
+    };
+    harness.key_press(Key::PageDown);
+    until(harness, "both one on", |app| state(app) == (1, 1, false));
+    // From the image beside the case as well.
+    harness.state_mut().act(Action::ActiveCell(1));
+    harness.key_press(Key::PageDown);
+    until(harness, "both at the end", |app| {
+        state(app) == (2, 2, false)
+    });
+    harness.state_mut().act(Action::Link(Link::Slice));
+    harness.key_press(Key::PageUp);
+    until(harness, "one alone", |app| state(app) == (2, 1, false));
+    harness.state_mut().act(Action::Link(Link::Slice));
+    // Their distance is kept, as far as there are slices.
+    harness.key_press(Key::PageUp);
+    until(harness, "together again", |app| state(app) == (1, 0, false));
+}
+
+#[test]
+fn the_nearest_slice_is_found_along_the_normal_and_only_in_the_same_space() {
+    use radiograph::series::{Place, nearest};
+    let place = |z: f64, directions: [f64; 6], space: &str| Place {
+        frame_of_reference: Some(space.to_owned()),
+        // In-plane shifts mean nothing for the depth.
+        position_mm: Some([z * 7.0, -40.0, z]),
+        directions: Some(directions),
+        ..Place::default()
+    };
+    let axial = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0];
+    let from = place(12.0, axial, "1.2.3");
+    let thick: Vec<Place> = (0..9)
+        .map(|n| place(5.0 * f64::from(n), axial, "1.2.3"))
+        .collect();
+    let among = |places: &[Place]| nearest(&from, places.iter().map(Some));
+    assert_eq!(among(&thick), Some(2), "12 mm lies nearest to 10 mm");
+    // The other way round, and beyond the end of the stack.
+    let reversed: Vec<Place> = thick.iter().rev().cloned().collect();
+    assert_eq!(among(&reversed), Some(6));
+    assert_eq!(among(&thick[4..]), Some(0));
+    // Turned over, the planes are parallel; tilted by 20° they are not.
+    let turned = [1.0, 0.0, 0.0, 0.0, -1.0, 0.0];
+    let over: Vec<Place> = (0..9)
+        .map(|n| place(5.0 * f64::from(n), turned, "1.2.3"))
+        .collect();
+    assert_eq!(among(&over), Some(2));
+    let (sin, cos) = 20.0_f64.to_radians().sin_cos();
+    let tilted = [1.0, 0.0, 0.0, 0.0, cos, sin];
+    assert_eq!(among(&[place(10.0, tilted, "1.2.3")]), None);
+    assert_eq!(among(&[place(10.0, axial, "9.9")]), None, "another space");
+    let nowhere = Place {
+        position_mm: None,
+        ..from.clone()
+    };
+    assert_eq!(among(&[nowhere]), None);
+    assert_eq!(nearest(&from, [None]), None);
+    assert_eq!(among(&[]), None);
+    assert_eq!(nearest(&Place::default(), thick.iter().map(Some)), None);
+}

@@ -84,7 +84,7 @@ impl ExportKind {
     /// What a menu calls it.
     pub const fn title(self) -> &'static str {
         match self {
-            Self::Png16 => "Image as PNG, 16 bit…",
+            Self::Png16 => "Image as PNG…",
             Self::Tiff => "Image as TIFF…",
             Self::Nifti => "Image as NIfTI…",
             Self::Dicom => "Image as DICOM…",

@@ -126,6 +126,9 @@ pub const COMMANDS: &[Command] = &[
     command("View", "link-window", "Windows together", "", || {
         Action::Link(Link::Window)
     }),
+    command("View", "link-slice", "Slices together", "", || {
+        Action::Link(Link::Slice)
+    }),
     command("View", "fit", "Fit the image", "F", || Action::Fit),
     command("View", "one-to-one", "One to one", "1", || Action::OneToOne),
     command("View", "invert", "Invert", "I", || Action::Invert),
@@ -246,7 +249,7 @@ pub const COMMANDS: &[Command] = &[
     }),
     command("File", "open", "Open…", "Ctrl+O", || Action::OpenDialog),
     command("File", "save", "Save project", "Ctrl+S", || Action::Save),
-    command("File", "export-png", "Export PNG, 16 bit…", "", || {
+    command("File", "export-png", "Export PNG…", "", || {
         Action::Export(ExportKind::Png16)
     }),
     command("File", "export-dicom", "Export DICOM…", "", || {

@@ -7,6 +7,7 @@ pub mod action;
 pub mod canvas;
 pub mod demo;
 pub mod files;
+pub mod frame;
 pub mod keys;
 pub mod layers;
 pub mod live;
@@ -27,6 +28,7 @@ use eframe::egui_wgpu::RenderState;
 use self::action::{Action, Theme};
 use self::demo::{Demo, Wish};
 use self::files::CaseCard;
+use self::frame::SizeWatch;
 use self::keys::Keys;
 use self::logic::tasks::Tasks;
 use self::panel::Shown;
@@ -34,10 +36,9 @@ use self::session::{ModelChoice, Session, Stage, Workspace};
 use self::settings::Settings;
 use self::stage::StageView;
 pub use self::start::{AddModel, Start};
-use crate::grid::Grid;
 use crate::job::{Engine, Error, ErrorKind, Task, Worker};
 use crate::landmarks::{HipPoint, Side};
-use crate::radiograph::{Photometric, Radiograph};
+use crate::radiograph::Picture;
 
 /// The window's state between frames.
 pub struct App {
@@ -56,6 +57,7 @@ pub struct App {
     pub(crate) tasks: Tasks,
     pub(crate) stage: StageView,
     pub(crate) keep: Option<PathBuf>,
+    pub(crate) size: SizeWatch,
     /// Tab was pressed where it means before and after, not the next control.
     pub(crate) tab_pressed: bool,
     /// The hip point that is being dragged: its moves are one step.
@@ -67,15 +69,20 @@ pub fn run(
     start: Start,
     build: impl Fn() -> Result<Box<dyn Engine>, Error> + Send + 'static,
 ) -> Result<(), Error> {
+    let file = start.settings.as_deref().filter(|_| !start.demo);
+    let opens = Settings::load(file).0.window;
     let viewport = egui::ViewportBuilder::default()
         .with_title("Radcanvas")
         .with_app_id("radcanvas")
-        .with_inner_size([1600.0, 1000.0])
-        .with_min_inner_size([1000.0, 640.0])
+        .with_inner_size(opens.size)
+        .with_maximized(opens.maximized)
+        .with_min_inner_size(frame::LEAST)
         .with_drag_and_drop(true)
         .with_fullscreen(start.demo);
     let options = eframe::NativeOptions {
         viewport,
+        // It would keep points of whatever zoom and screen it was last on; see `frame`.
+        persist_window: false,
         system_font_fallback: false,
         ..eframe::NativeOptions::default()
     };
@@ -95,40 +102,13 @@ pub fn run(
     })
 }
 
-/// A grey picture of at most `most` pixels a side, through the image's own window.
-pub(crate) fn reduced(radiograph: &Radiograph, most: usize) -> Grid<u8> {
-    let (width, height) = (radiograph.width(), radiograph.height());
-    let step = width.max(height).div_ceil(most.max(1)).max(1);
-    let window = radiograph.initial_window();
-    let inverted = radiograph.photometric == Photometric::Monochrome1;
-    // Four samples a cell are enough against moiré and cost the same for any film.
-    let offsets = [
-        (step / 4, step / 4),
-        (3 * step / 4, step / 4),
-        (step / 4, 3 * step / 4),
-        (3 * step / 4, 3 * step / 4),
-    ];
-    Grid::from_fn((width / step).max(1), (height / step).max(1), |x, y| {
-        let sum: f64 = offsets
-            .iter()
-            .map(|(dx, dy)| {
-                let (x, y) = (
-                    (x * step + dx).min(width - 1),
-                    (y * step + dy).min(height - 1),
-                );
-                let grey = radiograph
-                    .modality_value(x, y)
-                    .map_or(0.0, |v| window.grey(v));
-                if inverted { 1.0 - grey } else { grey }
-            })
-            .sum();
-        (sum * 255.0 / 4.0).round() as u8
-    })
-}
-
-/// A grey picture on the GPU.
-pub(crate) fn texture(ctx: &egui::Context, grid: &Grid<u8>) -> egui::TextureHandle {
-    let image = egui::ColorImage::from_gray([grid.width(), grid.height()], grid.cells());
+/// A picture on the GPU.
+pub(crate) fn texture(ctx: &egui::Context, picture: &Picture) -> egui::TextureHandle {
+    let size = [picture.width(), picture.height()];
+    let image = match picture {
+        Picture::Grey(_) => egui::ColorImage::from_gray(size, picture.bytes()),
+        Picture::Color(_) => egui::ColorImage::from_rgb(size, picture.bytes()),
+    };
     ctx.load_texture("picture", image, egui::TextureOptions::LINEAR)
 }
 
@@ -171,6 +151,7 @@ impl App {
             demo: start.demo.then(Demo::new),
             tasks: Tasks::default(),
             keep: start.keep.filter(|_| !start.demo),
+            size: SizeWatch::default(),
             tab_pressed: false,
             dragging: None,
         };
@@ -419,6 +400,8 @@ fn next_hint(shown: &Shown<'_>) -> &'static str {
 
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _frame: &mut eframe::Frame) {
+        let zoom = ctx.zoom_factor();
+        ctx.input(|input| self.size.see(input.viewport(), zoom));
         self.drain(ctx);
         self.run_demo(ctx);
     }

@@ -1,8 +1,8 @@
 //! What is remembered between two starts: theme, keys, recent files, layout.
 //!
 //! Separate because it outlives documents and sessions and must survive bad data: an unknown version or a broken value
-//! warns and falls back to the defaults. The file is written whole or not at all; eframe's storage, which is not, only
-//! keeps where the window was.
+//! warns and falls back to the defaults. The file is written whole or not at all; eframe's storage, which is not, keeps
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::action::Theme;
+use super::frame::WindowFrame;
 use crate::job::{Error, ErrorKind};
 use crate::whole;
 
@@ -48,6 +49,8 @@ pub struct Settings {
     pub pen_px: f64,
     /// Width of the mask brush, image pixels.
     pub brush_px: f64,
+    /// How large the window opens.
+    pub window: WindowFrame,
     /// Layout of the Draw workspace, as `egui_tiles` wrote it.
     pub layout: Option<serde_json::Value>,
 }
@@ -66,6 +69,7 @@ impl Default for Settings {
             pacs_buttons: false,
             pen_px: 3.0,
             brush_px: 24.0,
+            window: WindowFrame::default(),
             layout: None,
         }
     }
@@ -116,6 +120,7 @@ impl Settings {
             self.brush_px = default.brush_px;
         }
         self.recent.truncate(RECENT);
+        self.window = self.window.checked();
         self
     }
 

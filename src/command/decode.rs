@@ -9,12 +9,13 @@ use crate::radiograph;
 
 /// Answers until the pipe closes.
 pub(super) fn run() -> Result<ExitCode, Error> {
-    radiograph::serve(std::io::stdin().lock(), std::io::stdout().lock())
+    let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
+    radiograph::serve(input, output, most_seconds())
         .map(|()| ExitCode::SUCCESS)
         .map_err(|error| Error::new(ErrorKind::Failed, error.to_string()))
 }
 
-/// How long a file may take to decode: 15 s, or `RADCANVAS_DECODE_SECONDS` on a machine that is slower than most.
+/// How much processor time a file may take to decode: 15 s, or `RADCANVAS_DECODE_SECONDS`.
 pub(super) fn most_seconds() -> u64 {
     let told = std::env::var("RADCANVAS_DECODE_SECONDS").ok();
     told.and_then(|text| text.parse().ok())

@@ -106,7 +106,7 @@ fn made(request: &Request, image_number: u64) -> Made {
         }
     });
     let mut radiograph = (*source).clone();
-    radiograph.pixels = source.pixels.like(&values);
+    radiograph.replace_pixels(source.pixels.like(&values));
     radiograph.synthetic = Some(SyntheticMark {
         evidence: "made by this program".to_owned(),
         contribution: format!("fake engine, seed {}", request.seed),

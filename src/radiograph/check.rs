@@ -4,7 +4,7 @@
 
 use super::dicom::{presented, report_numbers};
 use super::write::{Object, Segment, reported};
-use super::{FileKind, ModalityTransform, Pixels, Radiograph, open_bytes};
+use super::{FileKind, ModalityTransform, Pixels, Radiograph, Rgb, open_bytes};
 
 /// Reads the image in `bytes` and compares it with what was to be written.
 ///
@@ -49,6 +49,21 @@ pub(super) fn image(bytes: &[u8], image: &Radiograph, pixels: &Pixels) -> Result
     } else {
         Err(differs("other values"))
     }
+}
+
+/// Reads the image in `bytes` and compares its colors with what was to be written.
+///
+/// # Errors
+/// What differs, for a person.
+pub(super) fn color(bytes: &[u8], image: &Radiograph, color: &Rgb) -> Result<(), String> {
+    let back = open_bytes("what was written", bytes.to_vec())
+        .and_then(|file| file.frame(0))
+        .map_err(|error| differs(&error.problem.to_string()))?;
+    if image.synthetic.is_some() && back.synthetic.is_none() {
+        return Err(differs("the synthetic mark is missing"));
+    }
+    let same = back.color().is_some_and(|there| **there == *color);
+    same.then_some(()).ok_or_else(|| differs("other colors"))
 }
 
 fn differs(what: &str) -> String {

@@ -6,6 +6,7 @@
 use std::io::{Cursor, Write};
 use std::path::{Path, PathBuf};
 
+use super::luminance::Rgb;
 use super::raster::SYNTHETIC_KEYWORD;
 use super::write::{SecondaryCapture, WriteError, dicom_bytes, nifti_bytes, packed, write_whole};
 use super::{ModalityTransform, Photometric, Pixels, Radiograph, check};
@@ -95,7 +96,7 @@ fn modality_values(image: &Radiograph) -> Pixels {
 /// The image as it stands at one step of the pipeline: what came before is no longer to be applied.
 fn at_step(image: &Radiograph, which: Values) -> Radiograph {
     let mut step = image.clone();
-    step.pixels = values(image, which);
+    step.replace_pixels(values(image, which));
     if which != Values::Stored {
         step.modality_transform = ModalityTransform::default();
         step.padding = None;
@@ -112,6 +113,8 @@ fn at_step(image: &Radiograph, which: Values) -> Radiograph {
 
 /// Writes one step of an image, as [`export`] does, and returns the values written.
 ///
+/// The display view of a colour image goes into PNG and TIFF as its colours; what is returned is its luminance.
+///
 /// # Errors
 /// See [`export`].
 pub fn export_step(
@@ -121,6 +124,11 @@ pub fn export_step(
     overwrite: bool,
 ) -> Result<Pixels, ExportError> {
     let step = at_step(image, which);
+    let picture = matches!(ending(path).as_str(), "png" | "tif" | "tiff");
+    if which == Values::Display && picture && image.color().is_some() {
+        export_color(path, image, overwrite)?;
+        return Ok(step.pixels);
+    }
     export(path, &step, &step.pixels, overwrite)?;
     Ok(step.pixels)
 }
@@ -140,10 +148,7 @@ pub fn export(
     pixels: &Pixels,
     overwrite: bool,
 ) -> Result<(), ExportError> {
-    let ending = path
-        .extension()
-        .map(|e| e.to_string_lossy().to_lowercase())
-        .unwrap_or_default();
+    let ending = ending(path);
     let disk = |reason: String| ExportError::Disk {
         path: path.to_owned(),
         reason,
@@ -164,7 +169,10 @@ pub fn export(
     }
     let mut out = Cursor::new(Vec::new());
     match ending.as_str() {
-        "png" => write_png(&mut out, image, &unsigned(path, pixels)?).map_err(disk)?,
+        "png" => {
+            let pixels = unsigned(path, pixels)?;
+            write_png(&mut out, image, &Written::Grey(&pixels)).map_err(disk)?;
+        }
         "npy" => write_npy(&mut out, pixels).map_err(disk)?,
         "safetensors" => write_safetensors(&mut out, image, pixels).map_err(disk)?,
         "dcm" => {
@@ -175,7 +183,7 @@ pub fn export(
         }
         "nii" => *out.get_mut() = nifti_bytes(image, pixels).map_err(refused)?,
         "gz" => *out.get_mut() = packed(&nifti_bytes(image, pixels).map_err(refused)?),
-        _ => write_tiff(&mut out, image, pixels).map_err(disk)?,
+        _ => write_tiff(&mut out, image, &Written::Grey(pixels)).map_err(disk)?,
     }
     match ending.as_str() {
         "npy" => same_tail(out.get_ref(), pixels),
@@ -183,10 +191,71 @@ pub fn export(
         _ => check::image(out.get_ref(), image, pixels),
     }
     .map_err(refused)?;
-    write_whole(path, out.get_ref(), overwrite).map_err(|error| match error {
+    saved(path, out.get_ref(), overwrite)
+}
+
+fn saved(path: &Path, bytes: &[u8], overwrite: bool) -> Result<(), ExportError> {
+    write_whole(path, bytes, overwrite).map_err(|error| match error {
         WriteError::Exists { path } => ExportError::Exists(path),
-        other => disk(other.to_string()),
+        other => ExportError::Disk {
+            path: path.to_owned(),
+            reason: other.to_string(),
+        },
     })
+}
+
+/// The ending of a path in small letters, without its dot.
+fn ending(path: &Path) -> String {
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    ending.unwrap_or_default()
+}
+
+/// Writes the colours of an image to `path`, as PNG or TIFF of 8 bits a channel; mark and spacing go along.
+///
+/// It is read back by the readers of this program before it is saved.
+///
+/// # Errors
+/// [`ExportError`]; then nothing was left behind and an existing file is untouched.
+pub fn export_color(path: &Path, image: &Radiograph, overwrite: bool) -> Result<(), ExportError> {
+    let refused = |what: String| ExportError::Refused {
+        path: path.to_owned(),
+        what,
+    };
+    let Some(color) = image.color() else {
+        return Err(refused("the image has no color".to_owned()));
+    };
+    if !overwrite && path.exists() {
+        return Err(ExportError::Exists(path.to_owned()));
+    }
+    let mut out = Cursor::new(Vec::new());
+    let what = Written::Color(color);
+    match ending(path).as_str() {
+        "png" => write_png(&mut out, image, &what),
+        "tif" | "tiff" => write_tiff(&mut out, image, &what),
+        _ => return Err(ExportError::Format(path.to_owned())),
+    }
+    .map_err(|reason| ExportError::Disk {
+        path: path.to_owned(),
+        reason,
+    })?;
+    check::color(out.get_ref(), image, color).map_err(refused)?;
+    saved(path, out.get_ref(), overwrite)
+}
+
+/// What a picture file holds.
+enum Written<'a> {
+    Grey(&'a Pixels),
+    Color(&'a Rgb),
+}
+
+impl Written<'_> {
+    fn size(&self) -> (u32, u32) {
+        let (width, height) = match self {
+            Self::Grey(pixels) => (pixels.width(), pixels.height()),
+            Self::Color(color) => color.size(),
+        };
+        (width as u32, height as u32)
+    }
 }
 
 /// `NAME.nii.gz`, in any case.
@@ -245,15 +314,20 @@ fn said(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
-fn write_png(out: &mut impl Write, image: &Radiograph, pixels: &Pixels) -> Result<(), String> {
-    let mut encoder = png::Encoder::new(out, pixels.width() as u32, pixels.height() as u32);
-    encoder.set_color(png::ColorType::Grayscale);
-    let (depth, bytes) = match pixels {
-        Pixels::U16(grid) => (
+fn write_png(out: &mut impl Write, image: &Radiograph, what: &Written<'_>) -> Result<(), String> {
+    let (width, height) = what.size();
+    let mut encoder = png::Encoder::new(out, width, height);
+    encoder.set_color(match what {
+        Written::Grey(_) => png::ColorType::Grayscale,
+        Written::Color(_) => png::ColorType::Rgb,
+    });
+    let (depth, bytes) = match what {
+        Written::Color(color) => (png::BitDepth::Eight, color.cells().as_flattened().to_vec()),
+        Written::Grey(Pixels::U16(grid)) => (
             png::BitDepth::Sixteen,
             grid.cells().iter().flat_map(|v| v.to_be_bytes()).collect(),
         ),
-        other => (png::BitDepth::Eight, other.to_le_bytes()),
+        Written::Grey(other) => (png::BitDepth::Eight, other.to_le_bytes()),
     };
     encoder.set_depth(depth);
     if let Some(spacing) = image.spacing {
@@ -276,13 +350,13 @@ fn write_png(out: &mut impl Write, image: &Radiograph, pixels: &Pixels) -> Resul
 fn write_tiff(
     out: &mut (impl Write + std::io::Seek),
     image: &Radiograph,
-    pixels: &Pixels,
+    what: &Written<'_>,
 ) -> Result<(), String> {
-    use tiff::encoder::colortype::{Gray8, Gray16, Gray32Float, GrayI16};
+    use tiff::encoder::colortype::{Gray8, Gray16, Gray32Float, GrayI16, RGB8};
     let mut encoder = tiff::encoder::TiffEncoder::new(out).map_err(said)?;
-    let (width, height) = (pixels.width() as u32, pixels.height() as u32);
+    let (width, height) = what.size();
     macro_rules! write_as {
-        ($color:ty, $grid:expr) => {{
+        ($color:ty, $cells:expr) => {{
             let mut page = encoder.new_image::<$color>(width, height).map_err(said)?;
             if let Some(spacing) = image.spacing {
                 use tiff::encoder::Rational;
@@ -300,14 +374,15 @@ fn write_tiff(
                     .write_tag(tiff::tags::Tag::ImageDescription, text.as_str())
                     .map_err(said)?;
             }
-            page.write_data($grid.cells()).map_err(said)
+            page.write_data($cells).map_err(said)
         }};
     }
-    match pixels {
-        Pixels::U8(grid) => write_as!(Gray8, grid),
-        Pixels::U16(grid) => write_as!(Gray16, grid),
-        Pixels::I16(grid) => write_as!(GrayI16, grid),
-        Pixels::F32(grid) => write_as!(Gray32Float, grid),
+    match what {
+        Written::Color(color) => write_as!(RGB8, color.cells().as_flattened()),
+        Written::Grey(Pixels::U8(grid)) => write_as!(Gray8, grid.cells()),
+        Written::Grey(Pixels::U16(grid)) => write_as!(Gray16, grid.cells()),
+        Written::Grey(Pixels::I16(grid)) => write_as!(GrayI16, grid.cells()),
+        Written::Grey(Pixels::F32(grid)) => write_as!(Gray32Float, grid.cells()),
     }
 }
 

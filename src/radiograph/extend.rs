@@ -103,7 +103,8 @@ impl Radiograph {
         }
         let rect = PixelRect::new(-(margins.left as i64), -(margins.top as i64), width, height);
         let mut larger = self.clone();
-        larger.pixels = self.pixels.crop(rect);
+        // Room that was never seen has no color: the larger image is grey.
+        larger.replace_pixels(self.pixels.crop(rect));
         for overlay in &mut larger.overlays {
             if let Pixels::U8(ink) = &overlay.ink {
                 overlay.ink = Pixels::U8(ink.crop(rect, 0));

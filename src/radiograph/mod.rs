@@ -21,6 +21,7 @@ mod window;
 pub mod write;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +30,9 @@ use crate::grid::Grid;
 pub use apart::{decode_apart, end_idle, serve};
 pub use dicom::exchange;
 pub use error::{ReadError, ReadProblem};
-pub use export::{ExportError, Values, export, export_step, values};
+pub use export::{ExportError, Values, export, export_color, export_step, values};
 pub use extend::Margins;
+pub use luminance::{Picture, Rgb};
 pub use open::{
     ImageFile, InspectedWindow, Inspection, Preview, inspect, inspect_all, open, open_bytes,
     open_here, read,
@@ -241,7 +243,12 @@ pub struct Overlay {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Radiograph {
     /// Stored values; colour files are reduced to luminance, and `notes` says so.
+    ///
+    /// Where they may belong to a colour file, they are exchanged by [`Self::replace_pixels`].
     pub pixels: Pixels,
+    /// The colours of a colour file, to look at.
+    #[serde(skip)]
+    color: Option<Arc<Rgb>>,
     /// Frame number, from 0.
     pub frame: usize,
     /// Frames in the file, ≥ 1.
@@ -286,6 +293,7 @@ impl Radiograph {
         let (bits_stored, signed) = pixels.depth();
         Self {
             pixels,
+            color: None,
             frame: 0,
             frames: 1,
             modality: "OT".to_owned(),
@@ -315,6 +323,28 @@ impl Radiograph {
             place: series::Place::default(),
             notes: Vec::new(),
         }
+    }
+
+    /// The colours of a colour file, of the size of the image; `None` for grey, and for whatever was made from it.
+    ///
+    /// They are for looking alone: measuring and synthesis know [`Self::pixels`].
+    pub fn color(&self) -> Option<&Arc<Rgb>> {
+        self.color
+            .as_ref()
+            .filter(|color| color.size() == (self.width(), self.height()))
+    }
+
+    /// The same image in these colours; absent or of another size, it is grey.
+    #[must_use]
+    pub fn with_color(mut self, color: Option<Arc<Rgb>>) -> Self {
+        self.color = color;
+        self
+    }
+
+    /// Other pixels in the place of these: grey, since the colours were those of the pixels that go.
+    pub fn replace_pixels(&mut self, pixels: Pixels) {
+        self.pixels = pixels;
+        self.color = None;
     }
 
     /// Columns.
@@ -354,8 +384,22 @@ impl Radiograph {
         if matches!(self.pixels, Pixels::U8(_)) && self.source.kind != FileKind::Dicom {
             return DisplayWindow::from_range(0.0, 255.0);
         }
+        // Beside its colors, the grey of an image and of what is made from it must be as light as they are.
+        if self.color().is_some() {
+            return DisplayWindow::from_range(0.0, self.lightest());
+        }
         let (low, high) = self.robust_range(0.005);
         DisplayWindow::from_range(low, high)
+    }
+
+    /// The luminance of white in a colour image.
+    fn lightest(&self) -> f64 {
+        match (&self.pixels, self.source.bits_stored) {
+            (Pixels::U8(_), _) => 255.0,
+            (_, bits @ 9..=15) => f64::from((1_u32 << bits) - 1),
+            // Palettes of 16 bits stand behind indices of 8.
+            _ => 65535.0,
+        }
     }
 
     /// The `tail` and `1 − tail` quantiles of the modality values, padding left out; never an empty range.

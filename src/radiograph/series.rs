@@ -45,6 +45,14 @@ pub struct Place {
 }
 
 impl Place {
+    /// The unit normal of its plane; `None` where its directions are missing or of no use.
+    fn normal(&self) -> Option<[f64; 3]> {
+        let [a, b, c, d, e, f] = self.directions?;
+        let [x, y, z] = [b * f - c * e, c * d - a * f, a * e - b * d];
+        let length = (x * x + y * y + z * z).sqrt();
+        (length.is_finite() && length > 0.5).then(|| [x / length, y / length, z / length])
+    }
+
     /// How far along the normal of its plane the image lies, mm.
     pub fn depth_mm(&self) -> Option<f64> {
         let [a, b, c, d, e, f] = self.directions?;
@@ -52,6 +60,41 @@ impl Place {
         let depth = x * (b * f - c * e) + y * (c * d - a * f) + z * (a * e - b * d);
         depth.is_finite().then_some(depth)
     }
+}
+
+/// Planes whose normals differ by more than this are not parallel: cosine of 5°.
+const PARALLEL: f64 = 0.996_2;
+
+/// Which of `places` lies nearest to the plane of `from`, along its normal (PS3.3 C.7.6.2.1.1).
+///
+/// `None` where that is not known: a position or orientation is missing, the frames of reference are not the same, or
+/// the planes are not parallel to within 5°.
+pub fn nearest<'a>(
+    from: &Place,
+    places: impl IntoIterator<Item = Option<&'a Place>>,
+) -> Option<usize> {
+    let frame = from.frame_of_reference.as_ref()?;
+    let normal = from.normal()?;
+    let depth = |place: &Place| {
+        let [x, y, z] = place.position_mm?;
+        let depth = x * normal[0] + y * normal[1] + z * normal[2];
+        depth.is_finite().then_some(depth)
+    };
+    let wanted = depth(from)?;
+    let mut best: Option<(usize, f64)> = None;
+    for (index, place) in places.into_iter().enumerate() {
+        let place = place?;
+        let other = place.normal()?;
+        let cosine: f64 = normal.iter().zip(other).map(|(a, b)| a * b).sum();
+        if place.frame_of_reference.as_ref() != Some(frame) || cosine.abs() < PARALLEL {
+            return None;
+        }
+        let away = (depth(place)? - wanted).abs();
+        if best.is_none_or(|(_, least)| away < least) {
+            best = Some((index, away));
+        }
+    }
+    best.map(|(index, _)| index)
 }
 
 /// One file of a series.

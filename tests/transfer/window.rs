@@ -12,6 +12,8 @@ use radcanvas::app::action::Action;
 use radcanvas::app::nodes::{Ask, Draft, Form, Page};
 use radcanvas::app::session::Overlay;
 use radcanvas::app::{App, Start};
+use radcanvas::document::{Edit, Layer, Mark, Operation, Shape};
+use radcanvas::geometry::{Figure, FigureKind, Point};
 use radcanvas::job::{Engine, Fake, Worker};
 use radcanvas::radiograph::exchange::{EXPLICIT, Value, part_ten, write_attributes};
 use radcanvas::radiograph::open_bytes;
@@ -211,4 +213,88 @@ fn the_open_image_is_sent_with_its_mark_and_a_silent_node_can_be_left() {
     assert_eq!(ended(&mut harness), (true, "Stopped".to_owned()));
     assert!(begin.elapsed() < Duration::from_secs(10));
     served.join().unwrap();
+}
+
+#[test]
+fn measurements_view_and_mask_go_along_and_refer_to_the_image_that_is_sent() {
+    let folder = tempfile::tempdir().unwrap();
+    let list = folder.path().join("nodes.json");
+    let film = synthetic(folder.path(), "film.dcm", 12);
+    for without_identity in [false, true] {
+        let (node, served) = peer(|mut stream| {
+            grant(&mut stream, |_| true);
+            let mut came = Vec::new();
+            while let Some(one) = message(&mut stream) {
+                answer(&mut stream, &one, 0, None);
+                let class = one.command.text(2);
+                let name = one.command.text(0x1000);
+                let file = part_ten(&class, &name, EXPLICIT, &one.data);
+                came.push((class, name, file));
+            }
+            came
+        });
+        std::fs::remove_file(&list).ok();
+        let mut harness = with_node(&list, &node, Some(&film));
+        let begin = Instant::now();
+        while harness.state().session().open().is_none() {
+            harness.step();
+            assert!(begin.elapsed() < Duration::from_secs(20), "never opened");
+        }
+        change(&mut harness, |form| {
+            form.page = Page::Send;
+            form.deidentify = without_identity;
+        });
+        harness.run_steps(2);
+        harness.get_by_label("Send the image");
+        harness.get_by_label_contains("Comprehensive SR): nothing is measured");
+        harness.get_by_label_contains("Segmentation): nothing is painted");
+        let points = [[3.0, 4.0], [23.0, 19.0]];
+        harness
+            .state_mut()
+            .act(Action::Edit(Box::new(Edit::AddFigure(Arc::new(Figure {
+                kind: FigureKind::Length,
+                points: points.map(Point::from).to_vec(),
+            })))));
+        harness
+            .state_mut()
+            .act(Action::Edit(Box::new(Edit::AddMark(Arc::new(Mark {
+                layer: Layer::Mask,
+                operation: Operation::Paint,
+                shape: Shape::Rectangle {
+                    from: Point::new(5.0, 5.0),
+                    to: Point::new(12.0, 9.0),
+                },
+            })))));
+        harness.run_steps(2);
+        harness.get_by_label("Send the image and 3 objects").click();
+        harness.run_steps(3);
+        let (well, text) = ended(&mut harness);
+        assert!(well && text.starts_with("Sent 4 of 4"), "{text}");
+        drop(harness);
+        let came = served.join().unwrap();
+        let classes: Vec<&str> = came.iter().map(|(class, ..)| class.as_str()).collect();
+        assert!(classes[0].starts_with("1.2.840.10008.5.1.4.1.1.7"));
+        // Comprehensive SR, Grayscale Softcopy Presentation State, Segmentation.
+        assert_eq!(
+            classes[1..],
+            [
+                "1.2.840.10008.5.1.4.1.1.88.33",
+                "1.2.840.10008.5.1.4.1.1.11.1",
+                "1.2.840.10008.5.1.4.1.1.66.4",
+            ]
+        );
+        let image = &came[0].1;
+        let sent = open_bytes("came", came[0].2.clone()).unwrap();
+        assert!(sent.frame(0).unwrap().synthetic.is_some());
+        let holds =
+            |file: &[u8], text: &str| file.windows(text.len()).any(|w| w == text.as_bytes());
+        for (class, _, file) in &came[1..] {
+            assert!(holds(file, image), "{class} refers to the image sent");
+            // Synthetic Data (0008,001C) is YES.
+            let mark = "\u{8}\0\u{1c}\0CS\u{4}\0YES";
+            assert!(holds(file, mark), "{class} is marked");
+        }
+        let length = 25.0_f64.to_string();
+        assert!(holds(&came[1].2, &length), "the report has the length");
+    }
 }

@@ -3,7 +3,7 @@
 //! Separate from reading because nothing that is read depends on it. Every writer reads back what it wrote, by another
 //! path than it was written by, before it says so.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::app::action::ExportKind;
@@ -19,7 +19,9 @@ use crate::radiograph::write::{
     deidentify_own_report, figure_annotations, figures_csv, hip_annotations, hips_csv, masks_csv,
     write_dicom, write_object, write_whole,
 };
-use crate::radiograph::{DisplayWindow, Identity, Pixels, Radiograph, export as write_image};
+use crate::radiograph::{
+    DisplayWindow, Identity, Pixels, Radiograph, export as write_image, export_color, read,
+};
 
 /// What is exported, besides the form that it takes.
 #[derive(Clone, Debug)]
@@ -90,6 +92,10 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
         write_whole(path, &bytes.map_err(failed)?, true).map_err(failed)
     };
     match kind {
+        // A picture of a color image is what any other program shows of it.
+        ExportKind::Png16 | ExportKind::Tiff if document.image().color().is_some() => {
+            export_color(path, document.image(), true).map_err(failed)
+        }
         ExportKind::Png16 | ExportKind::Tiff | ExportKind::Nifti => picture(document.image()),
         ExportKind::Dicom => {
             let made = accepted_record(document);
@@ -158,6 +164,49 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
             text(serde_json::to_vec(&record).map_err(|error| error.to_string()))
         }
     }
+}
+
+/// Writes the image as it stands into `folder`, and the objects of `kinds` that say something of it; the work of a task.
+///
+/// The objects refer to the image that is written, not to the file that was opened: whoever receives them has that one,
+/// synthetic or not. Each is read back, and leaves its identity behind where that is asked for, with UIDs that agree.
+///
+/// # Errors
+/// What is missing or does not fit; nothing of it is to be used then.
+pub fn bundle(
+    kinds: &[ExportKind],
+    what: &Exporting,
+    folder: &Path,
+) -> Result<Vec<PathBuf>, Error> {
+    let whole = folder.join("whole.dcm");
+    write(ExportKind::Dicom, what, &whole)?;
+    let image = match &what.without_identity {
+        Some(salt) => {
+            let clean = folder.join("image.dcm");
+            deidentify(&whole, &clean, salt, true).map_err(failed)?;
+            clean
+        }
+        None => whole.clone(),
+    };
+    let mut files = vec![image];
+    if kinds.is_empty() {
+        return Ok(files);
+    }
+    let written = Arc::new(read(&whole, 0)?);
+    let about = Exporting {
+        document: Document {
+            original: written,
+            accepted: Vec::new(),
+            ..what.document.clone()
+        },
+        ..what.clone()
+    };
+    for kind in kinds {
+        let path = folder.join(format!("object{}.dcm", kind.suffix()));
+        export(*kind, &about, &path)?;
+        files.push(path);
+    }
+    Ok(files)
 }
 
 /// The image without who it is of, where it came from and what it was called.

@@ -6,10 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::refused;
-use crate::grid::Grid;
 use crate::job::{Error, ErrorKind};
 use crate::radiograph::series::{Listing, Series, list};
-use crate::radiograph::{ImageFile, open};
+use crate::radiograph::{ImageFile, Picture, open};
 
 /// Pixels a side of a picture in the list of series, at most.
 const THUMBNAIL: usize = 192;
@@ -122,11 +121,11 @@ fn entry(path: &Path, series: &Series) -> SeriesEntry {
 ///
 /// # Errors
 /// The image cannot be read.
-pub fn thumbnail(file: &ImageFile) -> Result<Grid<u8>, Error> {
+pub fn thumbnail(file: &ImageFile) -> Result<Picture, Error> {
     let frames = file.frames();
     if frames == 0 {
         return Err(Error::new(ErrorKind::Input, "the series holds no image"));
     }
     let image = file.frame(frames / 2).map_err(refused)?;
-    Ok(crate::app::reduced(&image, THUMBNAIL))
+    Ok(Picture::reduced(&image, THUMBNAIL))
 }

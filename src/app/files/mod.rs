@@ -5,7 +5,7 @@
 mod export;
 mod gather;
 
-pub use export::{Exporting, export};
+pub use export::{Exporting, bundle, export};
 pub use gather::{Gathered, SeriesEntry, gather, thumbnail};
 
 use std::path::{Path, PathBuf};
@@ -17,11 +17,10 @@ use super::demo::Recording;
 use super::layers::{Figures, LayerPixels};
 use crate::document::project::{Project, ProjectError};
 use crate::document::{Document, Edit, EditError, History, Layer};
-use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, HipReading, Mode, Sex};
 use crate::landmarks::HipLandmarks;
 use crate::radiograph::{
-    Preview, Radiograph, ReadError, Spacing, SpacingSource, SyntheticMark, read,
+    Picture, Preview, Radiograph, ReadError, Spacing, SpacingSource, SyntheticMark, read,
 };
 
 /// A bundled case, as its folder describes it (`case.json`).
@@ -56,8 +55,8 @@ pub struct CaseCard {
     pub title: String,
     /// One sentence.
     pub description: String,
-    /// A reduced grey picture.
-    pub small: Grid<u8>,
+    /// A reduced picture.
+    pub small: Picture,
     /// The same on the GPU.
     pub picture: Option<egui::TextureHandle>,
 }
@@ -401,7 +400,7 @@ pub fn cards(root: &Path) -> Vec<CaseCard> {
             Some(CaseCard {
                 title: facts.title,
                 description: facts.description,
-                small: super::reduced(&radiograph, 304),
+                small: Picture::reduced(&radiograph, 304),
                 picture: None,
                 folder,
             })

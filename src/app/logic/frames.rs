@@ -97,6 +97,11 @@ impl Stack {
         self.parked.into_values().map(|parked| *parked.open)
     }
 
+    /// Lets the image on the stage follow one beside it that went from `before` to `now`.
+    pub(super) fn follow(&mut self, before: Place, now: Place) {
+        self.wanted = self.following(before, now, self.wanted);
+    }
+
     /// Where a change leads from a place.
     pub(super) fn after(&self, (series, frame): Place, change: FrameChange) -> Place {
         let last = |series| {
@@ -145,12 +150,15 @@ impl App {
         let Some(stack) = &mut self.session.stack else {
             return;
         };
-        stack.wanted = stack.after(stack.wanted, change);
+        let before = stack.wanted;
+        stack.wanted = stack.after(before, change);
+        let now = stack.wanted;
         self.follow_stack();
+        self.link_slices(None, before, now);
     }
 
     /// Puts the wanted image on the stage, or begins to read it.
-    fn follow_stack(&mut self) {
+    pub(super) fn follow_stack(&mut self) {
         let Some(stack) = &mut self.session.stack else {
             return;
         };

@@ -10,7 +10,8 @@ use crate::app::canvas::View;
 use crate::app::canvas::view::{MAX_ZOOM, MIN_ZOOM};
 use crate::app::session::{Session, Weight, Workspace};
 use crate::job::Task;
-use crate::radiograph::{DisplayWindow, Radiograph};
+use crate::radiograph::series::nearest;
+use crate::radiograph::{DisplayWindow, ImageFile, Radiograph};
 
 use super::frames::{Place, Stack};
 
@@ -44,6 +45,8 @@ pub enum Link {
     Place,
     /// Window and inversion.
     Window,
+    /// The slice: by its position in the patient where that is known, else by as many steps.
+    Slice,
 }
 
 /// An image beside the open case.
@@ -59,6 +62,15 @@ pub struct Cell {
     pub unreadable: Option<String>,
 }
 
+impl Cell {
+    /// Another image in this place; the old one stays in sight until the new one is there.
+    fn turn_to(&mut self, place: Place) {
+        self.place = Some(place);
+        self.unreadable = None;
+        self.stale = true;
+    }
+}
+
 /// What is side by side.
 pub struct Beside {
     /// How many.
@@ -67,6 +79,8 @@ pub struct Beside {
     pub link_place: bool,
     /// Whether windows go together.
     pub link_window: bool,
+    /// Whether slices go together.
+    pub link_slice: bool,
     /// The image that keys and the list of series act on; 0 = the open case.
     pub active: usize,
     /// The images beside the open case: numbers 1 to 3.
@@ -81,6 +95,7 @@ impl Default for Beside {
             layout: Layout::One,
             link_place: true,
             link_window: true,
+            link_slice: true,
             active: 0,
             cells: Default::default(),
             views: Default::default(),
@@ -226,9 +241,12 @@ impl App {
             if (cell.image.is_some() && !cell.stale) || cell.unreadable.is_some() {
                 continue;
             }
-            let place = cell
-                .place
-                .or_else(|| stack.and_then(|stack| stack.beside(frame, number)));
+            let linked = self.session.beside.link_slice;
+            let place = cell.place.or_else(|| {
+                let first = stack?.beside(frame, number)?;
+                let level = linked.then(|| stack?.level_with((stack?.shown(), frame), first.0));
+                Some(level.flatten().map_or(first, |frame| (first.0, frame)))
+            });
             let file = place.and_then(|(series, _)| stack?.shared(series));
             let (Some(place), Some(file)) = (place, file) else {
                 // There is nothing else: the same image, to be looked at in another way.
@@ -308,16 +326,42 @@ impl App {
             session.say(Weight::Note, "There is no other image");
             return true;
         };
-        let held = &mut session.beside.cells[cell];
-        let next = stack.after(held.place.unwrap_or((stack.shown(), 0)), change);
+        let held = &session.beside.cells[cell];
+        let before = held.place.unwrap_or((stack.shown(), 0));
+        let next = stack.after(before, change);
         if held.place != Some(next) || held.image.is_none() {
-            held.place = Some(next);
-            held.unreadable = None;
-            // The old image stays in sight until the new one is there.
-            held.stale = true;
+            session.beside.cells[cell].turn_to(next);
             self.fill_cells();
+            self.link_slices(Some(cell), before, next);
         }
         true
+    }
+
+    /// Lets the other images follow the one whose slice changed; `from` is its number beside the case.
+    pub(super) fn link_slices(&mut self, from: Option<usize>, before: Place, now: Place) {
+        let session = &mut self.session;
+        let together = session.workspace == Workspace::View && session.beside.link_slice;
+        // Another series is a choice for one place alone.
+        if !together || before.0 != now.0 || before.1 == now.1 {
+            return;
+        }
+        let beside = session.beside.layout.cells() - 1;
+        let Some(stack) = &mut session.stack else {
+            return;
+        };
+        for number in (0..beside).filter(|number| from != Some(*number)) {
+            let cell = &mut session.beside.cells[number];
+            let Some(place) = cell.place else { continue };
+            let next = stack.following(before, now, place);
+            if next != place {
+                cell.turn_to(next);
+            }
+        }
+        if from.is_some() {
+            stack.follow(before, now);
+            self.follow_stack();
+        }
+        self.fill_cells();
     }
 
     /// Forgets the images beside a case that is left.
@@ -347,5 +391,28 @@ impl Stack {
         }
         let frames = self.frames();
         (frames > 1).then(|| (0, (frame + number) % frames))
+    }
+
+    /// The frame of series `other` that lies level with a frame of another series, where both are known to.
+    fn level_with(&self, (series, frame): Place, other: usize) -> Option<usize> {
+        if series == other {
+            // The same series is shown twice to see different slices of it.
+            return None;
+        }
+        let from = self.file(series)?.places().into_iter().nth(frame)??;
+        nearest(from, self.file(other)?.places())
+    }
+
+    /// Where `place` goes when another image of the workspace goes from `before` to `now`.
+    pub(super) fn following(&self, before: Place, now: Place, place: Place) -> Place {
+        let frames = self.file(place.0).map_or(1, ImageFile::frames);
+        if frames < 2 {
+            return place;
+        }
+        let frame = self.level_with(now, place.0).unwrap_or_else(|| {
+            let step = now.1 as isize - before.1 as isize;
+            place.1.saturating_add_signed(step).min(frames - 1)
+        });
+        (place.0, frame)
     }
 }

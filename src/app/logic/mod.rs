@@ -112,6 +112,7 @@ impl App {
             Action::Layout(layout) => self.lay_out(layout),
             Action::Link(Link::Place) => session.beside.link_place = !session.beside.link_place,
             Action::Link(Link::Window) => session.beside.link_window = !session.beside.link_window,
+            Action::Link(Link::Slice) => session.beside.link_slice = !session.beside.link_slice,
             Action::ActiveCell(number) => session.beside.active = number.min(3),
             Action::Fit
             | Action::OneToOne

@@ -14,6 +14,7 @@ use crate::document::{Edit, Layer};
 use crate::job::{
     Error, ErrorKind, Event, JobId, Made, Measurement, Mode, Order, Product, Reading, Request,
 };
+use crate::radiograph::Picture;
 
 /// The largest part of the image that an edit may touch for the next preview to begin with the last one.
 const SMALL_EDIT: f64 = 0.15;
@@ -129,7 +130,7 @@ impl App {
                 let each = outcome.seconds / outcome.images.len().max(1) as f64;
                 let mut first = None;
                 for made in outcome.images {
-                    let small = crate::app::reduced(&made.radiograph, 184);
+                    let small = Picture::reduced(&made.radiograph, 184);
                     let request = Arc::clone(&outcome.request);
                     let id = self.session.tray.push(made, request, each);
                     first.get_or_insert(id);

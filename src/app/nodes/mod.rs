@@ -8,6 +8,9 @@ mod work;
 
 use std::path::PathBuf;
 
+use crate::app::action::ExportKind;
+use crate::app::files::Open;
+use crate::document::{Document, Layer};
 use crate::transfer::{Match, Node, Query};
 
 pub(crate) use work::Running;
@@ -103,6 +106,8 @@ pub struct Form {
     pub password: String,
     /// What is looked for.
     pub query: Query,
+    /// Which objects go along with the image; absent: all that there is something for.
+    pub along: [Option<bool>; 3],
     /// Send without identity.
     pub deidentify: bool,
     /// By DICOMweb where the node has both.
@@ -112,6 +117,48 @@ pub struct Form {
 impl std::fmt::Debug for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Form(hidden)")
+    }
+}
+
+/// What can go along with an image, and how it is called.
+pub(crate) const ALONG: [(ExportKind, &str); 3] = [
+    (ExportKind::Report, "Measurements (Comprehensive SR)"),
+    (
+        ExportKind::Presentation,
+        "View and marks (presentation state)",
+    ),
+    (ExportKind::Segmentation, "Painted mask (Segmentation)"),
+];
+
+/// Why such an object cannot go along; `None` where there is something to send.
+pub(crate) fn nothing_for(kind: ExportKind, open: &Open) -> Option<&'static str> {
+    let document = open.document();
+    match kind {
+        ExportKind::Report if !is_measured(document) => Some("nothing is measured"),
+        ExportKind::Segmentation if document.marks_of(Layer::Mask).next().is_none() => {
+            Some("nothing is painted")
+        }
+        _ => None,
+    }
+}
+
+fn is_measured(document: &Document) -> bool {
+    !document.figures.is_empty() || document.landmarks.is_some()
+}
+
+/// Whether such an object goes along: as was chosen, else where something was made. An image is always looked at in
+/// some way, so a view alone is sent only to who asks for it.
+pub(crate) fn goes_along(kind: ExportKind, wanted: Option<bool>, open: &Open) -> bool {
+    let by_itself = kind != ExportKind::Presentation || is_measured(open.document());
+    nothing_for(kind, open).is_none() && wanted.unwrap_or(by_itself)
+}
+
+impl Form {
+    /// What goes along with the image that is open.
+    pub(crate) fn objects(&self, open: &Open) -> Vec<ExportKind> {
+        let chosen = ALONG.iter().zip(self.along);
+        let chosen = chosen.filter(|((kind, _), wanted)| goes_along(*kind, *wanted, open));
+        chosen.map(|((kind, _), _)| *kind).collect()
     }
 }
 

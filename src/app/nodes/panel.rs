@@ -1,12 +1,14 @@
 //! The panel of nodes: a list at the left, and what can be done with the chosen one.
 
 use egui::{
-    Align, Button, Grid, Id, Layout, Modal, ProgressBar, RichText, ScrollArea, TextEdit, Ui,
+    Align, Button, Checkbox, Grid, Id, Layout, Modal, ProgressBar, RichText, ScrollArea, TextEdit,
+    Ui,
 };
 
-use super::{Ask, Form, Page, View};
+use super::{ALONG, Ask, Form, Page, View, goes_along, nothing_for};
 use crate::app::action::Action;
 use crate::app::panel::Shown;
+use crate::app::panel::overlay::dialog_frame;
 use crate::app::panel::widgets::segmented;
 use crate::app::theme::{self, palette};
 use crate::transfer::Match;
@@ -19,39 +21,42 @@ pub(crate) fn nodes_ui(ui: &Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     let view = &shown.session.nodes;
     let mut form = view.form.clone();
     let mut asks = Vec::new();
-    let modal = Modal::new(Id::unique("nodes")).show(ui.ctx(), |ui| {
-        ui.set_width(WIDTH);
-        ui.horizontal(|ui| {
-            ui.heading("Send and fetch");
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if ui.button("Close").clicked() {
-                    actions.push(Action::Close);
-                }
+    let frame = dialog_frame(ui);
+    let modal = Modal::new(Id::unique("nodes"))
+        .frame(frame)
+        .show(ui.ctx(), |ui| {
+            ui.set_width(WIDTH);
+            ui.horizontal(|ui| {
+                ui.heading("Send and fetch");
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    if ui.button("Close").clicked() {
+                        actions.push(Action::Close);
+                    }
+                });
             });
-        });
-        ui.add_space(6.0);
-        // Of a fixed height: a separator takes all there is, and the dialog would grow with it.
-        let all = egui::vec2(WIDTH, HEIGHT);
-        ui.allocate_ui_with_layout(all, Layout::left_to_right(Align::TOP), |ui| {
-            ui.allocate_ui_with_layout(
-                egui::vec2(170.0, HEIGHT),
-                Layout::top_down(Align::LEFT),
-                |ui| list_ui(ui, view, &mut form),
-            );
+            ui.add_space(6.0);
+            // Of a fixed height: a separator takes all there is, and the dialog would grow with it.
+            let all = egui::vec2(WIDTH, HEIGHT);
+            ui.allocate_ui_with_layout(all, Layout::left_to_right(Align::TOP), |ui| {
+                ui.allocate_ui_with_layout(
+                    egui::vec2(170.0, HEIGHT),
+                    Layout::top_down(Align::LEFT),
+                    |ui| list_ui(ui, view, &mut form),
+                );
+                ui.separator();
+                ui.allocate_ui_with_layout(
+                    egui::vec2(WIDTH - 190.0, HEIGHT),
+                    Layout::top_down(Align::LEFT),
+                    |ui| {
+                        ui.set_min_height(HEIGHT);
+                        ui.set_width(WIDTH - 200.0);
+                        page_ui(ui, shown, &mut form, &mut asks);
+                    },
+                );
+            });
             ui.separator();
-            ui.allocate_ui_with_layout(
-                egui::vec2(WIDTH - 190.0, HEIGHT),
-                Layout::top_down(Align::LEFT),
-                |ui| {
-                    ui.set_min_height(HEIGHT);
-                    ui.set_width(WIDTH - 200.0);
-                    page_ui(ui, shown, &mut form, &mut asks);
-                },
-            );
+            state_ui(ui, view, &mut asks);
         });
-        ui.separator();
-        state_ui(ui, view, &mut asks);
-    });
     if form != view.form {
         actions.push(Action::Nodes(Box::new(Ask::Change(Box::new(form)))));
     }
@@ -263,6 +268,25 @@ fn send_ui(ui: &mut Ui, shown: &Shown<'_>, form: &mut Form, asks: &mut Vec<Ask>)
     if open.is_none() {
         ui.label("Open a case first.");
     }
+    let mut label = "Send the image".to_owned();
+    if let Some(open) = open {
+        ui.add_space(6.0);
+        ui.label("With it, referring to it:");
+        for ((kind, title), wanted) in ALONG.into_iter().zip(&mut form.along) {
+            let obstacle = nothing_for(kind, open);
+            let mut on = goes_along(kind, *wanted, open);
+            let shown = obstacle.map_or_else(|| title.to_owned(), |why| format!("{title}: {why}"));
+            let check = Checkbox::new(&mut on, shown);
+            if ui.add_enabled(obstacle.is_none(), check).changed() {
+                *wanted = Some(on);
+            }
+        }
+        match form.objects(open).len() {
+            0 => {}
+            1 => label += " and 1 object",
+            more => label = format!("{label} and {more} objects"),
+        }
+    }
     ui.add_space(6.0);
     ui.checkbox(
         &mut form.deidentify,
@@ -271,10 +295,7 @@ fn send_ui(ui: &mut Ui, shown: &Shown<'_>, form: &mut Form, asks: &mut Vec<Ask>)
     ui.add_space(6.0);
     ui.horizontal(|ui| {
         let ready = open.is_some() && view.busy.is_none();
-        if ui
-            .add_enabled(ready, Button::new("Send the image"))
-            .clicked()
-        {
+        if ui.add_enabled(ready, Button::new(label)).clicked() {
             asks.push(Ask::Send);
         }
         way_ui(ui, view, form);

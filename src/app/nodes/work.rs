@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::{Ask, Draft, Form, Page};
 use crate::app::App;
-use crate::app::action::{Action, ExportKind};
+use crate::app::action::Action;
 use crate::app::files::{self, Exporting};
 use crate::app::session::{Overlay, Weight};
 use crate::job::{Error, ErrorKind, Progress, Task};
@@ -175,32 +175,33 @@ impl App {
         });
     }
 
-    /// Sends the image as it stands, marked where it is synthetic.
+    /// Sends the image as it stands, marked where it is synthetic, and what was chosen to go along.
     fn send_open(&mut self) {
-        let Some(document) = self.session.open().map(|open| open.document().clone()) else {
+        let Some(open) = self.session.open() else {
             self.session.nodes.said = Some((false, "Open a case first".to_owned()));
             return;
         };
         let form = &self.session.nodes.form;
-        let (web, deidentify) = (form.web, form.deidentify);
+        let web = form.web;
         let window = self.session.view.window.clone();
+        let kinds = form.objects(open);
+        let what = Exporting {
+            document: open.document().clone(),
+            window,
+            reading: open.reading.clone(),
+            name: String::new(),
+            without_identity: form.deidentify.then(secret),
+        };
         self.with_node("Sending", move |node, access, observe| {
             let failed = |error: std::io::Error| Error::new(ErrorKind::Failed, error.to_string());
             let work = tempfile::tempdir().map_err(failed)?;
-            let path = work.path().join("image.dcm");
-            let what = Exporting {
-                document,
-                window,
-                reading: None,
-                name: String::new(),
-                without_identity: None,
-            };
-            files::export(ExportKind::Dicom, &what, &path)?;
+            let files = files::bundle(&kinds, &what, work.path())?;
+            // Identity was left behind already, where that was asked for.
             let how = Sending {
                 web,
-                deidentify: deidentify.then(secret),
+                deidentify: None,
             };
-            transfer::send(&node, &access, &[path], &how, observe).map(Done::Sent)
+            transfer::send(&node, &access, &files, &how, observe).map(Done::Sent)
         });
     }
 
@@ -311,14 +312,7 @@ impl App {
                 view.found = found;
                 Some((true, text))
             }
-            Done::Sent(sent) => Some(match sent.into_iter().next().map(|one| one.outcome) {
-                Some(Ok(delivered)) => {
-                    let remark = delivered.warning.map(|w| format!("; {w}"));
-                    (true, format!("Sent{}", remark.unwrap_or_default()))
-                }
-                Some(Err(error)) => (false, crate::app::panel::sentence(&error.to_string())),
-                None => (false, "Nothing was sent".to_owned()),
-            }),
+            Done::Sent(sent) => Some(said_of(sent)),
             Done::Fetched(folder, fetched) => {
                 let new = fetched.files.len();
                 let text = format!("{new} new files in {}", folder.display());
@@ -336,6 +330,38 @@ impl App {
                 }
                 Some(said)
             }
+        }
+    }
+}
+
+/// How sending ended: all of it, or what did not arrive and why.
+fn said_of(sent: Vec<Sent>) -> (bool, String) {
+    let all = sent.len();
+    let (mut arrived, mut remark, mut failure) = (0, None, None);
+    for one in sent {
+        match one.outcome {
+            Ok(delivered) => {
+                arrived += 1;
+                remark = remark.or(delivered.warning);
+            }
+            Err(mut error) => {
+                // Where it lay for the moment is nobody's concern.
+                error.path = None;
+                failure.get_or_insert(error);
+            }
+        }
+    }
+    let what = match all {
+        0 => return (false, "Nothing was sent".to_owned()),
+        1 => "Sent".to_owned(),
+        _ => format!("Sent {arrived} of {all}: the image and what was made on it"),
+    };
+    match failure {
+        Some(error) if all == 1 => (false, crate::app::panel::sentence(&error.to_string())),
+        Some(error) => (false, format!("Sent {arrived} of {all}; then: {error}")),
+        None => {
+            let remark = remark.map(|remark| format!("; {remark}"));
+            (true, format!("{what}{}", remark.unwrap_or_default()))
         }
     }
 }

@@ -105,38 +105,54 @@ fn palette_ui(ui: &Ui, shown: &Shown<'_>, query: &str, chosen: usize, actions: &
                 actions.push(Action::PaletteTyped(text, line));
             }
             ui.add_space(6.0);
-            ScrollArea::vertical().max_height(360.0).show(ui, |ui| {
-                ui.spacing_mut().item_spacing.y = 1.0;
-                for (n, command) in found.iter().enumerate() {
-                    let title = RichText::new(command.title);
-                    let button = Button::new((
-                        RichText::new(format!("{}  ", command.group)).color(p.dim),
-                        title,
-                    ))
-                    .fill(if n == line {
-                        p.selected
-                    } else {
-                        egui::Color32::TRANSPARENT
-                    })
-                    .min_size(vec2(ui.available_width(), 28.0))
-                    .shortcut_text(shown.keys.label(command.id));
-                    let response = ui.add(button);
-                    if n == line && (down || up) {
-                        response.scroll_to_me(None);
+            // Twelve whole lines.
+            ScrollArea::vertical()
+                .max_height(12.0 * 29.0)
+                .show(ui, |ui| {
+                    ui.spacing_mut().item_spacing.y = 1.0;
+                    for (n, command) in found.iter().enumerate() {
+                        let title = RichText::new(command.title);
+                        let button = Button::new((
+                            RichText::new(format!("{}  ", command.group)).color(p.dim),
+                            title,
+                        ))
+                        .fill(if n == line {
+                            p.selected
+                        } else {
+                            egui::Color32::TRANSPARENT
+                        })
+                        .stroke(egui::Stroke::NONE)
+                        .min_size(vec2(ui.available_width(), 28.0))
+                        .shortcut_text(shown.keys.label(command.id));
+                        let response = ui.add(button);
+                        if n == line && (down || up) {
+                            response.scroll_to_me(None);
+                        }
+                        if response.clicked() {
+                            actions.push(Action::Close);
+                            actions.push((command.action)());
+                        }
                     }
-                    if response.clicked() {
-                        actions.push(Action::Close);
-                        actions.push((command.action)());
+                    if found.is_empty() {
+                        ui.label(RichText::new("No command of this name").color(p.dim));
                     }
-                }
-                if found.is_empty() {
-                    ui.label(RichText::new("No command of this name").color(p.dim));
-                }
-            });
+                });
         });
     if modal.should_close() {
         actions.push(Action::Close);
     }
+}
+
+/// Groups of commands as they stand side by side on the sheet of keys.
+const KEY_COLUMNS: [&[&str]; 3] = [
+    &["Tools", "Measure"],
+    &["Work", "Edit", "File", "Help"],
+    &["View"],
+];
+
+/// The frame of a dialog: with room between its edge and what is in it.
+pub(crate) fn dialog_frame(ui: &Ui) -> egui::Frame {
+    egui::Frame::popup(ui.style()).inner_margin(egui::Margin::same(16))
 }
 
 fn keys_ui(ui: &Ui, shown: &Shown<'_>, awaiting: Option<&'static str>, actions: &mut Vec<Action>) {
@@ -149,35 +165,44 @@ fn keys_ui(ui: &Ui, shown: &Shown<'_>, awaiting: Option<&'static str>, actions: 
     if awaiting.is_some() && ui.input(|input| input.key_pressed(Key::Escape)) {
         actions.push(Action::Keys);
     }
-    let modal = Modal::new(Id::unique("keys")).show(ui.ctx(), |ui| {
-        ui.set_width(720.0);
-        ui.horizontal(|ui| {
-            ui.heading("Keys");
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if ui.button("Close").clicked() {
-                    actions.push(Action::Close);
-                }
-                let text = if awaiting.is_some() {
-                    "Press the new key, or Escape"
-                } else {
-                    "Click a key to change it"
-                };
-                ui.label(RichText::new(text).color(p.dim));
+    let screen = ui.ctx().content_rect().size();
+    let frame = dialog_frame(ui);
+    let modal = Modal::new(Id::unique("keys"))
+        .frame(frame)
+        .show(ui.ctx(), |ui| {
+            ui.set_width((screen.x - 80.0).min(960.0));
+            ui.horizontal(|ui| {
+                ui.heading("Keys");
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    if ui.button("Close").clicked() {
+                        actions.push(Action::Close);
+                    }
+                    let text = if awaiting.is_some() {
+                        "Press the new key, or Escape"
+                    } else {
+                        "Click a key to change it"
+                    };
+                    ui.label(RichText::new(text).color(p.dim));
+                });
             });
+            ui.add_space(8.0);
+            // A dialog is as high as its first frame asks for, and no higher: the list asks for what the screen has.
+            let height = (screen.y - 150.0).clamp(120.0, 720.0);
+            ScrollArea::vertical()
+                .max_height(height)
+                .min_scrolled_height(height)
+                .show(ui, |ui| {
+                    ui.spacing_mut().item_spacing.x = 28.0;
+                    ui.columns(KEY_COLUMNS.len(), |columns| {
+                        for (column, groups) in columns.iter_mut().zip(KEY_COLUMNS) {
+                            column.spacing_mut().item_spacing.x = 8.0;
+                            for group in groups {
+                                key_group(column, shown, group, awaiting, actions);
+                            }
+                        }
+                    });
+                });
         });
-        ui.add_space(8.0);
-        ScrollArea::vertical().max_height(520.0).show(ui, |ui| {
-            ui.columns(2, |columns| {
-                for (n, group) in ["Tools", "Measure", "Work", "Edit", "View", "File", "Help"]
-                    .iter()
-                    .enumerate()
-                {
-                    let column = &mut columns[usize::from(n >= 4)];
-                    key_group(column, shown, group, awaiting, actions);
-                }
-            });
-        });
-    });
     if modal.should_close() && awaiting.is_none() {
         actions.push(Action::Close);
     }
@@ -195,7 +220,6 @@ fn key_group(
     for command in COMMANDS.iter().filter(|command| command.group == group) {
         ui.horizontal(|ui| {
             ui.set_min_height(24.0);
-            ui.label(RichText::new(command.title).color(p.dim));
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 let label = shown.keys.label(command.id);
                 let text = match (awaiting == Some(command.id), label.is_empty()) {
@@ -212,6 +236,11 @@ fn key_group(
                 if response.clicked() {
                     actions.push(Action::Bind(command.id, None));
                 }
+                // What the key leaves: a long title is cut short, and not written over.
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    let title = RichText::new(command.title).color(p.dim);
+                    ui.add(egui::Label::new(title).truncate());
+                });
             });
         });
     }
@@ -241,30 +270,33 @@ fn pressed_shortcut(input: &egui::InputState) -> Option<String> {
 
 fn notices_ui(ui: &Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
-    let modal = Modal::new(Id::unique("notices")).show(ui.ctx(), |ui| {
-        ui.set_width(520.0);
-        ui.horizontal(|ui| {
-            ui.heading("Notices");
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if ui.button("Close").clicked() {
-                    actions.push(Action::Close);
+    let frame = dialog_frame(ui);
+    let modal = Modal::new(Id::unique("notices"))
+        .frame(frame)
+        .show(ui.ctx(), |ui| {
+            ui.set_width(520.0);
+            ui.horizontal(|ui| {
+                ui.heading("Notices");
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    if ui.button("Close").clicked() {
+                        actions.push(Action::Close);
+                    }
+                    if !shown.session.notices.is_empty() && ui.button("Clear").clicked() {
+                        actions.push(Action::ClearNotices);
+                    }
+                });
+            });
+            ui.add_space(8.0);
+            ScrollArea::vertical().max_height(420.0).show(ui, |ui| {
+                if shown.session.notices.is_empty() {
+                    ui.label(RichText::new("Nothing to report.").color(p.dim));
                 }
-                if !shown.session.notices.is_empty() && ui.button("Clear").clicked() {
-                    actions.push(Action::ClearNotices);
+                for notice in shown.session.notices.iter().rev() {
+                    notice_ui(ui, notice);
+                    ui.add_space(4.0);
                 }
             });
         });
-        ui.add_space(8.0);
-        ScrollArea::vertical().max_height(420.0).show(ui, |ui| {
-            if shown.session.notices.is_empty() {
-                ui.label(RichText::new("Nothing to report.").color(p.dim));
-            }
-            for notice in shown.session.notices.iter().rev() {
-                notice_ui(ui, notice);
-                ui.add_space(4.0);
-            }
-        });
-    });
     if modal.should_close() {
         actions.push(Action::Close);
     }

@@ -147,6 +147,7 @@ fn bar_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
             for (link, title, on) in [
                 (Link::Place, "Zoom and pan", beside.link_place),
                 (Link::Window, "Window", beside.link_window),
+                (Link::Slice, "Slice", beside.link_slice),
             ] {
                 let mut value = on;
                 if ui.checkbox(&mut value, title).changed() {

@@ -431,6 +431,9 @@ fn facts_lines(image: &Radiograph) -> Vec<String> {
     if image.source.bits_stored <= 8 {
         lines.push("8-bit source".to_owned());
     }
+    if image.color().is_some() {
+        lines.push("color · measured and generated in grey".to_owned());
+    }
     lines
 }
 

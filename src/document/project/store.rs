@@ -15,7 +15,7 @@ use crate::document::{Accepted, Document, Edit, Layer, Mark, Note, Operation, Sh
 use crate::geometry::{Figure, PixelRect};
 use crate::grid::Grid;
 use crate::landmarks::HipLandmarks;
-use crate::radiograph::{Pixels, Radiograph};
+use crate::radiograph::{Pixels, Radiograph, Rgb};
 use crate::whole;
 
 /// The folder of rasters of a project; may be cloned and used on another thread.
@@ -45,6 +45,9 @@ pub(super) struct StoredPixels {
 pub(super) struct StoredRadiograph {
     facts: Box<Radiograph>,
     pixels: StoredPixels,
+    /// The colors of a color file, three columns a pixel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    color: Option<StoredPixels>,
 }
 
 /// An accepted result.
@@ -215,9 +218,11 @@ impl Store {
 
     fn put_radiograph(&self, radiograph: &Radiograph) -> Result<StoredRadiograph, ProjectError> {
         let mut facts = Box::new(radiograph.clone());
-        facts.pixels = Pixels::U8(Grid::default());
+        facts.replace_pixels(Pixels::U8(Grid::default()));
+        let color = radiograph.color().map(|color| self.put_colors(color));
         Ok(StoredRadiograph {
             pixels: self.put_pixels(&radiograph.pixels)?,
+            color: color.transpose()?,
             facts,
         })
     }
@@ -225,8 +230,22 @@ impl Store {
     fn get_radiograph(&self, stored: StoredRadiograph) -> Result<Radiograph, ProjectError> {
         let pixels = self.get_pixels(&stored.pixels)?;
         let mut radiograph = *stored.facts;
-        radiograph.pixels = pixels;
-        Ok(radiograph)
+        radiograph.replace_pixels(pixels);
+        let color = stored.color.map(|stored| self.get_colors(&stored));
+        Ok(radiograph.with_color(color.transpose()?.map(Arc::new)))
+    }
+
+    fn put_colors(&self, color: &Rgb) -> Result<StoredPixels, ProjectError> {
+        let samples = color.cells().as_flattened().to_vec();
+        let grid = Grid::from_vec(color.width() * 3, color.height(), samples);
+        self.put_grid(&grid.unwrap_or_default())
+    }
+
+    fn get_colors(&self, stored: &StoredPixels) -> Result<Rgb, ProjectError> {
+        let samples = self.get_grid(stored)?;
+        let cells = samples.cells().as_chunks::<3>().0.to_vec();
+        let grid = Grid::from_vec(samples.width() / 3, samples.height(), cells);
+        grid.ok_or_else(|| self.unfit(stored))
     }
 
     fn put_grid(&self, grid: &Grid<u8>) -> Result<StoredPixels, ProjectError> {

@@ -1,8 +1,10 @@
 //! Decoding in a process of its own: a file that breaks a decoder breaks a process that is nobody's loss.
 //!
 //! Separate because a file is hostile until it is pixels. The program starts itself once more with the hidden command
-//! `decode` and asks it over pipes; that process has 1 GiB of memory beyond the file, 15 s for each answer, and is
-//! replaced when it ends. It is used for many files, so that a folder of hundreds is not hundreds of processes.
+//! `decode` and asks it over pipes; that process has 1 GiB of memory beyond the file and 15 s of processor time for each
+//! answer, and is replaced when it ends. A busy machine costs it nothing: the clock ends only a process that has used
+//! no time at all for a minute (on Windows, which counts none here, one that takes 15 s). It is used for many files, so
+//! that a folder of hundreds is not hundreds of processes.
 //! Where [`decode_apart`] was not called, as in tests of the readers, the same work is done in this process.
 
 mod limits;
@@ -14,28 +16,31 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::error::{ReadError, ReadProblem};
 use super::open::content::{self, Facts, Found};
 use super::open::inspect::of_content;
-use super::{Inspection, Pixels, Radiograph};
+use super::{Inspection, Picture, Pixels, Radiograph};
 use crate::grid::Grid;
 use wire::{Ask, Attached, Reply, Request};
 
 pub use worker::serve;
 
-/// What decodes, and how long an answer is waited for.
+/// What decodes, and how much processor time an answer may take.
 struct Program {
     path: PathBuf,
     most_seconds: u64,
 }
 
+/// How often a process that decodes is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
 static PROGRAM: OnceLock<Program> = OnceLock::new();
 static IDLE: Mutex<Vec<Decoder>> = Mutex::new(Vec::new());
 static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 
-/// From now on files are decoded by `path decode`, each answer within 1 GiB and `most_seconds`.
+/// From now on files are decoded by `path decode`, each answer within 1 GiB and `most_seconds` of processor time.
 ///
 /// The first call counts. `path` is this program itself.
 pub fn decode_apart(path: PathBuf, most_seconds: u64) {
@@ -156,13 +161,27 @@ impl Handle {
             depth,
             width,
             height,
+            colored,
         } = reply
         else {
             return Err(unexpected(reply));
         };
         let mut radiograph = *facts;
-        radiograph.pixels = Pixels::from_le_bytes(&depth, width, height, &bytes)
-            .ok_or_else(|| stopped("its pixels do not fit their size"))?;
+        let unfit = || stopped("its pixels do not fit their size");
+        let area = width.checked_mul(height).ok_or_else(unfit)?;
+        let colors = if colored { area.saturating_mul(3) } else { 0 };
+        let (values, colors) = bytes
+            .len()
+            .checked_sub(colors)
+            .and_then(|at| bytes.split_at_checked(at))
+            .ok_or_else(unfit)?;
+        let pixels = Pixels::from_le_bytes(&depth, width, height, values).ok_or_else(unfit)?;
+        radiograph.replace_pixels(pixels);
+        if colored {
+            let cells = colors.as_chunks::<3>().0.to_vec();
+            let color = Grid::from_vec(width, height, cells).ok_or_else(unfit)?;
+            radiograph.color = Some(Arc::new(color));
+        }
         Ok(radiograph)
     }
 }
@@ -176,11 +195,17 @@ impl Handle {
             Reply::Preview {
                 width,
                 height,
+                colored,
                 size,
                 synthetic,
             } if width.max(height) <= 4 * least.max(1) && size.0 > 0 && size.1 > 0 => {
                 Some(content::Preview {
-                    grey: Grid::from_vec(width, height, bytes)?,
+                    picture: if colored {
+                        let cells = bytes.as_chunks::<3>().0.to_vec();
+                        Picture::Color(Grid::from_vec(width, height, cells)?)
+                    } else {
+                        Picture::Grey(Grid::from_vec(width, height, bytes)?)
+                    },
                     size,
                     synthetic,
                 })
@@ -298,13 +323,18 @@ fn ask(
             }
             Ok(answer)
         }
-        Err(Ended::Late) => Err(ReadProblem::Stopped(format!(
-            "it took longer than {} s",
-            program.most_seconds
-        ))),
-        Err(Ended::BeforeReading | Ended::WhileReading) => {
-            Err(ReadProblem::Stopped(ended(decoder.end())))
+        Err(Ended::Late) => {
+            let most = limits::most_quiet(program.most_seconds).as_secs();
+            Err(ReadProblem::Stopped(if cfg!(unix) {
+                format!("it did nothing for longer than {most} s")
+            } else {
+                format!("it took longer than {most} s")
+            }))
         }
+        Err(Ended::BeforeReading | Ended::WhileReading) => Err(ReadProblem::Stopped(ended(
+            decoder.end(),
+            program.most_seconds,
+        ))),
     }
 }
 
@@ -341,8 +371,7 @@ fn one_exchange(
     let watch = std::thread::Builder::new()
         .name("decoder watch".to_owned())
         .spawn(move || {
-            let late = waiting.recv_timeout(Duration::from_secs(most_seconds))
-                == Err(mpsc::RecvTimeoutError::Timeout);
+            let late = is_late(&waiting, &child, limits::most_quiet(most_seconds));
             if late {
                 // Fails only where it has just ended by itself.
                 lock(&child).kill().ok();
@@ -364,8 +393,26 @@ fn one_exchange(
     }
 }
 
+/// Waits until the answer is there; true when the process has used no processor time for `most_quiet`.
+fn is_late(waiting: &mpsc::Receiver<()>, child: &Mutex<Child>, most_quiet: Duration) -> bool {
+    let process = lock(child).id();
+    let (mut used, mut since) = (limits::ticks(process), Instant::now());
+    loop {
+        match waiting.recv_timeout(LOOK_EVERY.min(most_quiet)) {
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            _ => return false,
+        }
+        let now = limits::ticks(process);
+        if now.is_some() && now != used {
+            (used, since) = (now, Instant::now());
+        } else if since.elapsed() >= most_quiet {
+            return true;
+        }
+    }
+}
+
 /// How the process ended, for a person.
-fn ended(status: Option<ExitStatus>) -> String {
+fn ended(status: Option<ExitStatus>, most_seconds: u64) -> String {
     let memory = format!(
         "it needed more than {} MiB of memory",
         limits::MOST_MEMORY >> 20
@@ -375,6 +422,9 @@ fn ended(status: Option<ExitStatus>) -> String {
         // An allocation that fails ends a Rust program by SIGABRT (6).
         return match signal {
             6 => memory,
+            signal if limits::is_out_of_time(signal) => {
+                format!("it took longer than {most_seconds} s of processor time")
+            }
             other => format!("the decoding process broke off with signal {other}"),
         };
     }

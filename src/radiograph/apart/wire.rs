@@ -58,7 +58,7 @@ pub(super) enum Reply {
     Image(Box<Facts>),
     /// Paths, in the bytes that follow, each ended by a zero.
     Collection,
-    /// One frame; its pixels are in the bytes that follow.
+    /// One frame; its pixels are in the bytes that follow, and behind them its colors, three bytes a pixel.
     Frame {
         /// Everything but the pixels.
         facts: Box<Radiograph>,
@@ -66,12 +66,16 @@ pub(super) enum Reply {
         depth: String,
         width: usize,
         height: usize,
+        /// Whether there are colors.
+        colored: bool,
     },
-    /// A picture of a frame: its grey is in the bytes that follow.
+    /// A picture of a frame: its grey is in the bytes that follow, or its colors.
     Preview {
         /// Its width and height.
         width: usize,
         height: usize,
+        /// Three bytes a pixel instead of one.
+        colored: bool,
         /// Columns and rows of the image.
         size: (usize, usize),
         /// Whether any pixel is synthetic.

@@ -8,20 +8,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::limits;
 use super::wire::{self, Ask, Attached, Reply, Request};
 use crate::grid::Grid;
-use crate::radiograph::Pixels;
 use crate::radiograph::error::ReadProblem;
 use crate::radiograph::open::content::{self, Content, Found};
 use crate::radiograph::open::inspect;
+use crate::radiograph::{Picture, Pixels};
 
-/// Answers requests from `input` on `output` until it closes.
+/// Answers requests from `input` on `output` until it closes, each within `most_seconds` of processor time.
+///
+/// Where the system can, it ends this process when an answer takes more.
 ///
 /// # Errors
 /// The pipe broke: the program that asked is gone.
-pub fn serve(input: impl Read, output: impl Write) -> std::io::Result<()> {
+pub fn serve(input: impl Read, output: impl Write, most_seconds: u64) -> std::io::Result<()> {
     let (mut input, mut output) = (BufReader::new(input), BufWriter::new(output));
     limits::set(0);
     let mut held: Option<(u64, Content)> = None;
     while let Some((request, bytes)) = wire::receive::<Request>(&mut input)? {
+        limits::allow_seconds(most_seconds);
         let answer = catch_unwind(AssertUnwindSafe(|| answer(request, bytes, &mut held)));
         let (reply, bytes) = match answer {
             Ok(Ok(answer)) => answer,
@@ -74,13 +77,15 @@ fn answer(request: Request, bytes: Vec<u8>, held: &mut Option<(u64, Content)>) -
         }
         Ask::Preview(frame, least) => Ok(match content.preview(frame, least) {
             Some(preview) => {
+                let picture = &preview.picture;
                 let reply = Reply::Preview {
-                    width: preview.grey.width(),
-                    height: preview.grey.height(),
+                    width: picture.width(),
+                    height: picture.height(),
+                    colored: matches!(picture, Picture::Color(_)),
                     size: preview.size,
                     synthetic: preview.synthetic,
                 };
-                (reply, preview.grey.cells().to_vec())
+                (reply, picture.bytes().to_vec())
             }
             None => (Reply::NoPreview, Vec::new()),
         }),
@@ -88,12 +93,17 @@ fn answer(request: Request, bytes: Vec<u8>, held: &mut Option<(u64, Content)>) -
             let mut facts = content.frame(frame)?;
             let nothing = Pixels::U8(Grid::filled(1, 1, 0));
             let pixels = std::mem::replace(&mut facts.pixels, nothing);
-            let (depth, bytes) = (pixels.depth_name().to_owned(), pixels.to_le_bytes());
+            let (depth, mut bytes) = (pixels.depth_name().to_owned(), pixels.to_le_bytes());
+            let color = facts.color.take();
+            if let Some(color) = &color {
+                bytes.extend_from_slice(color.cells().as_flattened());
+            }
             let reply = Reply::Frame {
                 facts: Box::new(facts),
                 depth,
                 width: pixels.width(),
                 height: pixels.height(),
+                colored: color.is_some(),
             };
             Ok((reply, bytes))
         }

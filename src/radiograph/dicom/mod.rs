@@ -81,7 +81,7 @@ pub(super) fn read_frame(
         };
         overlays = overlay::overlays(view, frame, layout, native, &mut notes);
     }
-    let pixels = match frame_bytes {
+    let sampled = match frame_bytes {
         FrameBytes::Native(bytes, skipped) => {
             let big = file.syntax == file::GE_PRIVATE
                 || file
@@ -108,8 +108,8 @@ pub(super) fn read_frame(
             samples::coded(coded, layout, palette.as_ref())?
         }
     };
-    notes.extend(rounded(&pixels, layout));
-    let mut radiograph = Radiograph::from_pixels(pixels);
+    notes.extend(rounded(&sampled.pixels, layout));
+    let mut radiograph = Radiograph::from_pixels(sampled.pixels).with_color(sampled.color);
     radiograph.frame = frame;
     radiograph.frames = layout.frames;
     radiograph.photometric = photometric;
@@ -162,8 +162,8 @@ fn reduced(
         height: coded.height,
         ..layout.clone()
     };
-    let pixels = samples::coded(coded, &smaller, palette.as_ref())?;
-    let mut radiograph = Radiograph::from_pixels(pixels);
+    let sampled = samples::coded(coded, &smaller, palette.as_ref())?;
+    let mut radiograph = Radiograph::from_pixels(sampled.pixels).with_color(sampled.color);
     radiograph.frame = frame;
     radiograph.frames = layout.frames;
     radiograph.photometric = photometric;

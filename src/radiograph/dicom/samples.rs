@@ -2,13 +2,30 @@
 //!
 //! Separate because it is the hot path of opening: one pass from the bytes of the file to the grid, by type, not by pixel.
 
+use std::sync::Arc;
+
 use super::attributes::palette::Palette;
 use super::codec::{Coded, Color, Words};
 use super::layout::{Carrier, Layout};
 use crate::grid::Grid;
 use crate::radiograph::error::ReadProblem;
-use crate::radiograph::luminance::{self, Sample};
+use crate::radiograph::luminance::{self, Rgb, Sample};
 use crate::radiograph::pixels::Pixels;
+
+/// The samples of a frame: what is measured, and the colors to look at where there are any.
+pub(super) struct Sampled {
+    pub(super) pixels: Pixels,
+    pub(super) color: Option<Arc<Rgb>>,
+}
+
+impl From<Pixels> for Sampled {
+    fn from(pixels: Pixels) -> Self {
+        Self {
+            pixels,
+            color: None,
+        }
+    }
+}
 
 /// Which bits of a word are the value, and whether its top one is a sign.
 #[derive(Clone, Copy, Debug)]
@@ -36,18 +53,19 @@ pub(super) fn native(
     layout: &Layout,
     big: bool,
     palette: Option<&Palette>,
-) -> Result<Pixels, ReadProblem> {
+) -> Result<Sampled, ReadProblem> {
     match layout.carrier {
         Carrier::Float => {
             return floats(
                 arrays(bytes).map(|b| from(b, big, f32::from_be_bytes, f32::from_le_bytes)),
                 layout,
-            );
+            )
+            .map(Sampled::from);
         }
         Carrier::Double => {
             let doubles =
                 arrays(bytes).map(|b| from(b, big, f64::from_be_bytes, f64::from_le_bytes));
-            return floats(doubles.map(|v| v as f32), layout);
+            return floats(doubles.map(|v| v as f32), layout).map(Sampled::from);
         }
         Carrier::Integer => {}
     }
@@ -76,7 +94,8 @@ pub(super) fn native(
                 floats(longs.map(|v| v as i64 as f32), layout)
             } else {
                 floats(longs.map(|v| v as f32), layout)
-            };
+            }
+            .map(Sampled::from);
         }
     };
     let bits = Bits {
@@ -84,15 +103,8 @@ pub(super) fn native(
         count: u32::from(layout.stored),
         signed: layout.signed,
     };
-    let words = packed_luma(words, layout);
-    finish(
-        words,
-        bits,
-        layout,
-        layout.planar,
-        Color::AsWritten,
-        palette,
-    )
+    let (words, planar) = unpacked_chroma(words, layout);
+    finish(words, bits, layout, planar, Color::AsWritten, palette)
 }
 
 /// The words of a decoded code stream.
@@ -100,7 +112,7 @@ pub(super) fn coded(
     coded: Coded,
     layout: &Layout,
     palette: Option<&Palette>,
-) -> Result<Pixels, ReadProblem> {
+) -> Result<Sampled, ReadProblem> {
     if coded.samples != layout.samples {
         return Err(ReadProblem::Damaged(format!(
             "the code stream has {} components, Samples per Pixel (0028,0002) says {}",
@@ -145,25 +157,25 @@ fn packed<'a>(
     })
 }
 
-/// Halved chroma of uncompressed YBR: only the luma is kept, as one plane.
-fn packed_luma(words: Words, layout: &Layout) -> Words {
+/// Halved chroma of uncompressed YBR, given to both of its pixels; and whether samples lie in planes.
+fn unpacked_chroma(words: Words, layout: &Layout) -> (Words, bool) {
     let (Words::Bytes(bytes), 3) = (&words, layout.samples) else {
-        return words;
+        return (words, layout.planar);
     };
     match layout.photometric.as_str() {
         "YBR_FULL_422" | "YBR_PARTIAL_422" => {
             // Two lumas, then their common chroma.
             let row_bytes = layout.width.div_ceil(2) * 4;
             let rows = bytes.chunks_exact(row_bytes.max(1));
-            Words::Bytes(
-                rows.flat_map(|row| {
-                    let lumas = row.chunks_exact(4).flat_map(|four| [four[0], four[1]]);
-                    lumas.take(layout.width)
-                })
-                .collect(),
-            )
+            let mut whole = Vec::with_capacity(layout.area() * 3);
+            for row in rows {
+                let fours = row.as_chunks::<4>().0.iter();
+                let pixels = fours.flat_map(|[y, next, b, r]| [[*y, *b, *r], [*next, *b, *r]]);
+                whole.extend(pixels.take(layout.width).flatten());
+            }
+            (Words::Bytes(whole), false)
         }
-        _ => words,
+        _ => (words, layout.planar),
     }
 }
 
@@ -210,13 +222,17 @@ fn finish(
     planar: bool,
     color: Color,
     palette: Option<&Palette>,
-) -> Result<Pixels, ReadProblem> {
+) -> Result<Sampled, ReadProblem> {
     if let Some(palette) = palette {
         return palette_grey(words, bits, layout, palette);
     }
     if layout.samples == 3 {
         return color_grey(words, bits, layout, planar, color);
     }
+    one_grey(words, bits, layout).map(Sampled::from)
+}
+
+fn one_grey(words: Words, bits: Bits, layout: &Layout) -> Result<Pixels, ReadProblem> {
     let plain = bits.shift == 0 && !bits.signed;
     match words {
         Words::Bytes(words) if plain && bits.count == 8 => Ok(Pixels::U8(grid(words, layout)?)),
@@ -262,7 +278,7 @@ fn palette_grey(
     bits: Bits,
     layout: &Layout,
     palette: &Palette,
-) -> Result<Pixels, ReadProblem> {
+) -> Result<Sampled, ReadProblem> {
     let indices: Vec<i64> = match words {
         Words::Bytes(words) => words
             .iter()
@@ -286,10 +302,15 @@ fn palette_grey(
         }
     };
     let greys = indices.iter().map(|index| palette.grey(*index));
-    Ok(if palette.deep {
+    let pixels = if palette.deep {
         Pixels::U16(grid(greys.collect(), layout)?)
     } else {
         Pixels::U8(grid(greys.map(|grey| grey as u8).collect(), layout)?)
+    };
+    let colors = indices.iter().map(|index| palette.color(*index));
+    Ok(Sampled {
+        pixels,
+        color: luminance::kept(layout.size(), colors),
     })
 }
 
@@ -299,7 +320,7 @@ fn color_grey(
     layout: &Layout,
     planar: bool,
     color: Color,
-) -> Result<Pixels, ReadProblem> {
+) -> Result<Sampled, ReadProblem> {
     let photometric = layout.photometric.as_str();
     let luma = match color {
         Color::Luma => true,
@@ -313,20 +334,24 @@ fn color_grey(
     let partial = luma && photometric.starts_with("YBR_PARTIAL");
     match words {
         Words::Bytes(words) => {
+            let color = shown(&words, 8, layout, planar, (luma, partial));
             let mut grey = one_sample(&words, layout, planar, luma);
             if partial {
                 for value in &mut grey {
                     *value = ((f32::from(*value) - 16.0) * 255.0 / 219.0).round() as u8;
                 }
             }
-            Ok(Pixels::U8(grid(grey, layout)?))
+            let pixels = Pixels::U8(grid(grey, layout)?);
+            Ok(Sampled { pixels, color })
         }
         Words::Shorts(mut words) => {
             for word in &mut words {
                 *word = bits.unsigned(u32::from(*word)) as u16;
             }
+            let color = shown(&words, bits.count, layout, planar, (luma, partial));
             let grey = one_sample(&words, layout, planar, luma);
-            Ok(Pixels::U16(grid(grey, layout)?))
+            let pixels = Pixels::U16(grid(grey, layout)?);
+            Ok(Sampled { pixels, color })
         }
         Words::Longs(words) => {
             let area = layout.area();
@@ -349,8 +374,42 @@ fn color_grey(
                 };
                 luminance as f32
             });
-            Ok(Pixels::F32(grid(grey.collect(), layout)?))
+            Ok(Pixels::F32(grid(grey.collect(), layout)?).into())
         }
+    }
+}
+
+/// The colors of three samples of `bits` bits, in planes or pixel by pixel.
+fn shown<T: Sample>(
+    words: &[T],
+    bits: u32,
+    layout: &Layout,
+    planar: bool,
+    (luma, partial): (bool, bool),
+) -> Option<Arc<Rgb>> {
+    let area = layout.area();
+    if words.len() < area.checked_mul(3)? {
+        return None;
+    }
+    let colored = |samples: [T; 3]| {
+        let [a, b, c] = samples.map(|sample| sample.eight(bits));
+        match (luma, partial) {
+            (false, _) => [a, b, c],
+            (true, false) => luminance::from_full(a, b, c),
+            (true, true) => luminance::from_partial(a, b, c),
+        }
+    };
+    if planar {
+        let (first, rest) = words.split_at(area);
+        let (second, third) = rest.split_at(area);
+        let pixels = first.iter().zip(second).zip(third);
+        luminance::kept(
+            layout.size(),
+            pixels.map(|((a, b), c)| colored([*a, *b, *c])),
+        )
+    } else {
+        let pixels = words.as_chunks::<3>().0.iter();
+        luminance::kept(layout.size(), pixels.map(|pixel| colored(*pixel)))
     }
 }
 

@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::grid::Grid;
 use crate::radiograph::error::{ReadError, ReadProblem};
 use crate::radiograph::series::{self, Place};
 use crate::radiograph::volume::{self, Volume};
-use crate::radiograph::{FileKind, Radiograph, archive, dicom, raster};
+use crate::radiograph::{FileKind, Picture, Radiograph, archive, dicom, raster};
 
 /// Files larger than this are refused: they would not fit beside anything else in memory.
 const MOST_FILE_BYTES: u64 = 1 << 33;
@@ -209,11 +208,11 @@ impl Content {
     }
 }
 
-/// A picture of an image that is still to be decoded: grey as it will be shown, and nothing that can be measured.
+/// A picture of an image that is still to be decoded: as it will be shown, and nothing that can be measured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preview {
-    /// The picture through the image's own window, black 0.
-    pub grey: Grid<u8>,
+    /// The picture.
+    pub picture: Picture,
     /// Columns and rows of the image itself.
     pub size: (usize, usize),
     /// Whether any pixel is synthetic: the picture must say so too.
@@ -231,9 +230,8 @@ impl Content {
         }
         // What is wrong with the image is said when the whole of it is decoded.
         let image = dicom::read_reduced(file, layout, frame, least)?.ok()?;
-        let grey = image.grey(&image.initial_window());
         Some(Preview {
-            grey: grey.map(|grey| (grey * 255.0).round() as u8),
+            picture: Picture::of(&image),
             size: layout.size(),
             synthetic: image.synthetic.is_some(),
         })

@@ -181,6 +181,24 @@ impl ImageFile {
         }
     }
 
+    /// Where each frame lies, as far as the headers read for the list say: of a file of several frames, nothing.
+    pub fn places(&self) -> Vec<Option<&series::Place>> {
+        match &self.form {
+            Form::Here(_) => vec![None; self.frames()],
+            Form::Apart(handle) => match handle.facts.frames {
+                1 => vec![Some(&handle.facts.place)],
+                frames => vec![None; frames],
+            },
+            Form::Stack(members) => members
+                .iter()
+                .flat_map(|member| {
+                    let place = (member.frames == 1).then_some(&member.place);
+                    std::iter::repeat_n(place, member.frames)
+                })
+                .collect(),
+        }
+    }
+
     /// A picture of frame `frame`, its longer side at least `least` pixels, where that is quicker than the frame.
     ///
     /// `None` where it is not, and for whatever cannot be read: [`Self::frame`] says what is wrong.

@@ -2,11 +2,13 @@
 //!
 //! Separate because their resolution hides in the JFIF header and means nothing without a unit.
 
+use std::sync::Arc;
+
 use super::{file_spacing, radiograph};
 use crate::grid::Grid;
 use crate::radiograph::dicom::{Color, Words, decode_jpeg};
 use crate::radiograph::error::ReadProblem;
-use crate::radiograph::luminance::{self, Sample};
+use crate::radiograph::luminance::{self, Rgb, Sample};
 use crate::radiograph::{FileKind, Pixels, Radiograph, Spacing};
 
 /// Reads the image of a JPEG file.
@@ -15,9 +17,17 @@ pub(in crate::radiograph) fn read(bytes: &[u8]) -> Result<Radiograph, ReadProble
     let mut notes = Vec::new();
     let (width, height, samples) = (coded.width, coded.height, coded.samples);
     let luma = coded.color != Color::Rgb;
+    let bits = u32::from(coded.bits);
+    let mut color = None;
     let pixels = match coded.words {
-        Words::Bytes(words) => grid(grey(words, samples, luma)?, width, height).map(Pixels::U8),
-        Words::Shorts(words) => grid(grey(words, samples, luma)?, width, height).map(Pixels::U16),
+        Words::Bytes(words) => {
+            color = colors(&words, samples, luma, bits, (width, height));
+            grid(grey(words, samples, luma)?, width, height).map(Pixels::U8)
+        }
+        Words::Shorts(words) => {
+            color = colors(&words, samples, luma, bits, (width, height));
+            grid(grey(words, samples, luma)?, width, height).map(Pixels::U16)
+        }
         Words::Longs(_) => Err(ReadProblem::Unsupported("JPEG of 32 bits".to_owned())),
     }?;
     if samples > 1 {
@@ -27,12 +37,36 @@ pub(in crate::radiograph) fn read(bytes: &[u8]) -> Result<Radiograph, ReadProble
     let mut made = radiograph(pixels, FileKind::Jpeg, name, coded.bits);
     made.notes = notes;
     made.spacing = jfif_spacing(bytes);
-    Ok(made)
+    Ok(made.with_color(color))
 }
 
 fn grid<T>(values: Vec<T>, width: usize, height: usize) -> Result<Grid<T>, ReadProblem> {
     Grid::from_vec(width, height, values)
         .ok_or_else(|| ReadProblem::Damaged("JPEG: fewer pixels than its header says".to_owned()))
+}
+
+/// The colors to look at.
+fn colors<T: Sample>(
+    words: &[T],
+    samples: usize,
+    luma: bool,
+    bits: u32,
+    size: (usize, usize),
+) -> Option<Arc<Rgb>> {
+    if samples != 3 {
+        return None;
+    }
+    if !luma {
+        return luminance::colors(words, 3, bits, size);
+    }
+    let pixels = words.as_chunks::<3>().0.iter();
+    luminance::kept(
+        size,
+        pixels.map(|pixel| {
+            let [y, b, r] = pixel.map(|sample| sample.eight(bits));
+            luminance::from_full(y, b, r)
+        }),
+    )
 }
 
 /// Without an Adobe marker, three components are luma and chroma.

@@ -56,6 +56,7 @@ fn decode(bytes: &[u8]) -> Result<Radiograph, ReadProblem> {
         notes.push("the PNG file is damaged after its pixels".to_owned());
     }
     let samples = color.samples();
+    let mut colors = None;
     let pixels = if depth == BitDepth::Sixteen {
         let words: Vec<u16> = buffer
             .as_chunks::<2>()
@@ -63,6 +64,9 @@ fn decode(bytes: &[u8]) -> Result<Radiograph, ReadProblem> {
             .iter()
             .map(|pair| u16::from_be_bytes(*pair))
             .collect();
+        if samples >= 3 {
+            colors = luminance::colors(&words, samples, 16, (width, height));
+        }
         grid(grey(words, samples, &mut notes), width, height).map(Pixels::U16)
     } else {
         let unscaled = if color == ColorType::Grayscale && bits < 8 {
@@ -72,6 +76,9 @@ fn decode(bytes: &[u8]) -> Result<Radiograph, ReadProblem> {
         } else {
             buffer
         };
+        if samples >= 3 {
+            colors = luminance::colors(&unscaled, samples, 8, (width, height));
+        }
         grid(grey(unscaled, samples, &mut notes), width, height).map(Pixels::U8)
     }?;
     let info = reader.info();
@@ -90,7 +97,7 @@ fn decode(bytes: &[u8]) -> Result<Radiograph, ReadProblem> {
     {
         made.spacing = file_spacing(f64::from(dims.yppu) / 1000.0, f64::from(dims.xppu) / 1000.0);
     }
-    Ok(made)
+    Ok(made.with_color(colors))
 }
 
 fn grid<T>(values: Vec<T>, width: usize, height: usize) -> Result<Grid<T>, ReadProblem> {

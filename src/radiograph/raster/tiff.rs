@@ -3,6 +3,7 @@
 //! Separate because one file may hold several pages and every kind of number.
 
 use std::io::Cursor;
+use std::sync::Arc;
 
 use tiff::ColorType;
 use tiff::decoder::{Decoder, DecodingResult, Limits};
@@ -11,7 +12,7 @@ use tiff::tags::Tag;
 use super::{SYNTHETIC_KEYWORD, file_spacing, mark, radiograph};
 use crate::grid::Grid;
 use crate::radiograph::error::{MOST_FRAME_BYTES, ReadProblem, checked_size, shielded};
-use crate::radiograph::luminance::{self, Sample};
+use crate::radiograph::luminance::{self, Rgb, Sample};
 use crate::radiograph::{FileKind, Photometric, Pixels, Radiograph, Spacing};
 
 type File<'a> = Decoder<Cursor<&'a [u8]>>;
@@ -93,10 +94,19 @@ fn decode(bytes: &[u8], page: usize) -> Result<Radiograph, ReadProblem> {
         _ => None,
     };
     let decoded = file.read_image().map_err(refused)?;
+    let mut colors = match &decoded {
+        DecodingResult::U8(values) if samples >= 3 && bits == 8 => {
+            luminance::colors(values, samples, 8, (width, height))
+        }
+        DecodingResult::U16(values) if samples >= 3 => {
+            luminance::colors(values, samples, 16, (width, height))
+        }
+        _ => None,
+    };
     let mut notes = Vec::new();
     let mut pixels = pixels(decoded, width, height, samples, bits, &mut notes)?;
     if let Some(map) = palette {
-        pixels = looked_up(&pixels, &map)?;
+        (pixels, colors) = looked_up(&pixels, &map)?;
         notes.push("palette color was reduced to luminance (Rec. 601)".to_owned());
     }
     let name = match color {
@@ -120,7 +130,7 @@ fn decode(bytes: &[u8], page: usize) -> Result<Radiograph, ReadProblem> {
     }) {
         made.synthetic = Some(mark("TIFF ImageDescription", &rest));
     }
-    Ok(made)
+    Ok(made.with_color(colors))
 }
 
 /// `XResolution` and `YResolution`, when `ResolutionUnit` names inches or centimetres.
@@ -220,15 +230,21 @@ fn float_grey(values: &[f32], samples: usize) -> Vec<f32> {
         .collect()
 }
 
-/// Palette indices to 16-bit luminance; the map holds all reds, then all greens, then all blues.
-fn looked_up(indices: &Pixels, map: &[u16]) -> Result<Pixels, ReadProblem> {
+/// Palette indices to 16-bit luminance and to colors; the map holds all reds, then all greens, then all blues.
+fn looked_up(indices: &Pixels, map: &[u16]) -> Result<(Pixels, Option<Arc<Rgb>>), ReadProblem> {
     let Pixels::U8(indices) = indices else {
         return Err(ReadProblem::Unsupported(
             "TIFF palette with more than 8 bits".to_owned(),
         ));
     };
     let greys = luminance::of_planes(map);
-    Ok(Pixels::U16(indices.map(|index| {
-        greys.get(usize::from(*index)).copied().unwrap_or(0)
-    })))
+    let area = map.len() / 3;
+    let part = |plane: usize, index: usize| {
+        let word = (index < area).then(|| map.get(plane * area + index));
+        word.flatten().map_or(0, |word| word.eight(16))
+    };
+    let color = |index: &u8| [0, 1, 2].map(|plane| part(plane, usize::from(*index)));
+    let colors = luminance::kept(indices.size(), indices.cells().iter().map(color));
+    let pixels = indices.map(|index| greys.get(usize::from(*index)).copied().unwrap_or(0));
+    Ok((Pixels::U16(pixels), colors))
 }

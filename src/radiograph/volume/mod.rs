@@ -6,9 +6,11 @@
 mod nifti;
 mod nrrd;
 
+use std::sync::Arc;
+
 use super::error::{ReadProblem, checked_size};
 use super::{
-    FileKind, ModalityTransform, Pixels, Radiograph, Spacing, SpacingSource, SyntheticMark,
+    FileKind, ModalityTransform, Pixels, Radiograph, Rgb, Spacing, SpacingSource, SyntheticMark,
 };
 use crate::grid::Grid;
 
@@ -106,7 +108,7 @@ impl Volume {
         })?;
         let mut notes = self.notes.clone();
         let pixels = self.pixels(raw, &mut notes)?;
-        let mut made = Radiograph::from_pixels(pixels);
+        let mut made = Radiograph::from_pixels(pixels).with_color(self.colors(raw));
         made.source.kind = self.kind;
         if self.number == Number::I8 {
             made.source.bits_stored = 8;
@@ -124,6 +126,18 @@ impl Volume {
         made.synthetic.clone_from(&self.synthetic);
         made.notes = notes;
         Ok(made)
+    }
+
+    /// The colors of a slice, turned as its pixels are.
+    fn colors(&self, raw: &[u8]) -> Option<Arc<Rgb>> {
+        if self.samples < 3 || self.number != Number::U8 {
+            return None;
+        }
+        let pixels = raw.chunks_exact(self.samples);
+        let cells = self
+            .grid(pixels.map(|p| [p[0], p[1], p[2]]).collect())
+            .ok()?;
+        super::luminance::kept(cells.size(), cells.cells().iter().copied())
     }
 
     fn pixels(&self, raw: &[u8], notes: &mut Vec<String>) -> Result<Pixels, ReadProblem> {

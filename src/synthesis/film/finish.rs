@@ -35,7 +35,7 @@ impl Frame {
             _ => self.whole_image(request, &patch),
         };
         let mut radiograph = base;
-        radiograph.pixels = composite.pixels;
+        radiograph.replace_pixels(composite.pixels);
         radiograph.synthetic = Some(SyntheticMark {
             evidence: "made by this program".to_owned(),
             contribution: contribution(request, image_number),

@@ -63,6 +63,8 @@ pub const HINT: u32 = 4;
 pub const REGENERATE_INSIDE: u32 = 8;
 /// Flag: there is a distance field.
 pub const REACH: u32 = 16;
+/// Flag: the image is shown in its colors.
+pub const COLOR: u32 = 32;
 
 /// One canvas as it is to be painted.
 pub struct Frame {
@@ -147,6 +149,9 @@ impl Gpu {
             .and_then(|index| self.images.get(index))
             .filter(|after| after.size() == before.size());
         uniforms.tiles = before.layout();
+        if before.color().is_some() {
+            uniforms.tiles[3] |= COLOR;
+        }
         uniforms.finest = [before.finest(), 0, u32::from(before.is_float()), 0];
         if let Some(prepared) = frame.before.get() {
             uniforms.before = window_uniform(prepared, &frame.window, frame.invert);

@@ -101,6 +101,7 @@ impl Pipeline {
             layers[2].unwrap_or(&self.no_layer),
             reach.unwrap_or(&self.no_layer),
             curve.unwrap_or(&self.no_float),
+            before.color().unwrap_or(&self.no_layer),
         ];
         let mut entries = vec![wgpu::BindGroupEntry {
             binding: 0,
@@ -152,6 +153,7 @@ fn layout(device: &wgpu::Device) -> wgpu::BindGroupLayout {
             entry(7, float),
             entry(8, float),
             entry(9, float),
+            entry(10, float),
         ],
     })
 }

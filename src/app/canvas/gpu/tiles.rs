@@ -158,6 +158,8 @@ pub(super) struct ImageTexture {
     tiling: Tiling,
     texture: wgpu::Texture,
     view: wgpu::TextureView,
+    /// The same tiles in color.
+    color: Option<(wgpu::Texture, wgpu::TextureView)>,
     float: bool,
     /// The level being filled and the next tile of it; finished when the level is below 0.
     level: i64,
@@ -184,11 +186,19 @@ impl ImageTexture {
             wgpu::TextureFormat::R16Uint
         };
         let texture = tiling.texture(device, "canvas image", format);
+        let color = prepared.color.as_ref().map(|_| {
+            // Gamma coded as the framebuffer is: what is written is what is shown.
+            let format = wgpu::TextureFormat::Rgba8Unorm;
+            let texture = tiling.texture(device, "canvas image in color", format);
+            let view = array_view(&texture);
+            (texture, view)
+        });
         Some(Self {
             pending: Arc::clone(pending),
             tiling,
             view: array_view(&texture),
             texture,
+            color,
             float,
             level: i64::from(tiling.levels()) - 1,
             tile: 0,
@@ -216,6 +226,11 @@ impl ImageTexture {
         &self.view
     }
 
+    /// Its colors, where it has any.
+    pub(super) fn color(&self) -> Option<&wgpu::TextureView> {
+        self.color.as_ref().map(|(_, view)| view)
+    }
+
     /// The finest level that is wholly there.
     pub(super) fn finest(&self) -> u32 {
         (self.level + 1) as u32
@@ -233,9 +248,14 @@ impl ImageTexture {
         while self.level >= 0 && bytes < BYTES_A_FRAME {
             let level = self.level as usize;
             bytes += match &prepared.levels {
-                Levels::Integer(levels) => self.upload_tile(queue, levels.get(level)),
-                Levels::Float(levels) => self.upload_tile(queue, levels.get(level)),
+                Levels::Integer(levels) => {
+                    self.upload_tile(queue, &self.texture, levels.get(level))
+                }
+                Levels::Float(levels) => self.upload_tile(queue, &self.texture, levels.get(level)),
             };
+            if let (Some((texture, _)), Some(levels)) = (&self.color, &prepared.color) {
+                bytes += self.upload_tile(queue, texture, levels.get(level));
+            }
             self.tile += 1;
             if self.tile >= self.tiling.count() {
                 self.tile = 0;
@@ -245,11 +265,16 @@ impl ImageTexture {
         bytes
     }
 
-    fn upload_tile<T: bytemuck::Pod>(&self, queue: &wgpu::Queue, grid: Option<&Grid<T>>) -> u64 {
+    fn upload_tile<T: bytemuck::Pod>(
+        &self,
+        queue: &wgpu::Queue,
+        texture: &wgpu::Texture,
+        grid: Option<&Grid<T>>,
+    ) -> u64 {
         grid.map_or(0, |grid| {
             let level = self.level as u32;
             let part = self.tiling.part(self.tile, level, grid.size());
-            self.tiling.write(queue, &self.texture, level, grid, part)
+            self.tiling.write(queue, texture, level, grid, part)
         })
     }
 }

@@ -10,7 +10,7 @@ use rayon::prelude::*;
 
 use crate::grid::Grid;
 use crate::radiograph::{
-    DisplayWindow, ModalityTransform, Photometric, Pixels, Radiograph, WindowFunction,
+    DisplayWindow, ModalityTransform, Photometric, Pixels, Radiograph, Rgb, WindowFunction,
 };
 
 /// Images of at most so many pixels are made ready at once, so that the first frame shows them.
@@ -28,6 +28,8 @@ pub enum Levels {
 pub struct Prepared {
     /// Its levels.
     pub levels: Levels,
+    /// The same levels in color where the image is to be shown so: red, green, blue and 255.
+    pub color: Option<Vec<Grid<[u8; 4]>>>,
     /// What was added to stored values: 32768 for signed ones.
     pub offset: f64,
     /// Modality value = stored × slope + intercept; 1 and 0 where a modality table has been applied already.
@@ -80,6 +82,7 @@ pub fn prepare(radiograph: &Radiograph) -> Prepared {
     };
     Prepared {
         levels,
+        color: radiograph.color().map(|color| color_levels(color, count)),
         offset,
         rescale,
         inverted: radiograph.photometric == Photometric::Monochrome1,
@@ -102,6 +105,19 @@ fn float_levels(base: Grid<f32>, count: usize) -> Levels {
     Levels::Float(levels(base, count, |a, b, c, d| {
         (a * 0.25 + b * 0.25) + (c * 0.25 + d * 0.25)
     }))
+}
+
+fn color_levels(color: &Rgb, count: usize) -> Vec<Grid<[u8; 4]>> {
+    let base = color.map(|[red, green, blue]| [*red, *green, *blue, 255]);
+    levels(base, count, |a, b, c, d| {
+        std::array::from_fn(|channel| {
+            let sum: u16 = [a, b, c, d]
+                .iter()
+                .map(|cell| u16::from(cell[channel]))
+                .sum();
+            ((sum + 2) / 4) as u8
+        })
+    })
 }
 
 /// `count` levels by 2 × 2 means; an odd last column or row counts double.

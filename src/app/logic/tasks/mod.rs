@@ -17,9 +17,8 @@ use crate::app::files::{self, CaseCard, Loaded, Open, Work};
 use crate::app::session::{ResultId, Stage, Weight};
 use crate::document::project::{Prepared, Project, Store};
 use crate::document::{Accepted, Document, Edit};
-use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, HipReading, Made, Task, Wake};
-use crate::radiograph::{Preview, Radiograph};
+use crate::radiograph::{Picture, Preview, Radiograph};
 
 /// Everything that is under way.
 #[derive(Default)]
@@ -31,7 +30,7 @@ pub(crate) struct Tasks {
     /// An image beside the case: its number, where it is from.
     pub cell: Option<(usize, Place, Task<Radiograph>)>,
     /// The picture of a series for the list.
-    pub picture: Option<(usize, Task<Grid<u8>>)>,
+    pub picture: Option<(usize, Task<Picture>)>,
     /// A file dialog; no path when it was closed.
     pub dialog: Option<Task<Option<PathBuf>>>,
     /// A model folder that is being added.
@@ -236,6 +235,7 @@ impl App {
     /// Writes the settings where they changed.
     pub(crate) fn keep_settings(&mut self) {
         self.settings.layout = self.stage.layout();
+        self.settings.window = self.size.remembered(self.settings.window);
         let wake = self.wake();
         let Some((file, written)) = &mut self.settings_file else {
             return;
@@ -291,7 +291,7 @@ impl App {
         {
             *picture = preview
                 .get()
-                .map(|preview| crate::app::texture(ctx, &preview.grey));
+                .map(|preview| crate::app::texture(ctx, &preview.picture));
         }
         self.poll_frame();
         self.poll_pictures(ctx);

@@ -1,15 +1,16 @@
-//! Palette color to grey (PS3.3 C.7.6.3.1.5, C.7.9), plain and segmented tables.
+//! Palette color to grey and to the colors shown (PS3.3 C.7.6.3.1.5, C.7.9), plain and segmented tables.
 //!
 //! Separate because an index is not a grey: every index is looked up, and an index outside takes the nearest entry.
 
 use crate::radiograph::dicom::values::{Kind, View};
 use crate::radiograph::error::ReadProblem;
-use crate::radiograph::luminance::luminance;
+use crate::radiograph::luminance::{Sample as _, luminance};
 
-/// The grey of every palette entry.
+/// The grey and the color of every palette entry.
 pub(in crate::radiograph::dicom) struct Palette {
     first: i64,
     greys: Vec<u16>,
+    colors: Vec<[u8; 3]>,
     /// Greys have 16 bits, else 8.
     pub(in crate::radiograph::dicom) deep: bool,
 }
@@ -60,18 +61,34 @@ impl Palette {
             .take(entries)
             .map(|((r, g), b)| luminance(*r, *g, *b))
             .collect();
+        let deep = bits > 8.0;
+        let eight = |word: u16| word.eight(if deep { 16 } else { 8 });
+        let colors = red.iter().zip(&green).zip(&blue).take(entries);
+        let colors = colors.map(|((r, g), b)| [eight(*r), eight(*g), eight(*b)]);
         Ok(Self {
             first: first as i64,
-            deep: bits > 8.0,
+            deep,
             greys,
+            colors: colors.collect(),
         })
     }
 
     /// The grey of a stored value.
     pub(in crate::radiograph::dicom) fn grey(&self, index: i64) -> u16 {
+        self.greys.get(self.entry(index)).copied().unwrap_or(0)
+    }
+
+    /// The color of a stored value, as it is shown.
+    pub(in crate::radiograph::dicom) fn color(&self, index: i64) -> [u8; 3] {
+        self.colors
+            .get(self.entry(index))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    fn entry(&self, index: i64) -> usize {
         let last = self.greys.len() as i64 - 1;
-        let at = index.saturating_sub(self.first).clamp(0, last.max(0));
-        self.greys.get(at as usize).copied().unwrap_or(0)
+        index.saturating_sub(self.first).clamp(0, last.max(0)) as usize
     }
 }
 
