@@ -53,6 +53,13 @@ pub(super) struct Plan<'a> {
     stream: u64,
 }
 
+/// Above this time it is decided what an image shows; below, how it looks.
+const EARLY: f64 = 0.6;
+
+/// Least weight of the kind while that is decided, where nothing is drawn: small networks trained for minutes mix the
+/// kinds without it (seen).
+const KIND_GUIDANCE: f64 = 3.0;
+
 /// What a walk ended in.
 pub(super) struct Sampled {
     /// Grey, 0–1, at the model's size.
@@ -331,6 +338,15 @@ impl<'a> Plan<'a> {
         })
     }
 
+    /// Whether nothing but the labels says what the image shall show.
+    fn only_labels(&self) -> bool {
+        self.known.is_none()
+            && self.with_hint.is_none()
+            && self.branch.is_none()
+            && self.origin.is_none()
+            && self.condition.kind.is_some()
+    }
+
     /// The guided velocity at one step.
     fn velocity(&self, z: &Tensor, step: &Step) -> candle_core::Result<Tensor> {
         let (generator, request) = (self.generator, self.request);
@@ -362,6 +378,10 @@ impl<'a> Plan<'a> {
         }
         let moment = Moment::plain(step.t);
         let strong = ask(&self.condition, moment)?;
+        if self.only_labels() && request.guidance != 1.0 && step.t > EARLY {
+            let weak = ask(&Condition::default(), moment)?;
+            return guided(&weak, &strong, KIND_GUIDANCE.max(request.guidance));
+        }
         let weak_condition = self.condition.without_labels();
         if request.guidance == 1.0 || !moment.guided() || weak_condition == self.condition {
             return Ok(strong);
