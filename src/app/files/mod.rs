@@ -284,11 +284,14 @@ pub fn load(path: &Path, keep: Option<&Path>, show: &dyn Fn(Preview)) -> Result<
 
 /// A kind of image where the file says so; a name or a guess from pixels is not enough.
 fn kind_of(radiograph: &Radiograph) -> String {
-    match radiograph.view_position.as_str() {
-        "VD" => "hip",
-        "PA" | "AP" => "chest",
-        "MLO" | "CC" => "breast",
-        "PANORAMIC" => "jaw",
+    match (
+        radiograph.view_position.as_str(),
+        radiograph.modality.as_str(),
+    ) {
+        ("VD", _) => "hip",
+        ("PA" | "AP", _) => "chest",
+        ("MLO" | "CC", _) => "breast",
+        ("PANORAMIC", _) | (_, "PX") => "jaw",
         _ => "",
     }
     .to_owned()

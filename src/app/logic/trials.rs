@@ -14,6 +14,9 @@ use crate::job::{Measurement, Mode, Order};
 use crate::noise::Noise;
 use crate::radiograph::Margins;
 
+/// Modalities (PS3.3 C.7.3.1.1.1) of images that the reader may know; none is said by files that are no DICOM.
+const READABLE: [&str; 9] = ["", "CR", "CT", "DX", "MG", "MR", "OT", "PX", "RG"];
+
 /// A guess below this is shown, but nothing is chosen by it.
 const LIKELY: f64 = 0.5;
 
@@ -137,6 +140,11 @@ impl App {
         let Stage::Open(open) = &mut self.session.stage else {
             return;
         };
+        // The reader knows projections and slices through heads: of an ultrasound it can only be wrong.
+        let modality = open.document().image().modality.as_str();
+        if !READABLE.contains(&modality) {
+            return;
+        }
         open.chosen_before = chosen;
         let order = Order::Measure(Measurement::Kind {
             radiograph: Arc::clone(open.document().image()),
