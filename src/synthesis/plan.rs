@@ -4,7 +4,7 @@
 
 use std::ops::ControlFlow;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use super::film::crop::CropTransform;
 use super::film::frame::{Frame, place};
@@ -40,6 +40,8 @@ pub(super) struct Plan<'a> {
     finer: Option<Frame>,
     /// What the model is told to keep: mask (1 = renew) and the source's latent, at latent size.
     known: Option<(Tensor, Tensor, Tensor)>,
+    /// The share of the model's pixels that is renewed: 1 without a mask.
+    renewed: f64,
     /// The latent that noise is mixed into, and when on the path the walk begins; absent = noise alone.
     origin: Option<(Tensor, f64)>,
     condition: Condition,
@@ -150,6 +152,7 @@ impl<'a> Plan<'a> {
             request,
             branch: None,
             known: None,
+            renewed: 1.0,
             origin: None,
             condition: condition(
                 &generator.diffusion.names,
@@ -194,6 +197,7 @@ impl<'a> Plan<'a> {
             }
         });
         let mask = latent_mask(&touched)?.to_device(&self.generator.place.device)?;
+        self.renewed = f64::from(mask.mean_all()?.to_dtype(DType::F32)?.to_scalar::<f32>()?);
         self.known = Some((mask, self.latent(grey)?, self.latent(&blanked)?));
         // What is painted is made anew: the source shines through only where it is kept.
         self.origin = None;
@@ -338,9 +342,9 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// Whether nothing but the labels says what the image shall show.
+    /// Whether next to nothing but the labels says what the image shall show.
     fn only_labels(&self) -> bool {
-        self.known.is_none()
+        self.renewed > 0.8
             && self.with_hint.is_none()
             && self.branch.is_none()
             && self.origin.is_none()

@@ -138,13 +138,17 @@ fn add_edges(sketch: &mut Grid<f32>, image: &Grid<f32>, threshold: f32) {
     }
 }
 
-/// A random mask, 255 = renewed: a box, a hand's blob, or a half-plane.
+/// How often a box or a blob is what is kept, as in outpainting, not what is renewed.
+const KEPT: f64 = 0.25;
+
+/// A random mask, 255 = renewed: a box, a hand's blob, all but one of them, or a half-plane.
 pub fn random_mask(width: usize, height: usize, noise: &mut Noise) -> Grid<u8> {
     let mut mask = Grid::filled(width, height, 0_u8);
     let (w, h) = (width as f64, height as f64);
     let somewhere =
         |noise: &mut Noise| Point::new(noise.range(0.1, 0.9) * w, noise.range(0.1, 0.9) * h);
-    match noise.index(10) {
+    let shape = noise.index(10);
+    match shape {
         0..=3 => {
             let center = somewhere(noise);
             let half = Point::new(noise.range(0.05, 0.3) * w, noise.range(0.05, 0.3) * h);
@@ -180,6 +184,9 @@ pub fn random_mask(width: usize, height: usize, noise: &mut Noise) -> Grid<u8> {
                 }
             }
         }
+    }
+    if shape <= 7 && noise.chance(KEPT) {
+        mask = mask.map(|v| 255 - v);
     }
     mask
 }

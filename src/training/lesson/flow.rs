@@ -132,7 +132,8 @@ impl FlowData {
             view.image.map(|_| 0.0)
         };
         let condition = with_holes(self.data.condition(&view.facts), geometry, noise);
-        let blind = !lines && mask.is_none() && condition.geometry.is_none();
+        let open = mask.as_ref().is_none_or(mostly_renewed);
+        let blind = !lines && open && condition.geometry.is_none();
         let moment = (holes.moment)(noise, blind);
         Sample {
             key,
@@ -188,6 +189,12 @@ impl FlowData {
         self.latents.insert(sample.key, z.clone());
         Ok(z)
     }
+}
+
+/// Whether so little is kept that it says next to nothing of what the picture shows.
+fn mostly_renewed(mask: &Grid<u8>) -> bool {
+    let renewed = mask.cells().iter().filter(|v| **v > 0).count();
+    5 * renewed > 4 * mask.cells().len()
 }
 
 /// View `number` of an example: the same at every step, so that its latent can be kept.
