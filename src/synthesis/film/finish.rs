@@ -44,7 +44,8 @@ impl Frame {
         let is_hip = request.attributes.kind == "hip";
         let hips = match &readers.hips {
             // A missing answer is a missing number, not a failed image.
-            Some(model) if is_hip => read_hips(model, &radiograph, window).ok(),
+            // Two looks at two hips take longer than a preview: whoever shows one asks for its points afterwards.
+            Some(model) if is_hip && !request.preview => read_hips(model, &radiograph, window).ok(),
             _ => None,
         };
         let (saliency, findings) = match &readers.reader {
