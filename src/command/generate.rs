@@ -258,10 +258,7 @@ fn single_request(options: &Generate, asked: Asked) -> Result<Request, Error> {
         .unwrap_or(if reads_text { 7.5 } else { 1.5 });
     request.control.weight = options.control_weight;
     let own_control = options.control_model.as_ref().filter(|_| !reads_text);
-    request.control_model = own_control.map(|name| ModelReference {
-        name: name.clone(),
-        hash: String::new(),
-    });
+    request.control_model = own_control.map(ModelReference::named);
     request.ring.px = options.ring_px;
     request.attributes.kind.clone_from(&options.kind);
     request.attributes.age_years = options.age;

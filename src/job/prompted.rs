@@ -107,10 +107,7 @@ impl ControlUse {
     /// The network of that name over all steps, on the drawn hint.
     pub fn new(name: String) -> Self {
         Self {
-            model: ModelReference {
-                name,
-                hash: String::new(),
-            },
+            model: ModelReference::named(name),
             weight: 1.0,
             start: 0.0,
             end: 1.0,
@@ -132,10 +129,7 @@ impl LoraUse {
     /// The file of that name, at its full weight.
     pub fn new(name: String) -> Self {
         Self {
-            model: ModelReference {
-                name,
-                hash: String::new(),
-            },
+            model: ModelReference::named(name),
             weight: 1.0,
         }
     }

@@ -38,6 +38,16 @@ pub struct ModelReference {
     pub hash: String,
 }
 
+impl ModelReference {
+    /// Whatever the name finds.
+    pub fn named(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            hash: String::new(),
+        }
+    }
+}
+
 /// How noise becomes an image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

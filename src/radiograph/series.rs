@@ -45,19 +45,24 @@ pub struct Place {
 }
 
 impl Place {
+    /// The product of its two directions.
+    fn cross(&self) -> Option<[f64; 3]> {
+        let [a, b, c, d, e, f] = self.directions?;
+        Some([b * f - c * e, c * d - a * f, a * e - b * d])
+    }
+
     /// The unit normal of its plane; `None` where its directions are missing or of no use.
     fn normal(&self) -> Option<[f64; 3]> {
-        let [a, b, c, d, e, f] = self.directions?;
-        let [x, y, z] = [b * f - c * e, c * d - a * f, a * e - b * d];
+        let [x, y, z] = self.cross()?;
         let length = (x * x + y * y + z * z).sqrt();
         (length.is_finite() && length > 0.5).then(|| [x / length, y / length, z / length])
     }
 
     /// How far along the normal of its plane the image lies, mm.
     pub fn depth_mm(&self) -> Option<f64> {
-        let [a, b, c, d, e, f] = self.directions?;
+        let [u, v, w] = self.cross()?;
         let [x, y, z] = self.position_mm?;
-        let depth = x * (b * f - c * e) + y * (c * d - a * f) + z * (a * e - b * d);
+        let depth = x * u + y * v + z * w;
         depth.is_finite().then_some(depth)
     }
 }

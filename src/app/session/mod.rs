@@ -191,10 +191,7 @@ impl Recipe {
 
     /// The part of a request that does not depend on the document.
     pub fn request(&self) -> Request {
-        let model = ModelReference {
-            name: self.model.clone(),
-            hash: String::new(),
-        };
+        let model = ModelReference::named(&self.model);
         let mut request = Request::new(self.mode, model);
         request.attributes = Attributes {
             kind: self.kind.clone(),
@@ -207,10 +204,7 @@ impl Recipe {
         request.count = self.count;
         request.steps = self.steps.max(1);
         request.control = self.control;
-        request.control_model = self.control_model.as_ref().map(|name| ModelReference {
-            name: name.clone(),
-            hash: String::new(),
-        });
+        request.control_model = self.control_model.as_ref().map(ModelReference::named);
         request.prompted.clone_from(&self.prompted);
         request.guidance = self.guidance;
         request.strength = self.strength;

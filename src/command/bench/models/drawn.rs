@@ -1,7 +1,7 @@
 //! Whether images obey what was drawn: lines, and hip points.
 
 use super::films::grey;
-use super::reading::{judged, with_hips};
+use super::reading::{grouped, judged, with_hips};
 use super::{Ground, Row, median};
 use crate::grid::Grid;
 use crate::job::{Attributes, Error, Made, Mode, ModelReference, Request, Sex};
@@ -160,14 +160,7 @@ pub(super) fn geometry(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
                 }
             }
             let note = format!("{lost} of {count} images without an answer");
-            for (group, wanted) in [
-                ("all", None),
-                ("normal", Some(false)),
-                ("luxated", Some(true)),
-            ] {
-                let of_group = hips
-                    .iter()
-                    .filter(|hip| wanted.is_none_or(|w| hip.luxated == w));
+            for (group, of_group) in grouped(&hips) {
                 let errors: Vec<f64> = of_group.map(|hip| hip.error).collect();
                 let note = format!("{} hips; {note}", errors.len());
                 let name = format!("geometry, {kind}, {how}, {group}: angle given to angle found");

@@ -93,14 +93,7 @@ pub(super) fn hips(ground: &mut Ground<'_>) -> Vec<Row> {
             Some(f64::from(lost)),
             "",
         ));
-        for (group, wanted) in [
-            ("all", None),
-            ("normal", Some(false)),
-            ("luxated", Some(true)),
-        ] {
-            let of_group = hips
-                .iter()
-                .filter(|hip| wanted.is_none_or(|w| hip.luxated == w));
+        for (group, of_group) in grouped(&hips) {
             let (errors, covered): (Vec<f64>, Vec<f64>) = of_group
                 .map(|hip| (hip.error, if hip.covered { 100.0 } else { 0.0 }))
                 .unzip();
@@ -119,6 +112,22 @@ pub(super) fn hips(ground: &mut Ground<'_>) -> Vec<Row> {
         }
     }
     rows
+}
+
+/// All hips, the normal and the luxated ones, each group by its name.
+pub(super) fn grouped(hips: &[HipResult]) -> [(&'static str, impl Iterator<Item = &HipResult>); 3] {
+    [
+        ("all", None),
+        ("normal", Some(false)),
+        ("luxated", Some(true)),
+    ]
+    .map(|(group, wanted)| {
+        let of_group = hips.iter();
+        (
+            group,
+            of_group.filter(move |hip| wanted.is_none_or(|w| hip.luxated == w)),
+        )
+    })
 }
 
 /// Area under the ROC curve of each finding, on films of the kind that it belongs to.
