@@ -628,7 +628,8 @@ fn every_bundled_model_loads_whole_and_all_fit_in_sixty_megabytes() {
             "diffusion",
             "hip-detail",
             "hips",
-            "reader"
+            "reader",
+            "refiner"
         ]
     );
     assert!(bytes < 60_000_000, "{bytes} bytes");

@@ -19,18 +19,17 @@ fn plan(task: TrainingTask, out: &Path, steps: usize) -> TrainingPlan {
             "encoder": [8, 8], "encoder_blocks": 1, "decoder": [8, 8], "decoder_blocks": 1,
             "preview": [8, 8]
         }),
-        TrainingTask::Diffusion => json!({
+        TrainingTask::Diffusion | TrainingTask::Refiner => json!({
             "denoiser": {"widths": [8, 8, 8], "blocks": [1, 1, 1], "embedding": 8, "head": 8},
             "adapter": {"widths": [8, 8, 8]}
         }),
-        TrainingTask::Reader => json!({"widths": [8, 8, 8, 8, 8]}),
+        TrainingTask::Reader => json!({"widths": [8, 8, 8, 8, 8], "maps": 8}),
         TrainingTask::Hips | TrainingTask::HipDetail => json!({"widths": [8, 8, 8, 8]}),
         TrainingTask::Control | TrainingTask::Student => json!({}),
     };
-    let crop = if task == TrainingTask::HipDetail {
-        32
-    } else {
-        0
+    let crop = match task {
+        TrainingTask::HipDetail | TrainingTask::Refiner => 32,
+        _ => 0,
     };
     TrainingPlan {
         task,
@@ -71,6 +70,7 @@ fn every_network_trains_and_loads() {
         (TrainingTask::Hips, "hips"),
         (TrainingTask::HipDetail, "hip-detail"),
         (TrainingTask::Student, "student"),
+        (TrainingTask::Refiner, "refiner"),
     ] {
         let out = place.path().join(name);
         let trained = run(&plan(task, &out, 2));

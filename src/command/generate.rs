@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 
+use super::norberg::{points_for, read_points};
 use super::progress::Bar;
 use super::prompted::{self, Asked};
 use super::{Common, carry_out, engine_over, report, say, say_json};
@@ -47,6 +48,12 @@ pub(super) struct Generate {
     /// White lines on black, of the image's size.
     #[arg(long)]
     hint: Option<PathBuf>,
+    /// Hip points that the image shall show: one object, or a phantom's `landmarks.json` with the image's name.
+    #[arg(long)]
+    landmarks: Option<PathBuf>,
+    /// Leaves images as the first pass made them instead of drawing them again, finer.
+    #[arg(long)]
+    no_refiner: bool,
     /// White where painted, of the image's size.
     #[arg(long)]
     mask: Option<PathBuf>,
@@ -238,6 +245,14 @@ fn single_request(options: &Generate, asked: Asked) -> Result<Request, Error> {
     }
     request.hint = options.hint.as_deref().map(raster).transpose()?;
     request.mask = options.mask.as_deref().map(raster).transpose()?;
+    if let Some(path) = &options.landmarks {
+        let film = options.image.as_ref().or(options.hint.as_ref());
+        let points = read_points(path)?;
+        request.landmarks = Some(points_for(film.unwrap_or(path), &points)?);
+    }
+    if options.no_refiner {
+        request.refiner = None;
+    }
     request.seed = options.seed;
     request.count = options.count;
     request.steps = options.steps.unwrap_or(if reads_text { 20 } else { 8 });
@@ -293,8 +308,10 @@ fn single_request(options: &Generate, asked: Asked) -> Result<Request, Error> {
     let hinted = request.prompted.as_ref().is_some_and(|asked| {
         !asked.controls.is_empty() && asked.controls.iter().all(|control| control.hint.is_some())
     });
-    if mode == Mode::Sketch && request.hint.is_none() && !hinted {
-        return Err(usage("a sketch needs --hint".to_owned()).remedy("give white lines on black"));
+    let drawn = request.hint.is_some() || request.landmarks.is_some() || hinted;
+    if mode == Mode::Sketch && !drawn {
+        return Err(usage("a sketch needs --hint".to_owned())
+            .remedy("give white lines on black, or hip points with --landmarks"));
     }
     Ok(request)
 }

@@ -54,6 +54,8 @@ enum Task {
     Hips,
     /// Second, enlarged look at each hip.
     HipDetail,
+    /// Squares of a film drawn again, finer.
+    Refiner,
     /// Few-step student of a diffusion model.
     Student,
 }
@@ -67,6 +69,7 @@ impl From<Task> for TrainingTask {
             Task::Reader => Self::Reader,
             Task::Hips => Self::Hips,
             Task::HipDetail => Self::HipDetail,
+            Task::Refiner => Self::Refiner,
             Task::Student => Self::Student,
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Weights are loaded when first asked for and kept; engines of both lanes share them.
 
+mod refiner;
 mod student;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -226,7 +227,9 @@ impl ModelStore {
             let what = "the denoiser and the autoencoder differ in their latents";
             return Err(Error::new(ErrorKind::Model, what).at(folder.path));
         }
+        let refiner = self.load_refiner(&place)?;
         Ok(Generator {
+            refiner,
             autoencoder,
             size: folder.card.native_size[0],
             latent: config.denoiser.latent,
@@ -459,6 +462,7 @@ impl LocalEngine {
                 let request = self.store().with_model(request);
                 let request = &self.store().with_student(&request);
                 let generator = self.store().generator(&request.model)?;
+                refiner::same_refiner(&generator, request)?;
                 let control = match &request.control_model {
                     Some(wanted) => Some(self.store().control(wanted, &generator)?),
                     None => None,

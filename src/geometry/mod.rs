@@ -255,6 +255,23 @@ impl Affine {
         })
     }
 
+    /// The box, least and largest corner, about a box in the target.
+    pub fn bounds_of(&self, [low, high]: [Point; 2]) -> [Point; 2] {
+        let corners = [
+            low,
+            Point::new(high.x, low.y),
+            high,
+            Point::new(low.x, high.y),
+        ];
+        let [first, rest @ ..] = corners.map(|corner| self.apply(corner));
+        rest.iter().fold([first; 2], |[low, high], p| {
+            [
+                Point::new(low.x.min(p.x), low.y.min(p.y)),
+                Point::new(high.x.max(p.x), high.y.max(p.y)),
+            ]
+        })
+    }
+
     /// How many units of the target one unit of the source becomes: `√|det|`.
     pub fn scale(&self) -> f64 {
         let [a, b, _, d, e, _] = self.coefficients;

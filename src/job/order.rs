@@ -79,6 +79,8 @@ pub enum TrainingTask {
     Hips,
     /// Second, enlarged look at each hip.
     HipDetail,
+    /// Squares of a film drawn again, finer.
+    Refiner,
     /// Few-step student of a diffusion model.
     Student,
 }

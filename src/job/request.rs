@@ -164,6 +164,10 @@ pub struct Request {
     /// A ControlNet branch that brings the hint in instead of the model's own adapter.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control_model: Option<ModelReference>,
+    /// The model that draws squares of an image again, finer, after it is painted; an empty name is whatever there is,
+    /// absent (as in records from before there was one) is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refiner: Option<ModelReference>,
     /// What is asked of a model that reads text; absent for the project's own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompted: Option<Prompted>,
@@ -231,6 +235,7 @@ impl Request {
             mode,
             model,
             control_model: None,
+            refiner: Some(ModelReference::default()),
             prompted: None,
             source: None,
             window: None,
@@ -264,6 +269,12 @@ impl Request {
         };
         if let (Some(own), Some(other)) = (&mut self.control_model, &other.control_model) {
             take(own, other);
+        }
+        match (&mut self.refiner, &other.refiner) {
+            // Whatever there was, or nothing where the images show no hips.
+            (Some(own), _) if own.name.is_empty() => self.refiner.clone_from(&other.refiner),
+            (Some(own), Some(other)) => take(own, other),
+            _ => {}
         }
         let Some(others) = &other.prompted else {
             return;

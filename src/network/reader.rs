@@ -29,6 +29,9 @@ pub struct Config {
     /// Whether the first convolution also sees column and row (−1…1; Liu et al. 2018) and the head also the maxima of
     /// the last block: a finding of one side, or of a few cells, is lost in means alone.
     pub places: bool,
+    /// Channels of the pyramid that looks for findings cell by cell, eight pixels a cell (after Lin et al., "Feature
+    /// pyramid networks", 2017); 0 = findings are told from the whole image alone.
+    pub maps: usize,
 }
 
 impl Default for Config {
@@ -36,6 +39,7 @@ impl Default for Config {
         Self {
             widths: [24, 48, 96, 144, 192],
             places: false,
+            maps: 0,
         }
     }
 }
@@ -46,6 +50,7 @@ impl Config {
         Self {
             widths: [8, 8, 8, 16, 16],
             places: true,
+            maps: 8,
         }
     }
 }
@@ -66,6 +71,45 @@ pub struct Read {
     pub blocks: Vec<Tensor>,
     /// Means of the last block over the image, `[B,C]`: the features of the Fréchet distance.
     pub features: Tensor,
+    /// Logits of each finding in each cell, `[B,FINDINGS,H/8,W/8]`; the largest is part of the finding's logit.
+    pub maps: Option<Tensor>,
+}
+
+/// Findings cell by cell: the last three blocks, the coarser ones enlarged, added up.
+#[derive(Clone, Debug)]
+struct Maps {
+    sides: [Convolution; 3],
+    norm: Norm,
+    residual: Residual,
+    exit: Convolution,
+}
+
+impl Maps {
+    /// Reads `side3` to `side5`, `norm`, `residual`, `exit`.
+    fn new(vb: &VarBuilder<'_>, config: &Config) -> Result<Self> {
+        let width = config.maps;
+        let side = |block: usize| {
+            let from = config.widths[block - 1];
+            let vb = vb.pp(format!("side{block}"));
+            Convolution::one(&vb, [from, width], Start::Random)
+        };
+        Ok(Self {
+            sides: [side(3)?, side(4)?, side(5)?],
+            norm: Norm::new(&vb.pp("norm"), width)?,
+            residual: Residual::new(&vb.pp("residual"), [width, width])?,
+            exit: Convolution::one(&vb.pp("exit"), [width, FINDINGS], Start::Zero)?,
+        })
+    }
+
+    fn forward(&self, blocks: &[Tensor]) -> Result<Tensor> {
+        let mut sum = self.sides[2].forward(&blocks[4])?;
+        for level in [1, 0] {
+            let finer = self.sides[level].forward(&blocks[2 + level])?;
+            sum = ops::add(&finer, &ops::upsample_nearest_2x(&sum)?)?;
+        }
+        let x = self.norm.forward_silu(&sum)?;
+        self.exit.forward(&self.residual.forward(&x, None)?)
+    }
 }
 
 /// The reader.
@@ -75,10 +119,11 @@ pub struct Reader {
     blocks: Vec<Block>,
     head: Linear,
     places: bool,
+    maps: Option<Maps>,
 }
 
 impl Reader {
-    /// Reads `first`, `block1` to `block5`, `head`.
+    /// Reads `first`, `block1` to `block5`, `head`, and `maps` where there are any.
     pub fn new(vb: &VarBuilder<'_>, config: &Config) -> Result<Self> {
         let mut from = config.widths[0];
         let mut blocks = Vec::new();
@@ -102,6 +147,9 @@ impl Reader {
             blocks,
             head: Linear::new(&vb.pp("head"), [told, LOGITS], Start::Random)?,
             places: config.places,
+            maps: (config.maps > 0)
+                .then(|| Maps::new(&vb.pp("maps"), config))
+                .transpose()?,
         })
     }
 
@@ -164,10 +212,22 @@ impl Reader {
         } else {
             features.clone()
         };
+        let mut logits = self.head.forward(&told)?.to_dtype(DType::F32)?;
+        let maps = match &self.maps {
+            Some(maps) => Some(maps.forward(&outputs)?.to_dtype(DType::F32)?),
+            None => None,
+        };
+        if let Some(maps) = &maps {
+            let most = maps.flatten_from(2)?.max(2)?;
+            let before = logits.narrow(1, 0, FIRST_FINDING)?;
+            let findings = (logits.narrow(1, FIRST_FINDING, FINDINGS)? + most)?;
+            logits = Tensor::cat(&[before, findings], 1)?;
+        }
         Ok(Read {
-            logits: self.head.forward(&told)?.to_dtype(DType::F32)?,
+            logits,
             blocks: outputs,
             features,
+            maps,
         })
     }
 }

@@ -8,6 +8,7 @@ use candle_core::Tensor;
 use super::kept::Kept;
 use super::plan::Plan;
 use super::readings::{Readers, broken, image_tensor};
+use super::refine::{Refine, RefinerModel};
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind, Mode, Observe, Outcome, Progress, Request};
 use crate::network::autoencoder::{Autoencoder, FACTOR};
@@ -34,6 +35,8 @@ pub struct Generator {
     pub place: Place,
     /// Whether it is told the lengths of its steps, as it was distilled; otherwise the plain velocity is asked.
     pub few_step: bool,
+    /// Draws films again, finer, where there is such a model.
+    pub refiner: Option<Arc<RefinerModel>>,
     /// What live requests need not compute again.
     pub kept: Kept,
 }
@@ -65,12 +68,17 @@ pub fn generate(
     let mut request = request.clone();
     request.model = generator.model.clone();
     request.control_model = control.map(|control| control.model.clone());
+    let refined = Refine::of(generator.refiner.as_deref(), &request).is_some();
+    let refiner = generator.refiner.as_ref().filter(|_| refined);
+    request.refiner = refiner.map(|refiner| refiner.model.clone());
     let request = &request;
+    let refine = Refine::of(generator.refiner.as_deref(), request);
     let branch = control.map(|control| &control.branch);
     let plan = Plan::new(generator, branch, request)?;
     let mut images = Vec::with_capacity(request.count);
     let second_steps = plan.second_steps();
-    let each = plan.steps + second_steps;
+    let finer_steps = refine.as_ref().map_or(0, Refine::steps);
+    let each = plan.steps + second_steps + finer_steps;
     for n in 0..request.count {
         let image_number = request.first_image + n as u64;
         let mut report = |step: usize| {
@@ -79,18 +87,20 @@ pub fn generate(
         };
         let first = plan.sample(image_number, &mut report)?;
         let second = plan.second(branch, &first.grey)?;
-        let mut made = match &second {
+        let (frame, mut grey) = match &second {
             Some(second) => {
                 let mut report = |step: usize| report(plan.steps + step);
                 let finer = second.sample(image_number, &mut report)?;
-                second
-                    .frame
-                    .finish(readers, request, image_number, &finer.grey)?
+                (&second.frame, finer.grey)
             }
-            None => plan
-                .frame
-                .finish(readers, request, image_number, &first.grey)?,
+            None => (&plan.frame, first.grey),
         };
+        if let Some(refine) = &refine {
+            let mut report = |step: usize| report(plan.steps + second_steps + step);
+            let drawn = refine.drawn(frame, readers, image_number, &grey, &mut report)?;
+            grey = drawn.unwrap_or(grey);
+        }
+        let mut made = frame.finish(readers, request, image_number, &grey)?;
         if request.preview {
             made.latent = Some((plan.frame.crop.region, first.latent));
         }

@@ -6,6 +6,7 @@ pub mod kept;
 mod plan;
 pub mod prompted;
 mod readings;
+mod refine;
 pub mod sampler;
 pub mod schedule;
 
@@ -14,5 +15,6 @@ pub use generate::{ControlModel, Generator, generate, rebuilt};
 pub use prompted::{check_model, generate_prompted};
 pub use readings::{
     HipDetailModel, HipModel, LEAST_AREA, ReaderModel, Readers, read_features, read_findings,
-    read_hips, read_kind, read_saliency,
+    read_hips, read_kind, read_saliency, told_by_angles,
 };
+pub use refine::RefinerModel;

@@ -395,7 +395,7 @@ impl<'a> Plan<'a> {
 }
 
 /// The condition of a request; names that the model does not know count as unknown.
-fn condition(
+pub(super) fn condition(
     names: &Names,
     attributes: &Attributes,
     landmarks: Option<&HipLandmarks>,

@@ -255,6 +255,31 @@ pub fn read_findings(
         .collect())
 }
 
+/// Findings of hips that their Norberg angles tell: name, the angle at which it is as likely as not, and the degrees in
+/// which that becomes 2.7 times less likely; fitted to the labels of 200 drawn films of seeds 1500000 on, where the true
+/// angle has an area under the ROC curve of 0.97 (dysplasia) and 0.98 (luxation).
+const BY_ANGLE: [(&str, f64, f64); 2] = [("dysplasia", 103.5, 4.0), ("luxation", 56.5, 4.0)];
+
+/// What the angles of a reading tell of each side, in the place of what the reader guessed.
+///
+/// A smooth function of the angle: probabilities as of drawn films, which says nothing of how often real dogs have it.
+pub fn told_by_angles(reading: &HipReading, findings: &mut Vec<(String, f64)>) {
+    let spacing = reading.landmarks.pixel_spacing_mm;
+    for (side, side_name) in [(Side::Left, "left"), (Side::Right, "right")] {
+        let Some(degrees) = norberg_degrees(&reading.landmarks, side, spacing) else {
+            continue;
+        };
+        for (finding, even, width) in BY_ANGLE {
+            let name = format!("{finding}_{side_name}");
+            let share = 1.0 / (1.0 + ((degrees - even) / width).exp());
+            match findings.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) => *known = share,
+                None => findings.push((name, share)),
+            }
+        }
+    }
+}
+
 /// What kind of image it is: the kinds the reader knows with their probabilities, the likeliest first.
 pub fn read_kind(
     model: &ReaderModel,

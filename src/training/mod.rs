@@ -63,6 +63,7 @@ pub const fn task_name(task: TrainingTask) -> &'static str {
         TrainingTask::Reader => "reader",
         TrainingTask::Hips => "hips",
         TrainingTask::HipDetail => "hip-detail",
+        TrainingTask::Refiner => "refiner",
         TrainingTask::Student => "student",
     }
 }

@@ -10,8 +10,8 @@ use radcanvas::engine::{LocalEngine, ModelStore};
 use radcanvas::grid::Grid;
 use radcanvas::job::record::{Record, hash_of};
 use radcanvas::job::{
-    Engine, ErrorKind, Made, Measurement, Mode, ModelReference, Order, Outcome, Product, Reading,
-    Request, WarmStart,
+    Engine, Error, ErrorKind, Made, Measurement, Mode, ModelReference, Observe, Order, Outcome,
+    Product, Reading, Request, WarmStart,
 };
 use radcanvas::network::autoencoder::{self, Autoencoder};
 use radcanvas::network::condition::Names;
@@ -25,7 +25,7 @@ use radcanvas::noise::Noise;
 use radcanvas::radiograph::{Pixels, Radiograph};
 use radcanvas::synthesis::kept::Counts;
 
-const PX: usize = 64;
+pub(super) const PX: usize = 64;
 
 fn card(name: &str, task: Task, configuration: serde_json::Value) -> Card {
     Card {
@@ -66,6 +66,10 @@ fn moved(weights: &Weights) -> BTreeMap<String, Tensor> {
 }
 
 fn diffusion(folder: &Path, seed: u64, coder: &ModelFolder, student: Option<Student>) {
+    flow(folder, Task::Diffusion, seed, coder, student);
+}
+
+fn flow(folder: &Path, task: Task, seed: u64, coder: &ModelFolder, student: Option<Student>) {
     let config = DiffusionConfig::tiny();
     let weights = Weights::new(seed);
     let vb = weights.builder();
@@ -73,11 +77,11 @@ fn diffusion(folder: &Path, seed: u64, coder: &ModelFolder, student: Option<Stud
     let adapter = config.adapter.clone().fitting(&config.denoiser);
     Adapter::new(&vb.pp("adapter"), &adapter).unwrap();
     let name = folder.file_name().unwrap().to_str().unwrap();
-    let mut card = card(
-        name,
-        Task::Diffusion,
-        serde_json::to_value(&config).unwrap(),
-    );
+    let mut card = card(name, task, serde_json::to_value(&config).unwrap());
+    if task == Task::Refiner {
+        // Cells that halve twice.
+        card.native_size = [32; 2];
+    }
     card.student = student;
     let need = Need {
         name: coder.card.name.clone(),
@@ -119,7 +123,7 @@ fn models(folder: &Path, with_student: bool) {
     folder::save(&folder.join("reader"), reader, &moved(&weights)).unwrap();
 }
 
-struct Bench {
+pub(super) struct Bench {
     store: Arc<Mutex<ModelStore>>,
     engine: LocalEngine,
     _folder: tempfile::TempDir,
@@ -129,6 +133,25 @@ impl Bench {
     fn new(with_student: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         models(folder.path(), with_student);
+        Self::over(folder)
+    }
+
+    /// With a model that draws images again.
+    pub(super) fn with_refiner() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        models(folder.path(), false);
+        let coder = ModelFolder::open(&folder.path().join("autoencoder")).unwrap();
+        flow(
+            &folder.path().join("refiner"),
+            Task::Refiner,
+            5,
+            &coder,
+            None,
+        );
+        Self::over(folder)
+    }
+
+    fn over(folder: tempfile::TempDir) -> Self {
         let store = ModelStore::new(vec![folder.path().to_owned()], Wanted::Processor);
         let store = Arc::new(Mutex::new(store));
         Self {
@@ -138,15 +161,21 @@ impl Bench {
         }
     }
 
-    fn ask(&mut self, request: &Request) -> Outcome {
-        let order = Order::Generate(request.clone());
-        let product = self
-            .engine
-            .carry_out(&order, &mut |_| ControlFlow::Continue(()));
-        match product.unwrap() {
+    pub(super) fn ask(&mut self, request: &Request) -> Outcome {
+        let mut on = |_| ControlFlow::Continue(());
+        match self.asked(request, &mut on).unwrap() {
             Product::Outcome(outcome) => outcome,
             other => panic!("{other:?}"),
         }
+    }
+
+    pub(super) fn asked(
+        &mut self,
+        request: &Request,
+        observe: &mut Observe<'_>,
+    ) -> Result<Product, Error> {
+        self.engine
+            .carry_out(&Order::Generate(request.clone()), observe)
     }
 
     fn made(&mut self, request: &Request) -> Made {
@@ -160,7 +189,7 @@ impl Bench {
     }
 }
 
-fn film(width: usize, height: usize) -> Arc<Radiograph> {
+pub(super) fn film(width: usize, height: usize) -> Arc<Radiograph> {
     let mut noise = Noise::new(8, 0);
     Arc::new(Radiograph::from_pixels(Pixels::U16(Grid::from_fn(
         width,
@@ -173,7 +202,7 @@ fn line(size: usize, column: usize) -> Grid<u8> {
     Grid::from_fn(size, size, |x, _| if x == column { 255 } else { 0 })
 }
 
-fn sketch() -> Request {
+pub(super) fn sketch() -> Request {
     let mut request = Request::new(Mode::Sketch, ModelReference::default());
     request.source = Some(film(PX, PX));
     request.hint = Some(line(PX, 20));
@@ -183,7 +212,7 @@ fn sketch() -> Request {
     request
 }
 
-fn pixels(made: &Made) -> String {
+pub(super) fn pixels(made: &Made) -> String {
     hash_of(&made.radiograph.pixels)
 }
 

@@ -5,5 +5,6 @@ mod engine;
 mod frame;
 #[cfg(feature = "window")]
 mod machine;
+mod refine;
 #[cfg(feature = "window")]
 mod window;

@@ -97,7 +97,20 @@ pub fn load_autoencoder(
 
 /// A generator.
 pub fn load_diffusion(path: &Path, place: &Place) -> Result<(Diffusion, ModelFolder), ModelError> {
-    let folder = open(path, Task::Diffusion)?;
+    load_flow(path, Task::Diffusion, place)
+}
+
+/// What draws squares of a film again: a generator whose images are parts of films.
+pub fn load_refiner(path: &Path, place: &Place) -> Result<(Diffusion, ModelFolder), ModelError> {
+    load_flow(path, Task::Refiner, place)
+}
+
+fn load_flow(
+    path: &Path,
+    task: Task,
+    place: &Place,
+) -> Result<(Diffusion, ModelFolder), ModelError> {
+    let folder = open(path, task)?;
     let config: DiffusionConfig = folder.configuration()?;
     let names = folder.card.names.clone().unwrap_or_default();
     let network = build(&folder, place, |vb| Diffusion::new(vb, &config, names))?;
@@ -156,5 +169,6 @@ pub fn check(path: &Path) -> Result<ModelFolder, ModelError> {
         Task::Reader => load_reader(path, place).map(|(_, folder)| folder),
         Task::Hips => load_hips(path, place).map(|(.., folder)| folder),
         Task::HipDetail => load_hip_detail(path, place).map(|(.., folder)| folder),
+        Task::Refiner => load_refiner(path, place).map(|(.., folder)| folder),
     }
 }

@@ -24,7 +24,7 @@ use crate::whole;
 pub use error::ModelError;
 pub use load::{
     Diffusion, DiffusionConfig, build, check, load_autoencoder, load_control, load_diffusion,
-    load_hip_detail, load_hips, load_reader,
+    load_hip_detail, load_hips, load_reader, load_refiner,
 };
 pub use watched::{Store, build_over};
 
@@ -49,6 +49,8 @@ pub enum Task {
     Hips,
     /// Second, enlarged look at each hip.
     HipDetail,
+    /// Squares of a film drawn again, finer.
+    Refiner,
 }
 
 impl Task {
@@ -61,6 +63,7 @@ impl Task {
             Self::Reader => "reader",
             Self::Hips => "hips",
             Self::HipDetail => "hip-detail",
+            Self::Refiner => "refiner",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! and holds the calibration, [`detail`] looks at each hip again, this file is the network.
 
 pub mod detail;
+pub mod joint;
 pub mod points;
 
 use candle_core::{DType, Result, Tensor};

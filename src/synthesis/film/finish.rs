@@ -12,10 +12,14 @@ use crate::grid::Grid;
 use crate::job::{Error, Made, Mode, Request};
 use crate::measure::edges::{edges, median_distance};
 use crate::radiograph::{DisplayWindow, Pixels, Radiograph, SyntheticMark};
-use crate::synthesis::readings::{Readers, read_findings, read_hips, read_saliency};
+use crate::signal::resize::resize;
+use crate::synthesis::readings::{
+    Readers, read_findings, read_hips, read_saliency, told_by_angles,
+};
 
 impl Frame {
-    /// The image at native depth, with its numbers; `grey` (0–1) is what was painted over the crop, at the model's size.
+    /// The image at native depth, with its numbers; `grey` (0–1) is what was painted over the crop, at the model's
+    /// size or finer.
     ///
     /// Fails when a network that reads the image fails.
     pub fn finish(
@@ -48,13 +52,16 @@ impl Frame {
             Some(model) if is_hip && !request.preview => read_hips(model, &radiograph, window).ok(),
             _ => None,
         };
-        let (saliency, findings) = match &readers.reader {
+        let (saliency, mut findings) = match &readers.reader {
             Some(model) if !request.preview => (
                 read_saliency(model, &radiograph, window)?,
                 read_findings(model, &radiograph, window, &request.attributes.kind)?,
             ),
             _ => (Vec::new(), Vec::new()),
         };
+        if let Some(hips) = &hips {
+            told_by_angles(hips, &mut findings);
+        }
         Ok(Made {
             image_number,
             changed: composite.changed,
@@ -115,7 +122,13 @@ impl Frame {
             .crop
             .lines_to_model(request.hint.as_ref()?)
             .map(|v| *v > 0.5);
-        Some(line_distance(&lines, grey)? * self.crop.scale())
+        let model = self.crop.model_px;
+        let distance = if grey.width() == model {
+            line_distance(&lines, grey)
+        } else {
+            line_distance(&lines, &resize(grey, model, model))
+        };
+        Some(distance? * self.crop.scale())
     }
 }
 

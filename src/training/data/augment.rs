@@ -182,6 +182,9 @@ fn transform(facts: &mut Facts, view_from_image: &Affine, mirror: bool) {
             *point = view_from_image.apply(*point);
         }
     }
+    for (_, corners) in &mut facts.places {
+        *corners = view_from_image.bounds_of(*corners);
+    }
     facts.spacing_mm = facts.spacing_mm.map(|mm| mm / view_from_image.scale());
 }
 

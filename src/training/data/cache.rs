@@ -11,7 +11,7 @@ use crate::job::{Error, ErrorKind};
 use crate::network::folder;
 
 /// Version of the form: raised when facts change their meaning.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The examples kept under `name`, if they are whole.
 pub(super) fn load(folder: &Path, name: &str) -> Option<Vec<Example>> {

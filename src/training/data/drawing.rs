@@ -11,12 +11,16 @@ use crate::geometry::Point;
 use crate::grid::Grid;
 use crate::noise::Noise;
 
-/// A sketch of a view: white lines on black, 0–1, of its size.
+/// A sketch of a view of a whole film: white lines on black, 0–1, of its size.
 pub fn sketch_of(view: &View, noise: &mut Noise) -> Grid<f32> {
+    sketch_at(view, view.image.width() as f64 / 256.0, noise)
+}
+
+/// A sketch of a view of a part of a film: a hand shakes and a pen is wide as on the whole film, of which 1/256 is
+/// `unit` pixels of the view.
+pub fn sketch_at(view: &View, unit: f64, noise: &mut Noise) -> Grid<f32> {
     let (width, height) = view.image.size();
     let mut raster = Grid::filled(width, height, 0_u8);
-    // Sizes are given at 256 pixels a side.
-    let unit = width as f64 / 256.0;
     let dropped = noise.range(0.0, 0.6);
     let shake = noise.range(0.0, 2.5) * unit;
     let pen = noise.range(1.2, 4.0) * unit;

@@ -90,6 +90,7 @@ pub(super) fn examples(
                     (points.collect(), line.closed)
                 })
                 .collect(),
+            places: Vec::new(),
             spacing_mm: radiograph
                 .spacing
                 .map(|spacing| spacing.column_mm / training_from_image.scale()),

@@ -24,7 +24,7 @@ use crate::landmarks::HipLandmarks;
 use crate::network::condition::{Condition, FINDINGS, KINDS, Names};
 
 pub use batch::{condition_of, image_tensor, indices};
-pub use drawing::{random_mask, sketch_of};
+pub use drawing::{random_mask, sketch_at, sketch_of};
 pub use phantoms::{KINDS as PHANTOM_KINDS, phantom_example};
 
 /// What is known about one image beside its pixels.
@@ -42,6 +42,9 @@ pub struct Facts {
     pub landmarks: Option<HipLandmarks>,
     /// Lines of the anatomy, pixels of the training image; the flag says whether the line is closed.
     pub outlines: Vec<(Vec<Point>, bool)>,
+    /// Where findings are: name, and the corners of a box in pixels of the training image, least and largest.
+    #[serde(default)]
+    pub places: Vec<(String, [Point; 2])>,
     /// Millimetres a pixel of the training image.
     pub spacing_mm: Option<f64>,
 }

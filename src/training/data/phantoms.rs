@@ -11,7 +11,7 @@ use super::{Example, Facts, cache, shapes};
 use crate::geometry::{Affine, PixelRect, Point};
 use crate::job::{Error, ErrorKind, Observe, Progress};
 use crate::landmarks::HipLandmarks;
-use crate::phantom::{self, Phantom};
+use crate::phantom::{self, Finding, Phantom};
 
 /// Kinds that can be trained on.
 pub const KINDS: [&str; 7] = [
@@ -134,7 +134,38 @@ fn example_of(phantom: &Phantom, size: usize) -> Example {
                     (points.collect(), outline.closed)
                 })
                 .collect(),
+            places: places(phantom, asked, &moved),
             spacing_mm: Some(phantom.spacing_mm),
         },
     }
+}
+
+/// The boxes of a phantom's findings, moved; a finding of a hip without a side is that of the nearest one.
+fn places(phantom: &Phantom, asked: &[&str], moved: &Affine) -> Vec<(String, [Point; 2])> {
+    let named = |finding: &Finding| {
+        let label = finding.label.as_str();
+        if asked.contains(&label) {
+            return Some(label.to_owned());
+        }
+        let hips = phantom.landmarks?;
+        let bounds = finding.bounds;
+        let middle = Point::new(
+            bounds.x as f64 + bounds.width as f64 / 2.0,
+            bounds.y as f64 + bounds.height as f64 / 2.0,
+        );
+        let [left, right] = [hips.left, hips.right].map(|hip| hip.center.distance(middle));
+        let side = if left < right { "left" } else { "right" };
+        let name = format!("{label}_{side}");
+        asked.contains(&name.as_str()).then_some(name)
+    };
+    let boxes = phantom.findings.iter();
+    boxes
+        .filter_map(|finding| {
+            let bounds = finding.bounds;
+            // Edges of pixels, whose centers are at integers.
+            let low = Point::new(bounds.x as f64 - 0.5, bounds.y as f64 - 0.5);
+            let high = Point::new(bounds.right() as f64 - 0.5, bounds.bottom() as f64 - 0.5);
+            Some((named(finding)?, moved.bounds_of([low, high])))
+        })
+        .collect()
 }

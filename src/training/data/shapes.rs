@@ -71,6 +71,7 @@ pub(super) fn draw(seed: u64, size: usize) -> (Grid<u8>, Facts) {
         findings: labels.into_iter().collect(),
         landmarks: Some(landmarks),
         outlines: hips.iter().map(|hip| (circle(hip), true)).collect(),
+        places: Vec::new(),
         spacing_mm: None,
     };
     (image, facts)

@@ -69,7 +69,7 @@ pub(super) fn begin(
 }
 
 /// Mean squared velocity error of a batch, weighted.
-fn error(network: &Diffusion, batch: &FlowBatch) -> Tensors<Tensor> {
+pub(super) fn error(network: &Diffusion, batch: &FlowBatch) -> Tensors<Tensor> {
     let condition = network.denoiser.embed(&batch.conditions, &batch.moments)?;
     let injections = network.adapter.forward(&batch.hint)?;
     let velocity = network
@@ -99,6 +99,17 @@ fn staged(network: &Diffusion, batch: &FlowBatch) -> Tensors<(Tensor, GradStore)
         }
     }
     Ok((staged.loss, staged.gradients))
+}
+
+/// The mean error of averaged weights on batches of steps far beyond the run.
+pub(super) fn mean_error(
+    averages: &BTreeMap<String, Tensor>,
+    config: &DiffusionConfig,
+    mut batch: impl FnMut(usize) -> Tensors<FlowBatch>,
+) -> Result<f64, Error> {
+    Diffusion::new(&fixed(averages), config, Names::default())
+        .and_then(|network| mean_unseen(|step| error(&network, &batch(step)?)))
+        .map_err(|e| tensors(&e))
 }
 
 impl Lesson for DiffusionLesson {
@@ -147,14 +158,9 @@ impl Lesson for DiffusionLesson {
         averages: &BTreeMap<String, Tensor>,
         card: &mut Card,
     ) -> Result<(), Error> {
-        let mean = Diffusion::new(&fixed(averages), &self.config, Names::default())
-            .and_then(|network| {
-                mean_unseen(|step| {
-                    let batch = self.flow.batch(&self.recipe, step, &HOLES)?;
-                    error(&network, &batch)
-                })
-            })
-            .map_err(|e| tensors(&e))?;
+        let mean = mean_error(averages, &self.config, |step| {
+            self.flow.batch(&self.recipe, step, &HOLES)
+        })?;
         card.measured.insert("velocity_error".to_owned(), mean);
         Ok(())
     }

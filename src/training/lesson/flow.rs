@@ -219,7 +219,7 @@ pub(super) fn masked(image: &Grid<f32>, mask: &Grid<u8>) -> Tensors<Tensor> {
 }
 
 /// Leaves fields out: everything one time in ten, each field alone 15 %.
-fn with_holes(mut condition: Condition, geometry: bool, noise: &mut Noise) -> Condition {
+pub(super) fn with_holes(mut condition: Condition, geometry: bool, noise: &mut Noise) -> Condition {
     if !geometry {
         condition.geometry = None;
     }

@@ -3,13 +3,12 @@
 //! Separate from the loop, which is the same for all of them.
 
 mod autoencoder;
-mod calibration;
 mod control;
 mod diffusion;
 mod flow;
-mod hip_detail;
 mod hips;
 mod reader;
+mod refiner;
 mod student;
 
 pub use reader::auroc;
@@ -60,7 +59,8 @@ pub fn begin(
         TrainingTask::Control => Box::new(control::begin(&plan.out, recipe, data, place)?),
         TrainingTask::Reader => Box::new(reader::begin(&plan.out, recipe, data, place)?),
         TrainingTask::Hips => Box::new(hips::begin(&plan.out, recipe, data, place)?),
-        TrainingTask::HipDetail => Box::new(hip_detail::begin(&plan.out, recipe, data, place)?),
+        TrainingTask::HipDetail => Box::new(hips::detail::begin(&plan.out, recipe, data, place)?),
+        TrainingTask::Refiner => Box::new(refiner::begin(&plan.out, recipe, data, place)?),
         TrainingTask::Student => Box::new(student::begin(&plan.out, recipe, data, place)?),
     })
 }

@@ -17,7 +17,7 @@ use crate::network::reader::{Config, FIRST_AGE, FIRST_FINDING, LOGITS, Reader, S
 use crate::network::weights::Weights;
 use crate::noise::Noise;
 use crate::training::data::augment::{Amount, View, views};
-use crate::training::data::{DataSet, image_tensor, indices};
+use crate::training::data::{DataSet, Facts, image_tensor, indices};
 use crate::training::loss::{binary, cross_entropy};
 use crate::training::recipe::Recipe;
 use crate::training::tensors;
@@ -89,12 +89,80 @@ impl ReaderLesson {
         let seen = views(&examples, self.recipe.seed ^ ((step as u64) << 20), &amount);
         let conditions: Vec<Condition> =
             seen.iter().map(|v| self.data.condition(&v.facts)).collect();
+        let places: Vec<Facts> = seen.iter().map(|v| v.facts.clone()).collect();
         let images: Vec<Grid<f32>> = seen.into_iter().map(|View { image, .. }| image).collect();
         let read = self.network.forward(&image_tensor(&images)?)?;
-        Self::judged(&read.logits, &conditions)
+        let found = match &read.maps {
+            Some(maps) => Some(self.cells(maps, &places)?),
+            None => None,
+        };
+        Self::judged(&read.logits, found, &conditions)
     }
 
-    fn judged(logits: &Tensor, conditions: &[Condition]) -> Tensors<Loss> {
+    /// How well the cells `maps [B,FINDINGS,h,w]` tell where the findings are.
+    ///
+    /// Every known finding counts the same: where it is absent all cells, where it is present half for the cells of its
+    /// boxes and half for the others, those beside a box left out. Present without a box says nothing of cells.
+    fn cells(&self, maps: &Tensor, seen: &[Facts]) -> Tensors<Tensor> {
+        let (batch, findings, rows, columns) = maps.dims4()?;
+        let area = rows * columns;
+        let mut target = vec![0.0_f32; batch * findings * area];
+        let mut weight = target.clone();
+        for (b, facts) in seen.iter().enumerate() {
+            for (name, present) in &facts.findings {
+                let Some(place) = self.data.names.finding(name) else {
+                    continue;
+                };
+                let range = (b * findings + place) * area..;
+                let (target, weight) = (
+                    &mut target[range.clone()][..area],
+                    &mut weight[range][..area],
+                );
+                if !present {
+                    weight.fill(1.0 / area as f32);
+                    continue;
+                }
+                let cell = (
+                    self.data.size as f64 / columns as f64,
+                    self.data.size as f64 / rows as f64,
+                );
+                let boxes = facts.places.iter().filter(|(of, _)| of == name);
+                // How near each cell is to a box: 2 in one, 1 beside one.
+                let mut near = vec![0_usize; area];
+                for (_, [low, high]) in boxes {
+                    let inside = |at: f64, low: f64, high: f64, room: f64| {
+                        at + 1.0 + room > low && at - room < high
+                    };
+                    for (i, near) in near.iter_mut().enumerate() {
+                        let (x, y) = ((i % columns) as f64, (i / columns) as f64);
+                        let covers = |room: f64| {
+                            inside(x, low.x / cell.0, high.x / cell.0, room)
+                                && inside(y, low.y / cell.1, high.y / cell.1, room)
+                        };
+                        *near = (*near).max(usize::from(covers(1.0)) + usize::from(covers(0.0)));
+                    }
+                }
+                let hits = near.iter().filter(|n| **n == 2).count();
+                let misses = near.iter().filter(|n| **n == 0).count();
+                if hits == 0 {
+                    continue;
+                }
+                for (near, (target, weight)) in near.iter().zip(target.iter_mut().zip(weight)) {
+                    match near {
+                        2 => (*target, *weight) = (1.0, 0.5 / hits as f32),
+                        0 => *weight = 0.5 / misses as f32,
+                        _ => {}
+                    }
+                }
+            }
+        }
+        let shape = maps.dims();
+        let target = Tensor::from_vec(target, shape, maps.device())?;
+        let weight = Tensor::from_vec(weight, shape, maps.device())?;
+        binary(maps, &target, &weight)
+    }
+
+    fn judged(logits: &Tensor, found: Option<Tensor>, conditions: &[Condition]) -> Tensors<Loss> {
         let batch = conditions.len();
         let (mut target, mut weight) = (Vec::new(), Vec::new());
         let mut kinds = vec![0.0_f32; batch * KINDS];
@@ -116,10 +184,16 @@ impl ReaderLesson {
         let kinds = Tensor::from_vec(kinds, (batch, 1, KINDS), device)?;
         let known = Tensor::from_vec(known, (batch, 1), device)?;
         let kind = cross_entropy(&logits.narrow(1, 0, KINDS)?.unsqueeze(1)?, &kinds, &known)?;
+        let mut parts = vec![("labels", scalar(&labels)?), ("kind", scalar(&kind)?)];
+        let mut total = (labels + (kind * 0.3)?)?;
+        if let Some(found) = found {
+            parts.push(("cells", scalar(&found)?));
+            total = (total + found)?;
+        }
         Ok(Loss {
             gradients: None,
-            parts: vec![("labels", scalar(&labels)?), ("kind", scalar(&kind)?)],
-            total: (labels + (kind * 0.3)?)?,
+            parts,
+            total,
         })
     }
 
@@ -178,10 +252,10 @@ impl Lesson for ReaderLesson {
 
     fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
         let (out, recipe, data) = (&self.out, &self.recipe, &self.data);
-        let architecture = if self.config.places {
-            "reader-2"
-        } else {
-            "reader-1"
+        let architecture = match (self.config.maps > 0, self.config.places) {
+            (true, _) => "reader-3",
+            (false, true) => "reader-2",
+            (false, false) => "reader-1",
         };
         let mut card = card(Task::Reader, architecture, &self.config, out, recipe, data);
         card.names = Some(self.data.names.clone());

@@ -5,7 +5,7 @@ use super::{Ground, Row, mean};
 use crate::job::{Error, HipReading};
 use crate::landmarks::{HipLandmarks, Side};
 use crate::measure::norberg::norberg_degrees;
-use crate::synthesis::{read_findings, read_hips};
+use crate::synthesis::{read_findings, read_hips, told_by_angles};
 use crate::training::data::Example;
 use crate::training::lesson::auroc;
 
@@ -152,7 +152,15 @@ pub(super) fn findings(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
         for (n, example) in films.iter().enumerate() {
             ground.at(&format!("reading {kind}"), n, count);
             let (radiograph, window) = film(example);
-            said.push(read_findings(model, &radiograph, Some(&window), &kind)?);
+            let mut read = read_findings(model, &radiograph, Some(&window), &kind)?;
+            // As everywhere: what the angles of hips tell, they tell better.
+            let hips = readers.hips.as_ref().filter(|_| kind == "hip");
+            if let Some(hips) = hips
+                && let Ok(hips) = read_hips(hips, &radiograph, Some(&window))
+            {
+                told_by_angles(&hips, &mut read);
+            }
+            said.push(read);
         }
         let asked = films.first().map(|film| film.facts.findings.as_slice());
         for (finding, _) in asked.unwrap_or_default() {

@@ -1,6 +1,6 @@
 //! The lesson of the second look: single hips, enlarged, placed as carelessly as the first look places them.
 //!
-//! Separate from [`super::hips`], whose loss it shares, because its images are parts of larger films: the data are drawn
+//! Separate from [the whole film's](super), whose loss it shares, because its images are parts of larger films: the data are drawn
 //! at several times the size that the first look sees.
 
 use std::collections::BTreeMap;
@@ -10,8 +10,7 @@ use candle_core::{Result as Tensors, Tensor};
 use rayon::prelude::*;
 
 use super::calibration::{HeldOut, calibrate, truth};
-use super::hips::{judged, targets, with_points};
-use super::{Lesson, card, fixed};
+use super::{judged, targets, with_points};
 use crate::geometry::{Affine, Point};
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind};
@@ -26,6 +25,7 @@ use crate::noise::Noise;
 use crate::signal::resize::resize;
 use crate::training::data::augment::part;
 use crate::training::data::{DataSet, Example, image_tensor, indices};
+use crate::training::lesson::{Lesson, card, fixed};
 use crate::training::recipe::Recipe;
 use crate::training::trainer::Loss;
 use crate::training::{model, tensors};
@@ -48,7 +48,7 @@ struct HipDetailLesson {
 }
 
 /// Builds the network and its lesson; the recipe's `crop` is the size of a look.
-pub(super) fn begin(
+pub(in super::super) fn begin(
     out: &Path,
     recipe: &Recipe,
     data: DataSet,

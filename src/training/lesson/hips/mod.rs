@@ -1,11 +1,16 @@
 //! The hips' lesson: heat maps against the truth, then error ellipses, then calibration on images held out.
+//!
+//! The lesson of the second look, [`detail`], shares its loss.
+
+mod calibration;
+pub(super) mod detail;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Result as Tensors, Tensor};
 
-use super::calibration::{HeldOut, calibrate, truth};
+use self::calibration::{HeldOut, calibrate, truth};
 use super::{Lesson, card, fixed, scalar};
 use crate::geometry::Point;
 use crate::grid::Grid;
