@@ -36,7 +36,15 @@ fn canvas_figures() -> Result<Vec<command::bench::Figure>, Error> {
 #[cfg(feature = "window")]
 #[expect(clippy::unnecessary_wraps, reason = "a build without a window refuses")]
 fn canvas_figures() -> Result<Vec<command::bench::Figure>, Error> {
-    Ok(radcanvas::app::canvas::bench::figures())
+    let figures = radcanvas::app::canvas::bench::figures().into_iter();
+    Ok(figures
+        .map(|figure| command::bench::Figure {
+            name: figure.name,
+            value: figure.value,
+            unit: figure.unit.to_owned(),
+            most: figure.most,
+        })
+        .collect())
 }
 
 #[cfg(feature = "window")]

@@ -17,7 +17,7 @@ use radcanvas::app::{App, Start};
 use radcanvas::document::{Edit, Layer};
 use radcanvas::geometry::Point;
 use radcanvas::grid::Grid;
-use radcanvas::job::{Engine, FAIL_SEED, Fake, JobId, Mode, Worker};
+use radcanvas::job::{Engine, FAIL_SEED, Fake, HEADLESS_SEED, JobId, Mode, Worker};
 use radcanvas::landmarks::{HipPoint, Side};
 use radcanvas::measure::norberg::norberg_degrees;
 use radcanvas::radiograph::{Pixels, Radiograph, export};
@@ -271,6 +271,34 @@ fn finding_hips_shows_the_interval_until_a_point_is_moved() {
     harness.state_mut().act(Action::Edit(Box::new(edit)));
     harness.run_steps(2);
     assert!(harness.query_by_label("[100.0, 110.0]").is_none());
+}
+
+#[test]
+fn an_answer_without_both_femoral_heads_has_no_angle_and_one_with_them_has() {
+    let mut opened = opened();
+    let harness = &mut opened.harness;
+    // The film's own angles must not stand in for those of an answer that has none.
+    harness.state_mut().act(Action::PlaceHips);
+    harness.run_steps(2);
+    let angles = |harness: &Harness<'static, App>| harness.query_all_by_label_contains("°").count();
+    assert_eq!(angles(harness), 2, "the film's own");
+    harness.state_mut().act(Action::Live(true));
+    harness.state_mut().act(Action::Tool(Tool::Brush));
+    for (seed, shown) in [(HEADLESS_SEED, 0), (7, 2), (HEADLESS_SEED, 0)] {
+        let mut recipe = harness.state().session().recipe.clone();
+        recipe.seed = seed;
+        harness.state_mut().act(Action::Recipe(Box::new(recipe)));
+        let at = canvas_center(harness, "Mask canvas");
+        drag(harness, at, at + vec2(50.0, 0.0));
+        until(harness, "answer", |app| {
+            let live = app.session().live.result.as_ref();
+            live.is_some_and(|live| live.request.seed == seed)
+        });
+        assert_eq!(angles(harness), shown, "seed {seed}");
+    }
+    harness.state_mut().act(Action::BeforeAfter);
+    harness.run_steps(2);
+    assert_eq!(angles(harness), 2, "before means the film again");
 }
 
 #[test]

@@ -12,7 +12,8 @@ use radcanvas::app::canvas::view::{DragSpeed, dragged_window, point_of};
 use radcanvas::app::canvas::{
     Canvas, CanvasEvent, DraftRaster, Measured, OverlayRaster, Scene, Tool, ToolOptions, View, look,
 };
-use radcanvas::document::{Layer, Operation, Shape, StrokePoint};
+use radcanvas::document::raster::draw;
+use radcanvas::document::{Layer, Mark, Operation, Shape, StrokePoint};
 use radcanvas::geometry::{FigureKind, PixelRect, Point};
 use radcanvas::grid::Grid;
 use radcanvas::landmarks::{Hip, HipLandmarks, HipPoint, Side};
@@ -240,6 +241,46 @@ fn the_draft_raster_covers_a_capsule_and_clears_behind_itself() {
     assert_eq!(raster.pending, dirty);
     raster.clear((64, 48));
     assert!(raster.grid.cells().iter().all(|c| *c == 0));
+}
+
+#[test]
+fn what_is_drawn_while_the_hand_moves_is_what_the_document_will_draw() {
+    let mut noise = Noise::new(5, 0);
+    let samples: Vec<StrokePoint> = (0..12)
+        .map(|_| StrokePoint {
+            at: Point::new(noise.range(-20.0, 220.0), noise.range(-20.0, 170.0)),
+            pressure: noise.range(0.1, 1.0) as f32,
+        })
+        .collect();
+    for (width, smooth) in [(30.0, true), (30.0, false), (1.5, true), (90.0, true)] {
+        let mut draft = DraftRaster::default();
+        draft.clear((200, 150));
+        draft.pending = PixelRect::default();
+        let mut touched = draft.segment(samples[0], samples[0], width, smooth);
+        for pair in samples.windows(2) {
+            touched = touched.union(draft.segment(pair[0], pair[1], width, smooth));
+        }
+        let mark = Mark {
+            layer: Layer::Mask,
+            operation: Operation::Paint,
+            shape: Shape::Stroke {
+                points: samples.clone(),
+                width,
+                smooth,
+            },
+        };
+        let mut whole = Grid::filled(200, 150, 0);
+        let bounds = whole.bounds();
+        draw(&mut whole, &mark, bounds);
+        assert!(whole == draft.grid, "{width} {smooth}");
+        assert_eq!(draft.pending, touched);
+        for y in 0..150 {
+            for x in 0..200 {
+                let drawn = whole[(x, y)] > 0;
+                assert!(!drawn || touched.contains(x as i64, y as i64), "{x} {y}");
+            }
+        }
+    }
 }
 
 #[test]

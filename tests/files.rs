@@ -256,9 +256,15 @@ fn the_time_of_a_file_is_told_in_four_ways() {
     let path = jpeg.to_str().unwrap();
     let told = radcanvas(&["bench", "dicom", "--repeat", "1", "--preview", "10", path]);
     let figures = told["figures"].as_array().unwrap();
-    let names: Vec<String> = ["apart", "here", "first picture", "all frames"]
-        .map(|kind| format!("{kind} {path}"))
-        .to_vec();
+    let names: Vec<String> = [
+        "apart",
+        "here",
+        "first picture",
+        "next picture",
+        "all frames",
+    ]
+    .map(|kind| format!("{kind} {path}"))
+    .to_vec();
     let found: Vec<&str> = figures.iter().filter_map(|f| f["name"].as_str()).collect();
     assert_eq!(found, names);
     let seconds = |f: &Value| f["value"].as_f64().is_some_and(|s| s > 0.0 && s < 60.0);

@@ -21,6 +21,7 @@ mod figures;
 mod files;
 mod full_disk;
 mod job;
+mod jpeg_lossless;
 mod live;
 mod measure;
 mod network;

@@ -458,7 +458,7 @@ fn numpy_and_safetensors_hold_the_values() {
     let bytes = std::fs::read(&numpy).unwrap();
     assert!(bytes.starts_with(b"\x93NUMPY\x01\x00"));
     assert_eq!((bytes.len() - 35 * 2) % 64, 0);
-    assert_eq!(&bytes[bytes.len() - 70..], values.to_le_bytes());
+    assert_eq!(&bytes[bytes.len() - 70..], &*values.le_bytes());
     let tensors = folder.path().join("a.safetensors");
     radiograph::export_step(&tensors, &image, Values::Modality, false).unwrap();
     let bytes = std::fs::read(&tensors).unwrap();

@@ -391,9 +391,12 @@ fn side_ui(ui: &mut egui::Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
 
 /// The first hint that nobody has put away.
 fn next_hint(shown: &Shown<'_>) -> &'static str {
+    // What is about drawing is said where one draws.
+    let drawing = shown.session.workspace == Workspace::Draw;
     panel::overlay::HINTS
         .iter()
         .map(|(name, _)| *name)
+        .filter(|name| drawing || matches!(*name, "window" | "palette"))
         .find(|name| !shown.settings.dismissed.contains(*name))
         .unwrap_or_default()
 }

@@ -179,6 +179,9 @@ pub fn run(
             .build_global()
             .ok();
     }
+    if arguments.command.is_none() {
+        radiograph::start_ahead();
+    }
     let result = match &arguments.command {
         None => open_window(WindowOptions {
             files: arguments.files.clone(),

@@ -20,6 +20,8 @@ use crate::radiograph::{Pixels, Radiograph, SyntheticMark};
 pub const PANIC_SEED: u64 = 0xDEAD;
 /// Seed at which the fake fails.
 pub const FAIL_SEED: u64 = 0xFA11;
+/// Seed at which the fake makes images whose femoral heads cannot be found.
+pub const HEADLESS_SEED: u64 = 0x4EAD;
 
 /// An engine that makes plain images.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +35,7 @@ impl Engine for Fake {
         match order {
             Order::Generate(request) => self.generate(request, observe).map(Product::Outcome),
             Order::Measure(Measurement::Hips { radiograph, .. }) => {
-                Ok(Product::Reading(Reading::Hips(hips(radiograph))))
+                Ok(Product::Reading(Reading::Hips(hips(radiograph, true))))
             }
             Order::Measure(Measurement::Saliency { radiograph, .. }) => {
                 Ok(Product::Reading(Reading::Saliency(vec![
@@ -121,7 +123,7 @@ fn made(request: &Request, image_number: u64) -> Made {
         changed_inside: all.unwrap_or(0),
         seam: (request.mode != Mode::Sketch).then(Seam::default),
         hint_distance_px: request.hint.as_ref().map(|_| 1.0),
-        hips: Some(hips(&radiograph)),
+        hips: Some(hips(&radiograph, request.seed != HEADLESS_SEED)),
         saliency: vec![radiograph.grey(&radiograph.initial_window())],
         findings: vec![("effusion".to_owned(), noise.uniform())],
         latent: request.preview.then(|| {
@@ -136,7 +138,7 @@ fn made(request: &Request, image_number: u64) -> Made {
     }
 }
 
-fn hips(radiograph: &Radiograph) -> HipReading {
+fn hips(radiograph: &Radiograph, found: bool) -> HipReading {
     let (w, h) = (radiograph.width() as f64, radiograph.height() as f64);
     let hip = |x: f64, rim: f64| Hip {
         center: Point::new(w * x, h * 0.5),
@@ -151,7 +153,7 @@ fn hips(radiograph: &Radiograph) -> HipReading {
         },
         left_interval_degrees: [100.0, 110.0],
         right_interval_degrees: [101.0, 111.0],
-        point_sigma_px: [1.0; 4],
+        point_sigma_px: [w * if found { 0.001 } else { 0.05 }; 4],
         warnings: Vec::new(),
     }
 }

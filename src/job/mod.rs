@@ -15,7 +15,7 @@ mod worker;
 
 pub use engine::{Engine, Event, JobId, Observe, Product, Progress};
 pub use error::{Error, ErrorKind};
-pub use fake::{FAIL_SEED, Fake, PANIC_SEED};
+pub use fake::{FAIL_SEED, Fake, HEADLESS_SEED, PANIC_SEED};
 pub use order::{
     DataSource, Measurement, Order, Reading, StudyPlan, StudyTable, Trained, TrainingPlan,
     TrainingTask,

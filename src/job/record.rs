@@ -66,7 +66,7 @@ pub struct Paths {
 
 /// SHA-256 of stored values, hexadecimal.
 pub fn hash_of(pixels: &Pixels) -> String {
-    crate::encoding::hex(&Sha256::digest(pixels.to_le_bytes()))
+    crate::encoding::hex(&Sha256::digest(pixels.le_bytes()))
 }
 
 impl Record {

@@ -266,7 +266,7 @@ fn is_packed_nifti(path: &Path) -> bool {
 
 /// `NumPy` files end with the values as they lie in memory.
 fn same_tail(bytes: &[u8], pixels: &Pixels) -> Result<(), String> {
-    if bytes.ends_with(&pixels.to_le_bytes()) {
+    if bytes.ends_with(&pixels.le_bytes()) {
         Ok(())
     } else {
         Err("the values differ after writing".to_owned())
@@ -327,7 +327,7 @@ fn write_png(out: &mut impl Write, image: &Radiograph, what: &Written<'_>) -> Re
             png::BitDepth::Sixteen,
             grid.cells().iter().flat_map(|v| v.to_be_bytes()).collect(),
         ),
-        Written::Grey(other) => (png::BitDepth::Eight, other.to_le_bytes()),
+        Written::Grey(other) => (png::BitDepth::Eight, other.le_bytes().into_owned()),
     };
     encoder.set_depth(depth);
     if let Some(spacing) = image.spacing {
@@ -420,7 +420,7 @@ fn write_npy(out: &mut impl Write, pixels: &Pixels) -> Result<(), String> {
     out.write_all(&(header.len() as u16).to_le_bytes())
         .map_err(said)?;
     out.write_all(header.as_bytes()).map_err(said)?;
-    out.write_all(&pixels.to_le_bytes()).map_err(said)
+    out.write_all(&pixels.le_bytes()).map_err(said)
 }
 
 fn write_safetensors(

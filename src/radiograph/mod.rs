@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::grid::Grid;
 
-pub use apart::{decode_apart, end_idle, serve};
+pub use apart::{decode_apart, end_idle, serve, start_ahead};
 pub use dicom::exchange;
 pub use error::{ReadError, ReadProblem};
 pub use export::{ExportError, Values, export, export_color, export_step, values};

@@ -2,8 +2,12 @@
 //!
 //! Separate because every reader ends here and every composite starts here; no value is ever forced to 8 bits.
 
+use std::borrow::Cow;
+use std::io::{ErrorKind, Read};
+
 use serde::{Deserialize, Serialize};
 
+use super::Rgb;
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
 
@@ -142,44 +146,77 @@ impl Pixels {
     }
 
     /// Stored values, little endian, row after row: what is hashed and written.
-    pub fn to_le_bytes(&self) -> Vec<u8> {
-        match self {
+    ///
+    /// Borrowed where the machine keeps them so: a film of 27 MB is not copied to be sent.
+    pub fn le_bytes(&self) -> Cow<'_, [u8]> {
+        if cfg!(target_endian = "little") {
+            return Cow::Borrowed(each!(self, grid => bytemuck::cast_slice(grid.cells())));
+        }
+        Cow::Owned(match self {
             Self::U8(grid) => grid.cells().to_vec(),
             Self::U16(grid) => grid.cells().iter().flat_map(|v| v.to_le_bytes()).collect(),
             Self::I16(grid) => grid.cells().iter().flat_map(|v| v.to_le_bytes()).collect(),
             Self::F32(grid) => grid.cells().iter().flat_map(|v| v.to_le_bytes()).collect(),
-        }
+        })
     }
 
-    /// The inverse of [`Self::to_le_bytes`] for a depth named `u8`, `u16`, `i16` or `f32`.
+    /// The inverse of [`Self::le_bytes`] for a depth named `u8`, `u16`, `i16` or `f32`.
     pub fn from_le_bytes(depth: &str, width: usize, height: usize, bytes: &[u8]) -> Option<Self> {
-        let pairs = || bytes.chunks_exact(2).map(|b| [b[0], b[1]]);
-        let count = width.checked_mul(height)?;
+        let mut rest = bytes;
+        let pixels = Self::read_le(depth, width, height, &mut rest).ok()?;
+        rest.is_empty().then_some(pixels)
+    }
+
+    /// Takes as many bytes as `width × height` values of a depth have, as [`Self::le_bytes`] gives them.
+    ///
+    /// A little at a time, so that only the values themselves take memory of the size of the image.
+    ///
+    /// # Errors
+    /// There are fewer bytes, the depth is none of the four, or there is no memory for the values.
+    pub(super) fn read_le(
+        depth: &str,
+        width: usize,
+        height: usize,
+        from: &mut impl Read,
+    ) -> std::io::Result<Self> {
+        let count = width.checked_mul(height).ok_or(ErrorKind::InvalidData)?;
+        let grid =
+            match depth {
+                "u8" => Grid::from_vec(width, height, take(from, count, |[v]| v)?).map(Self::U8),
+                "u16" => Grid::from_vec(width, height, take(from, count, u16::from_le_bytes)?)
+                    .map(Self::U16),
+                "i16" => Grid::from_vec(width, height, take(from, count, i16::from_le_bytes)?)
+                    .map(Self::I16),
+                "f32" => Grid::from_vec(width, height, take(from, count, f32::from_le_bytes)?)
+                    .map(Self::F32),
+                _ => None,
+            };
+        grid.ok_or_else(|| ErrorKind::InvalidData.into())
+    }
+
+    /// Takes three bytes a pixel: red, green and blue.
+    ///
+    /// # Errors
+    /// There are fewer bytes, or there is no memory for the colors.
+    pub(super) fn read_color(
+        width: usize,
+        height: usize,
+        from: &mut impl Read,
+    ) -> std::io::Result<Rgb> {
+        let count = width.checked_mul(height).ok_or(ErrorKind::InvalidData)?;
+        let cells = take(from, count, |rgb: [u8; 3]| rgb)?;
+        Grid::from_vec(width, height, cells).ok_or_else(|| ErrorKind::InvalidData.into())
+    }
+
+    /// Bytes that `width × height` values of a depth have; `None` for another depth, or for more than can be counted.
+    pub(super) fn byte_count(depth: &str, width: usize, height: usize) -> Option<usize> {
         let size = match depth {
             "u8" => 1,
             "u16" | "i16" => 2,
-            _ => 4,
-        };
-        if count.checked_mul(size)? != bytes.len() {
-            return None;
-        }
-        Some(match depth {
-            "u8" => Self::U8(Grid::from_vec(width, height, bytes.to_vec())?),
-            "u16" => {
-                let values = pairs().map(u16::from_le_bytes).collect();
-                Self::U16(Grid::from_vec(width, height, values)?)
-            }
-            "i16" => {
-                let values = pairs().map(i16::from_le_bytes).collect();
-                Self::I16(Grid::from_vec(width, height, values)?)
-            }
-            "f32" => {
-                let quads = bytes.chunks_exact(4).map(|b| [b[0], b[1], b[2], b[3]]);
-                let values = quads.map(f32::from_le_bytes).collect();
-                Self::F32(Grid::from_vec(width, height, values)?)
-            }
+            "f32" => 4,
             _ => return None,
-        })
+        };
+        width.checked_mul(height)?.checked_mul(size)
     }
 
     /// `u8`, `u16`, `i16` or `f32`.
@@ -239,6 +276,27 @@ impl Pixels {
     }
 }
 
+/// The next `count` values, each of `N` bytes.
+fn take<T, const N: usize>(
+    from: &mut impl Read,
+    count: usize,
+    value: impl Fn([u8; N]) -> T,
+) -> std::io::Result<Vec<T>> {
+    /// What stays in the cache of a processor between being read and being put in its place.
+    const AT_ONCE: usize = 1 << 16;
+    let mut values = Vec::new();
+    values
+        .try_reserve_exact(count)
+        .map_err(std::io::Error::other)?;
+    let mut bytes = vec![[0; N]; AT_ONCE.min(count)];
+    while values.len() < count {
+        let part = &mut bytes[..(count - values.len()).min(AT_ONCE)];
+        from.read_exact(part.as_flattened_mut())?;
+        values.extend(part.iter().map(|bytes| value(*bytes)));
+    }
+    Ok(values)
+}
+
 /// The written form: depth, size and the little-endian values, base64.
 #[derive(Serialize, Deserialize)]
 struct Packed {
@@ -254,7 +312,7 @@ impl Serialize for Pixels {
             depth: self.depth_name().to_owned(),
             width: self.width(),
             height: self.height(),
-            values: crate::encoding::pack(&self.to_le_bytes()),
+            values: crate::encoding::pack(&self.le_bytes()),
         }
         .serialize(serializer)
     }

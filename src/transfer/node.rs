@@ -138,7 +138,7 @@ impl Node {
         root.filter(|root| !root.is_empty()).ok_or_else(|| {
             usage(
                 format!("the node {} has no DICOMweb address", self.name),
-                "add it with --web",
+                "give it the address of its DICOMweb service",
             )
         })
     }
@@ -148,7 +148,7 @@ impl Node {
         let port = self.port.ok_or_else(|| {
             usage(
                 format!("the node {} has no port for DICOM messages", self.name),
-                "add it with --host, --port and --title, or use --web",
+                "give it a host, a port and an AE title, or use DICOMweb",
             )
         })?;
         Ok((&self.host, port))
@@ -169,7 +169,7 @@ impl Node {
         if self.port.is_none() && self.web.is_none() {
             return Err(usage(
                 format!("the node {} has no address", self.name),
-                "give --host, --port and --title for DICOM messages, or --web for DICOMweb",
+                "give its host, port and AE title for DICOM messages, or its address of DICOMweb",
             ));
         }
         if self.port == Some(0) || self.listen == Some(0) {

@@ -58,13 +58,13 @@ impl Query {
         if self.level != Level::Study && self.study.is_empty() {
             return wrong(
                 "series and images are listed of one study",
-                "give its UID with --study",
+                "give the UID of the study",
             );
         }
         if self.level == Level::Image && self.series.is_empty() {
             return wrong(
                 "images are listed of one series",
-                "give its UID with --series",
+                "give the UID of the series",
             );
         }
         let uids = [&self.study, &self.series];

@@ -1,10 +1,10 @@
 //! What is being drawn: samples of the pen, and the raster that shows them in the same frame.
 //!
-//! Separate from the widget because strokes are tested without a screen. The raster is for display only; the mark
-//! that leaves the canvas is vectors.
+//! Separate from the widget because strokes are tested without a screen. The raster is for the eye, drawn by the code that
+//! draws the document's; the mark that leaves the canvas is vectors.
 
-use crate::document::{Layer, Mark, Operation, Shape, StrokePoint};
-use crate::geometry::{PixelRect, Point};
+use crate::document::{Layer, Mark, Operation, Shape, StrokePoint, raster};
+use crate::geometry::PixelRect;
 use crate::grid::Grid;
 
 use super::{Tool, ToolOptions};
@@ -158,7 +158,10 @@ impl DraftRaster {
         self.touched = PixelRect::default();
     }
 
-    /// Draws the part between two samples: round ends, width growing linearly; returns what changed.
+    /// Draws the part between two samples as the document will draw it; returns what may have changed.
+    ///
+    /// A stroke split at its samples covers the same pixels as the whole one, so what is seen while the hand moves is what
+    /// the mark will be.
     pub fn segment(
         &mut self,
         a: StrokePoint,
@@ -166,70 +169,18 @@ impl DraftRaster {
         width: f64,
         smooth: bool,
     ) -> PixelRect {
-        let (ra, rb) = (
-            width * f64::from(a.pressure) / 2.0,
-            width * f64::from(b.pressure) / 2.0,
-        );
-        let reach = ra.max(rb) + 1.0;
-        let (x, y) = (a.at.x.min(b.at.x) - reach, a.at.y.min(b.at.y) - reach);
-        let (right, bottom) = (a.at.x.max(b.at.x) + reach, a.at.y.max(b.at.y) + reach);
-        let most = 1.0e9;
-        let rect = PixelRect::new(
-            x.clamp(-most, most).floor() as i64,
-            y.clamp(-most, most).floor() as i64,
-            (right - x).clamp(0.0, most).ceil() as usize + 1,
-            (bottom - y).clamp(0.0, most).ceil() as usize + 1,
-        )
-        .intersection(self.grid.bounds());
-        let along = b.at - a.at;
-        let square = along.dot(along);
-        let soft = if smooth { 0.5 } else { 0.0 };
-        let cover_at = |px: i64, py: i64| {
-            let from_a = Point::new(px as f64, py as f64) - a.at;
-            let t = if square > 0.0 {
-                (from_a.dot(along) / square).clamp(0.0, 1.0)
-            } else {
-                0.0
-            };
-            let off = from_a - along * t;
-            let radius = ra + (rb - ra) * t;
-            let square_off = off.dot(off);
-            // Most pixels are wholly in or out, which needs no root.
-            if square_off <= (radius - soft).max(0.0).powi(2) {
-                255
-            } else if !smooth || square_off >= (radius + soft).powi(2) {
-                0
-            } else {
-                (255.0 * (radius + 0.5 - square_off.sqrt()).clamp(0.0, 1.0)).round() as u8
-            }
+        let part = Mark {
+            layer: Layer::Sketch,
+            // Coverage alone: whether it is painted or taken away is the shader's concern.
+            operation: Operation::Paint,
+            shape: Shape::Stroke {
+                points: vec![a, b],
+                width,
+                smooth,
+            },
         };
-        for py in rect.y..rect.bottom() {
-            let row = self.grid.row_mut(py as usize);
-            let cells = &mut row[rect.x as usize..rect.right() as usize];
-            // Between its two edges a row is covered. A notch where the width changes steeply is filled too: this raster is
-            // for the eye, and the document's own is drawn anew.
-            let mut covered = cells.len();
-            for (index, (px, cell)) in (rect.x..).zip(cells.iter_mut()).enumerate() {
-                let cover = cover_at(px, py);
-                *cell = (*cell).max(cover);
-                if cover == 255 {
-                    covered = index;
-                    break;
-                }
-            }
-            let mut end = cells.len();
-            while end > covered + 1 {
-                let cover = cover_at(rect.x + end as i64 - 1, py);
-                if cover == 255 {
-                    break;
-                }
-                end -= 1;
-                cells[end] = cells[end].max(cover);
-            }
-            if covered < end {
-                cells[covered..end].fill(255);
-            }
-        }
+        let whole = self.grid.bounds();
+        let rect = raster::draw(&mut self.grid, &part, whole);
         self.pending = self.pending.union(rect);
         self.touched = self.touched.union(rect);
         rect

@@ -181,6 +181,13 @@ impl App {
             pixel_spacing_mm: image.spacing.map(|s| [s.row_mm, s.column_mm]),
         };
         self.session.tool = Tool::Hips;
+        if let Some(item) = self.shown_item()
+            && let Some(hips) = &mut item.made.hips
+        {
+            hips.landmarks = points;
+            item.by_hand = true;
+            return;
+        }
         self.edit(Edit::SetLandmarks(Some(points)), false);
     }
 }

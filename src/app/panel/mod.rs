@@ -19,7 +19,7 @@ use super::keys::Keys;
 use super::session::{ModelChoice, Session, Staged};
 use super::settings::Settings;
 use crate::document::Layer;
-use crate::job::{Made, Mode};
+use crate::job::{HipReading, Made, Mode};
 use crate::landmarks::{HipLandmarks, Side};
 
 /// Everything a panel may look at.
@@ -55,29 +55,41 @@ impl<'a> Shown<'a> {
     }
 
     /// Hip points of the image that is shown; before means the document's own.
+    ///
+    /// Of a hip that was made they are its own or none: those of the film that it was made from lie elsewhere.
     pub(crate) fn landmarks(&self) -> Option<HipLandmarks> {
-        let document = || {
-            self.session
-                .open()
-                .and_then(|open| open.document().landmarks)
-        };
-        if self.session.before {
-            return document();
+        match self.made() {
+            Some(made) if !self.session.before && self.makes_hips() => {
+                self.found_hips(made).map(|hips| hips.landmarks)
+            }
+            _ => (self.session.open()).and_then(|open| open.document().landmarks),
         }
-        self.made()
-            .and_then(|made| made.hips.as_ref())
-            .map(|hips| hips.landmarks)
-            .or_else(document)
+    }
+
+    /// Whether what is shown was asked for as a hip.
+    fn makes_hips(&self) -> bool {
+        let request = match self.staged() {
+            Some(staged) => Some(&staged.request),
+            None => self.session.live.result.as_ref().map(|live| &live.request),
+        };
+        request.is_some_and(|request| request.attributes.kind == "hip")
+            || self.made().is_some_and(|made| made.hips.is_some())
+    }
+
+    /// The hip points of a made image, where they were found or set by hand: half a sketch has no Norberg angle.
+    fn found_hips<'m>(&self, made: &'m Made) -> Option<&'m HipReading> {
+        let by_hand = self.staged().is_some_and(|staged| staged.by_hand);
+        (made.hips.as_ref()).filter(|hips| by_hand || hips.is_found())
     }
 
     /// 90 % interval of one angle, when the points are as the network read them.
     pub(crate) fn interval(&self, side: Side) -> Option<[f64; 2]> {
-        let of_result = self.made().and_then(|made| made.hips.as_ref());
-        let reading = if let (Some(hips), false) = (of_result, self.session.before) {
+        let made = self.made().filter(|_| !self.session.before);
+        let reading = if let Some(made) = made.filter(|_| self.makes_hips()) {
             if self.staged().is_some_and(|staged| staged.by_hand) {
                 return None;
             }
-            hips
+            self.found_hips(made)?
         } else {
             let open = self.session.open()?;
             let reading = open.reading.as_ref()?;
@@ -107,19 +119,36 @@ impl<'a> Shown<'a> {
         Some(format!("{px:.1} px{mm}"))
     }
 
-    /// What the network warned of.
+    /// What the network warned of, where it found anything.
     pub(crate) fn warnings(&self) -> Vec<String> {
-        self.made()
-            .and_then(|made| made.hips.as_ref())
-            .or_else(|| self.session.open().and_then(|open| open.reading.as_ref()))
-            .map(|hips| hips.warnings.clone())
-            .unwrap_or_default()
+        let made = self.made().filter(|_| !self.session.before);
+        let reading = match made.filter(|_| self.makes_hips()) {
+            Some(made) => self.found_hips(made),
+            None => (self.session.open()).and_then(|open| open.reading.as_ref()),
+        };
+        reading.map_or_else(Vec::new, |hips| hips.warnings.clone())
     }
 
     /// Why there is no angle.
     pub(crate) fn no_angle(&self) -> String {
         if self.session.open().is_none() {
             "Open a hip film first".to_owned()
+        } else if let Some(made) = self
+            .made()
+            .filter(|_| !self.session.before && self.makes_hips())
+            .filter(|made| self.found_hips(made).is_none())
+        {
+            let why = match (made.hips.is_some(), self.staged().is_some()) {
+                (true, false) => {
+                    "The femoral heads and rims are not all to be seen yet: go on drawing"
+                }
+                (true, true) => {
+                    "The femoral heads and rims are not all to be seen here: place them with H"
+                }
+                (false, false) => "The hip points of this image are still being read",
+                (false, true) => "The hip points of this result were not read",
+            };
+            why.to_owned()
         } else if self.landmarks().is_none() {
             "There are no hip points: find them (Case menu) or place them with H".to_owned()
         } else {

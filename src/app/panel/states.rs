@@ -94,7 +94,10 @@ fn drop_area(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     painter.text(
         center + vec2(0.0, 40.0),
         Align2::CENTER_CENTER,
-        format!("DICOM, PNG, TIFF, JPEG   ·   {}", shown.keys.label("open")),
+        format!(
+            "DICOM, PNG, TIFF, JPEG, NIfTI, NRRD, ZIP   ·   {}",
+            shown.keys.label("open")
+        ),
         FontId::proportional(13.0),
         p.dim,
     );
@@ -115,6 +118,11 @@ fn dashed(ui: &Ui, rect: Rect, color: Color32) {
     ui.painter().extend(shapes);
 }
 
+/// Between two pictures of cases, points.
+const GAP: f32 = 12.0;
+/// A picture of a case is at least so wide, points.
+const LEAST_CARD: f32 = 130.0;
+
 fn cases(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     if shown.cases.is_empty() {
         return;
@@ -123,10 +131,15 @@ fn cases(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     ui.with_layout(Layout::top_down(Align::Min), |ui| {
         ui.label(theme::heading("Cases"));
         ui.add_space(2.0);
+        // Rows end where the drop area ends.
+        let room = ui.available_width() + GAP;
+        let across = ((room / (LEAST_CARD + GAP)) as usize).clamp(1, shown.cases.len());
+        // A hair less, so that rounding never sends the last one to the next row.
+        let width = (room / across as f32 - GAP - 0.01).min(168.0);
         ui.horizontal_wrapped(|ui| {
-            ui.spacing_mut().item_spacing = vec2(12.0, 12.0);
+            ui.spacing_mut().item_spacing = vec2(GAP, GAP);
             for (n, case) in shown.cases.iter().enumerate() {
-                let (rect, response) = ui.allocate_exact_size(vec2(168.0, 150.0), Sense::click());
+                let (rect, response) = ui.allocate_exact_size(vec2(width, 150.0), Sense::click());
                 response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &case.title));
                 let bright = response.hovered() || response.has_focus();
                 let fill = if bright { p.hovered } else { p.panel };

@@ -172,7 +172,9 @@ fn numbers(ui: &Ui, item: &Staged, shown: &Shown<'_>, rect: Rect, frame: Rect) {
     let spacing = shown.spacing();
     if let Some(hips) = &item.made.hips {
         for (side, letter, color) in [(Side::Right, "R", p.right), (Side::Left, "L", p.left)] {
-            let angle = norberg_degrees(&hips.landmarks, side, spacing)
+            let angle = Some(&hips.landmarks)
+                .filter(|_| item.by_hand || hips.is_found())
+                .and_then(|landmarks| norberg_degrees(landmarks, side, spacing))
                 .map_or_else(|| "–".to_owned(), |degrees| format!("{degrees:.1}°"));
             line(letter, &angle, color);
         }

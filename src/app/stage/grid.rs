@@ -1,11 +1,13 @@
 //! The View workspace on the screen: a bar for layout and links, and the images in rows.
 
-use egui::{Align2, FontId, Rect, RichText, Sense, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2};
+use egui::{
+    Align2, Color32, FontId, Rect, RichText, Sense, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2,
+};
 
 use super::{Show, canvas_ui};
 use crate::app::action::{Action, FrameChange};
 use crate::app::canvas::{Canvas, CanvasEvent, Scene, Tool, ToolOptions, View};
-use crate::app::logic::grid::{Layout, Link, follow, windows};
+use crate::app::logic::grid::{Beside, Layout, Link, follow, windows};
 use crate::app::panel::Shown;
 use crate::app::theme::palette;
 use crate::document::Layer;
@@ -126,36 +128,44 @@ fn looks_differ(a: &View, b: &View) -> bool {
 fn bar_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     let beside = &shown.session.beside;
     let p = palette(ui.visuals());
-    ui.allocate_ui(vec2(ui.available_width(), BAR), |ui| {
-        ui.horizontal_centered(|ui| {
-            ui.set_min_height(BAR);
-            ui.add_space(8.0);
-            for (layout, title) in [
-                (Layout::One, "1 × 1"),
-                (Layout::Two, "1 × 2"),
-                (Layout::Four, "2 × 2"),
-            ] {
-                if ui
-                    .selectable_label(beside.layout == layout, title)
-                    .clicked()
-                {
-                    actions.push(Action::Layout(layout));
-                }
-            }
-            ui.separator();
-            ui.label(RichText::new("Together").size(12.0).color(p.dim));
-            for (link, title, on) in [
-                (Link::Place, "Zoom and pan", beside.link_place),
-                (Link::Window, "Window", beside.link_window),
-                (Link::Slice, "Slice", beside.link_slice),
-            ] {
-                let mut value = on;
-                if ui.checkbox(&mut value, title).changed() {
-                    actions.push(Action::Link(link));
-                }
-            }
+    let room = vec2(ui.available_width(), BAR);
+    ui.allocate_ui(room, |ui| {
+        // In a narrow window the bar scrolls; it must not push the images over what stands beside them.
+        let hidden = egui::scroll_area::ScrollBarVisibility::AlwaysHidden;
+        let scroll = egui::ScrollArea::horizontal().scroll_bar_visibility(hidden);
+        scroll.show(ui, |ui| {
+            ui.horizontal_centered(|ui| links_ui(ui, beside, p.dim, actions));
         });
     });
+}
+
+fn links_ui(ui: &mut Ui, beside: &Beside, dim: Color32, actions: &mut Vec<Action>) {
+    ui.set_min_height(BAR);
+    ui.add_space(8.0);
+    for (layout, title) in [
+        (Layout::One, "1 × 1"),
+        (Layout::Two, "1 × 2"),
+        (Layout::Four, "2 × 2"),
+    ] {
+        if ui
+            .selectable_label(beside.layout == layout, title)
+            .clicked()
+        {
+            actions.push(Action::Layout(layout));
+        }
+    }
+    ui.separator();
+    ui.label(RichText::new("Together").size(12.0).color(dim));
+    for (link, title, on) in [
+        (Link::Place, "Zoom and pan", beside.link_place),
+        (Link::Window, "Window", beside.link_window),
+        (Link::Slice, "Slice", beside.link_slice),
+    ] {
+        let mut value = on;
+        if ui.checkbox(&mut value, title).changed() {
+            actions.push(Action::Link(link));
+        }
+    }
 }
 
 /// An image beside the case: it is looked at, not drawn on.

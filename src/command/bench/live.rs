@@ -128,11 +128,11 @@ pub(super) fn figures(
     }
     if only.is_empty() {
         let longest = cancel(&mut engine, &drawn(&small, 0)?)?;
-        figures.push(("cancel, longest".to_owned(), longest, "s".to_owned()));
+        figures.push(Figure::new("cancel, longest", longest, "s"));
     }
     if let Some(bytes) = crate::network::speed::whole::largest_memory() {
-        let name = "largest memory of the program".to_owned();
-        figures.push((name, bytes / 1e6, "MB".to_owned()));
+        let name = "largest memory of the program";
+        figures.push(Figure::new(name, bytes / 1e6, "MB"));
     }
     Ok(figures)
 }
@@ -186,8 +186,8 @@ fn push(figures: &mut Vec<Figure>, name: &str, mut times: Vec<f64>) {
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
     let slowest = times[times.len() - 1];
-    figures.push((format!("{name}, median"), median, "s".to_owned()));
-    figures.push((format!("{name}, slowest"), slowest, "s".to_owned()));
+    figures.push(Figure::new(format!("{name}, median"), median, "s"));
+    figures.push(Figure::new(format!("{name}, slowest"), slowest, "s"));
 }
 
 fn film() -> Arc<Radiograph> {

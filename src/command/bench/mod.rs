@@ -18,8 +18,30 @@ use super::{Common, say, say_json};
 use crate::job::{Error, ErrorKind};
 use crate::network::{ops, speed};
 
-/// `(name, value, unit)` of one figure; seconds are shown as milliseconds.
-pub type Figure = (String, f64, String);
+/// One measured figure.
+#[derive(Clone, Debug)]
+pub struct Figure {
+    /// What was measured.
+    pub name: String,
+    /// Its value.
+    pub value: f64,
+    /// The unit of the value; seconds are shown as milliseconds. Empty for a plain number.
+    pub unit: String,
+    /// The most that it is meant to be, where that is known.
+    pub most: Option<f64>,
+}
+
+impl Figure {
+    /// A figure without a limit.
+    pub fn new(name: impl Into<String>, value: f64, unit: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            value,
+            unit: unit.into(),
+            most: None,
+        }
+    }
+}
 
 /// Measures the canvas; given by the program, since only it has a window.
 pub type CanvasFigures = fn() -> Result<Vec<Figure>, Error>;
@@ -112,7 +134,7 @@ pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<Exit
             })
             .map_err(|error| Error::new(ErrorKind::Failed, error.to_string()))?
             .into_iter()
-            .map(|figure| (figure.name, figure.value, figure.unit.to_owned()))
+            .map(|figure| Figure::new(figure.name, figure.value, figure.unit))
             .collect()
         }
     };
@@ -124,16 +146,33 @@ fn show(figures: &[Figure], as_json: bool) {
     if as_json {
         let list: Vec<_> = figures
             .iter()
-            .map(|(name, value, unit)| json!({ "name": name, "value": value, "unit": unit }))
+            .map(|figure| {
+                let mut entry = json!({
+                    "name": figure.name, "value": figure.value, "unit": figure.unit,
+                });
+                if let Some(most) = figure.most {
+                    entry["most"] = json!(most);
+                }
+                entry
+            })
             .collect();
         say_json(&json!({ "figures": list }));
         return;
     }
-    for (name, value, unit) in figures {
-        let (value, unit) = match unit.as_str() {
-            "s" => (value * 1e3, "ms"),
-            unit => (*value, unit),
+    for figure in figures {
+        let (scale, unit) = match figure.unit.as_str() {
+            "s" => (1e3, "ms"),
+            unit => (1.0, unit),
         };
-        say(&format!("{name:<52} {value:>12.3} {unit}"));
+        let goal = figure.most.map_or_else(String::new, |most| {
+            let verdict = if figure.value <= most {
+                "met"
+            } else {
+                "MISSED"
+            };
+            format!("  goal: at most {}, {verdict}", most * scale)
+        });
+        let value = figure.value * scale;
+        say(&format!("{:<52} {value:>12.3} {unit}{goal}", figure.name));
     }
 }

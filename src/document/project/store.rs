@@ -260,7 +260,7 @@ impl Store {
     }
 
     fn put_pixels(&self, pixels: &Pixels) -> Result<StoredPixels, ProjectError> {
-        let bytes = pixels.to_le_bytes();
+        let bytes = pixels.le_bytes();
         let hash = sha256(&[&bytes]);
         let path = self.folder.join(&hash);
         // Files get their name only when they are whole, so one of the right length is the raster.

@@ -7,22 +7,22 @@
 //! that a folder of hundreds is not hundreds of processes.
 //! Where [`decode_apart`] was not called, as in tests of the readers, the same work is done in this process.
 
+mod decoder;
 mod limits;
 mod wire;
 mod worker;
 
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::ExitStatus;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::error::{ReadError, ReadProblem};
 use super::open::content::{self, Facts, Found};
 use super::open::inspect::of_content;
-use super::{Inspection, Picture, Pixels, Radiograph};
+use super::{Inspection, Picture, Radiograph};
 use crate::grid::Grid;
+use decoder::{Answer, Decoder, Ended};
 use wire::{Ask, Attached, Reply, Request};
 
 pub use worker::serve;
@@ -33,8 +33,11 @@ struct Program {
     most_seconds: u64,
 }
 
-/// How often a process that decodes is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+impl Program {
+    fn start(&self) -> Result<Decoder, ReadProblem> {
+        Decoder::start(&self.path, limits::most_quiet(self.most_seconds))
+    }
+}
 
 static PROGRAM: OnceLock<Program> = OnceLock::new();
 static IDLE: Mutex<Vec<Decoder>> = Mutex::new(Vec::new());
@@ -47,6 +50,21 @@ pub fn decode_apart(path: PathBuf, most_seconds: u64) {
     let program = Program { path, most_seconds };
     // A second call would name the same program.
     PROGRAM.set(program).ok();
+}
+
+/// Starts a decoding process ahead of the first file, on a thread of its own, so that no click waits for it.
+///
+/// Nothing where one waits already, or where files are decoded in this process.
+pub fn start_ahead() {
+    let Some(program) = PROGRAM.get() else { return };
+    let start = || {
+        if lock(&IDLE).is_empty() {
+            // Where it cannot be started, the first file says so.
+            program.start().map(keep).ok();
+        }
+    };
+    let thread = std::thread::Builder::new().name("decoder ahead".to_owned());
+    thread.spawn(start).ok();
 }
 
 /// Ends the decoding processes that wait for work: the next file starts one.
@@ -97,7 +115,7 @@ pub(super) fn open_bytes(bytes: Vec<u8>) -> Result<Opened, ReadProblem> {
 
 fn look(program: &Program, source: Source) -> Result<Opened, ReadProblem> {
     let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
-    let (reply, bytes) = ask(program, key, &source, Ask::Look)?;
+    let Answer { reply, bytes, .. } = ask(program, key, &source, Ask::Look)?;
     match reply {
         Reply::Image(facts) => {
             let facts = *facts;
@@ -143,8 +161,7 @@ pub(super) fn inspect(path: &Path) -> Result<Option<Inspection>, ReadProblem> {
     };
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let key = NEXT_KEY.fetch_add(1, Ordering::Relaxed);
-    let (reply, _) = ask(program, key, &Source::Path(absolute), Ask::Inspect)?;
-    match reply {
+    match ask(program, key, &Source::Path(absolute), Ask::Inspect)?.reply {
         Reply::Inspection(inspection) => Ok(Some(*inspection)),
         Reply::Collection => Ok(None),
         other => Err(unexpected(other)),
@@ -155,33 +172,14 @@ impl Handle {
     /// One frame, decoded by the other process.
     pub(super) fn frame(&self, frame: usize) -> Result<Radiograph, ReadProblem> {
         let program = PROGRAM.get().ok_or_else(|| stopped("it is not set up"))?;
-        let (reply, bytes) = ask(program, self.key, &self.source, Ask::Frame(frame))?;
-        let Reply::Frame {
-            facts,
-            depth,
-            width,
-            height,
-            colored,
-        } = reply
-        else {
-            return Err(unexpected(reply));
+        let answer = ask(program, self.key, &self.source, Ask::Frame(frame))?;
+        let (facts, pixels, color) = match (answer.reply, answer.image) {
+            (Reply::Frame { facts, .. }, Some((pixels, color))) => (facts, pixels, color),
+            (reply, _) => return Err(unexpected(reply)),
         };
         let mut radiograph = *facts;
-        let unfit = || stopped("its pixels do not fit their size");
-        let area = width.checked_mul(height).ok_or_else(unfit)?;
-        let colors = if colored { area.saturating_mul(3) } else { 0 };
-        let (values, colors) = bytes
-            .len()
-            .checked_sub(colors)
-            .and_then(|at| bytes.split_at_checked(at))
-            .ok_or_else(unfit)?;
-        let pixels = Pixels::from_le_bytes(&depth, width, height, values).ok_or_else(unfit)?;
         radiograph.replace_pixels(pixels);
-        if colored {
-            let cells = colors.as_chunks::<3>().0.to_vec();
-            let color = Grid::from_vec(width, height, cells).ok_or_else(unfit)?;
-            radiograph.color = Some(Arc::new(color));
-        }
+        radiograph.color = color.map(Arc::new);
         Ok(radiograph)
     }
 }
@@ -190,7 +188,7 @@ impl Handle {
     /// A picture of a frame by the other process; `None` where there is none, whatever the reason.
     pub(super) fn preview(&self, frame: usize, least: usize) -> Option<content::Preview> {
         let what = Ask::Preview(frame, least);
-        let (reply, bytes) = ask(PROGRAM.get()?, self.key, &self.source, what).ok()?;
+        let Answer { reply, bytes, .. } = ask(PROGRAM.get()?, self.key, &self.source, what).ok()?;
         match reply {
             Reply::Preview {
                 width,
@@ -226,78 +224,12 @@ fn unexpected(reply: Reply) -> ReadProblem {
     }
 }
 
-/// A running decoding process.
-struct Decoder {
-    child: Arc<Mutex<Child>>,
-    to: ChildStdin,
-    from: BufReader<ChildStdout>,
-    /// The source that it holds.
-    held: Option<u64>,
-}
-
-impl Drop for Decoder {
-    fn drop(&mut self) {
-        let mut child = lock(&self.child);
-        // Both fail only where it has ended already.
-        child.kill().ok();
-        child.wait().ok();
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Decoder {
-    fn start(program: &Path) -> Result<Self, ReadProblem> {
-        let failed = |why: String| stopped(&format!("it could not be started ({why})"));
-        let mut command = Command::new(program);
-        command
-            .arg("decode")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null());
-        #[cfg(windows)]
-        {
-            use std::os::windows::process::CommandExt as _;
-            // CREATE_NO_WINDOW: no console flashes up.
-            command.creation_flags(0x0800_0000);
-        }
-        let mut child = command.spawn().map_err(|error| failed(error.to_string()))?;
-        let pipes = child.stdin.take().zip(child.stdout.take());
-        let (to, from) = pipes.ok_or_else(|| failed("no pipes".to_owned()))?;
-        Ok(Self {
-            child: Arc::new(Mutex::new(child)),
-            to,
-            from: BufReader::new(from),
-            held: None,
-        })
-    }
-
-    fn exchange(&mut self, request: Request, bytes: &[u8]) -> std::io::Result<(Reply, Vec<u8>)> {
-        wire::send(&mut self.to, &request, bytes)?;
-        wire::receive(&mut self.from)?.ok_or_else(|| std::io::ErrorKind::UnexpectedEof.into())
-    }
-
-    /// Ends it and says how it had ended.
-    fn end(self) -> Option<ExitStatus> {
-        let mut child = lock(&self.child);
-        // One that ended by itself keeps its own status.
-        std::thread::sleep(Duration::from_millis(1));
-        if !matches!(child.try_wait(), Ok(Some(_))) {
-            child.kill().ok();
-        }
-        child.wait().ok()
-    }
-}
-
 /// Asks a decoding process, an idle one where there is one.
-fn ask(
-    program: &Program,
-    key: u64,
-    source: &Source,
-    what: Ask,
-) -> Result<(Reply, Vec<u8>), ReadProblem> {
+fn ask(program: &Program, key: u64, source: &Source, what: Ask) -> Result<Answer, ReadProblem> {
     let idle = {
         let mut idle = lock(&IDLE);
         let holder = idle.iter().position(|decoder| decoder.held == Some(key));
@@ -306,43 +238,42 @@ fn ask(
     let reused = idle.is_some();
     let mut decoder = match idle {
         Some(decoder) => decoder,
-        None => Decoder::start(&program.path)?,
+        None => program.start()?,
     };
-    let mut outcome = one_exchange(&mut decoder, key, source, what, program.most_seconds);
+    let mut outcome = one_exchange(&mut decoder, key, source, what);
     // An idle process may have been ended from outside; that is not the fault of this file.
     if reused && matches!(outcome, Err(Ended::BeforeReading)) {
-        decoder = Decoder::start(&program.path)?;
-        outcome = one_exchange(&mut decoder, key, source, what, program.most_seconds);
+        decoder = program.start()?;
+        outcome = one_exchange(&mut decoder, key, source, what);
     }
-    match outcome {
+    let problem = match outcome {
         Ok(answer) => {
-            let most = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-            let mut idle = lock(&IDLE);
-            if idle.len() < most {
-                idle.push(decoder);
-            }
-            Ok(answer)
+            keep(decoder);
+            return Ok(answer);
         }
         Err(Ended::Late) => {
             let most = limits::most_quiet(program.most_seconds).as_secs();
-            Err(ReadProblem::Stopped(if cfg!(unix) {
+            if cfg!(unix) {
                 format!("it did nothing for longer than {most} s")
             } else {
                 format!("it took longer than {most} s")
-            }))
+            }
         }
-        Err(Ended::BeforeReading | Ended::WhileReading) => Err(ReadProblem::Stopped(ended(
-            decoder.end(),
-            program.most_seconds,
-        ))),
-    }
+        Err(Ended::Unfit) => "its answer does not fit together".to_owned(),
+        Err(Ended::BeforeReading | Ended::WhileReading) => {
+            ended(decoder.end(), program.most_seconds)
+        }
+    };
+    Err(ReadProblem::Stopped(problem))
 }
 
-/// Why there is no answer.
-enum Ended {
-    BeforeReading,
-    WhileReading,
-    Late,
+/// Lets a process wait for more work, as many as there are processors.
+fn keep(decoder: Decoder) {
+    let most = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let mut idle = lock(&IDLE);
+    if idle.len() < most {
+        idle.push(decoder);
+    }
 }
 
 fn one_exchange(
@@ -350,8 +281,7 @@ fn one_exchange(
     key: u64,
     source: &Source,
     what: Ask,
-    most_seconds: u64,
-) -> Result<(Reply, Vec<u8>), Ended> {
+) -> Result<Answer, Ended> {
     let path;
     let (attached, bytes): (Attached, &[u8]) = match source {
         _ if decoder.held == Some(key) => (Attached::Nothing, &[]),
@@ -366,49 +296,7 @@ fn one_exchange(
         ask: what,
         attached,
     };
-    let (done, waiting) = mpsc::sync_channel::<()>(1);
-    let child = Arc::clone(&decoder.child);
-    let watch = std::thread::Builder::new()
-        .name("decoder watch".to_owned())
-        .spawn(move || {
-            let late = is_late(&waiting, &child, limits::most_quiet(most_seconds));
-            if late {
-                // Fails only where it has just ended by itself.
-                lock(&child).kill().ok();
-            }
-            late
-        })
-        .map_err(|_| Ended::WhileReading)?;
-    let answer = decoder.exchange(request, bytes);
-    drop(done);
-    let late = watch.join().unwrap_or(false);
-    match answer {
-        Ok(answer) => {
-            decoder.held = Some(key);
-            Ok(answer)
-        }
-        Err(_) if late => Err(Ended::Late),
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Err(Ended::BeforeReading),
-        Err(_) => Err(Ended::WhileReading),
-    }
-}
-
-/// Waits until the answer is there; true when the process has used no processor time for `most_quiet`.
-fn is_late(waiting: &mpsc::Receiver<()>, child: &Mutex<Child>, most_quiet: Duration) -> bool {
-    let process = lock(child).id();
-    let (mut used, mut since) = (limits::ticks(process), Instant::now());
-    loop {
-        match waiting.recv_timeout(LOOK_EVERY.min(most_quiet)) {
-            Err(mpsc::RecvTimeoutError::Timeout) => {}
-            _ => return false,
-        }
-        let now = limits::ticks(process);
-        if now.is_some() && now != used {
-            (used, since) = (now, Instant::now());
-        } else if since.elapsed() >= most_quiet {
-            return true;
-        }
-    }
+    decoder.ask(request, bytes)
 }
 
 /// How the process ended, for a person.

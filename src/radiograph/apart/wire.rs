@@ -89,18 +89,33 @@ pub(super) enum Reply {
     Refused(ReadProblem),
 }
 
-/// Sends one message.
-pub(super) fn send(to: &mut impl Write, header: &impl Serialize, bytes: &[u8]) -> Result<()> {
+/// Sends one message: a header, and bytes that may lie in several pieces.
+///
+/// What is small goes in one piece: the other side wakes once for it.
+pub(super) fn send(to: &mut impl Write, header: &impl Serialize, pieces: &[&[u8]]) -> Result<()> {
+    const SMALL: usize = 1 << 14;
     let header = serde_json::to_vec(header)?;
-    to.write_all(&(header.len() as u64).to_le_bytes())?;
-    to.write_all(&header)?;
-    to.write_all(&(bytes.len() as u64).to_le_bytes())?;
-    to.write_all(bytes)?;
+    let length: usize = pieces.iter().map(|piece| piece.len()).sum();
+    let small = length <= SMALL;
+    let mut start = Vec::with_capacity(16 + header.len() + if small { length } else { 0 });
+    start.extend_from_slice(&(header.len() as u64).to_le_bytes());
+    start.extend_from_slice(&header);
+    start.extend_from_slice(&(length as u64).to_le_bytes());
+    if small {
+        start.extend(pieces.iter().copied().flatten());
+        to.write_all(&start)?;
+    } else {
+        to.write_all(&start)?;
+        for piece in pieces {
+            to.write_all(piece)?;
+        }
+    }
     to.flush()
 }
 
-/// Receives one message; `None` where the other side has closed the pipe between two messages.
-pub(super) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> Result<Option<(T, Vec<u8>)>> {
+/// Receives the header of a message and how many bytes follow it; `None` where the other side has closed the pipe
+/// between two messages.
+pub(super) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> Result<Option<(T, usize)>> {
     let mut length = [0; 8];
     let mut got = 0;
     while got < length.len() {
@@ -112,22 +127,26 @@ pub(super) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> Result<Optio
             Err(error) => return Err(error),
         }
     }
-    let header = exactly(from, u64::from_le_bytes(length), MOST_HEADER)?;
+    let header = exactly(from, limited(length, MOST_HEADER)?)?;
     from.read_exact(&mut length)?;
-    let bytes = exactly(from, u64::from_le_bytes(length), MOST_BYTES)?;
-    Ok(Some((serde_json::from_slice(&header)?, bytes)))
+    let length = limited(length, MOST_BYTES)?;
+    Ok(Some((serde_json::from_slice(&header)?, length)))
 }
 
-fn exactly(from: &mut impl Read, length: u64, most: u64) -> Result<Vec<u8>> {
+fn limited(length: [u8; 8], most: u64) -> Result<usize> {
+    let length = u64::from_le_bytes(length);
     if length > most {
         return Err(Error::other("a message longer than any that is sent"));
     }
+    usize::try_from(length).map_err(Error::other)
+}
+
+/// The next `length` bytes.
+pub(super) fn exactly(from: &mut impl Read, length: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    bytes
-        .try_reserve_exact(length as usize)
-        .map_err(Error::other)?;
-    from.by_ref().take(length).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 == length {
+    bytes.try_reserve_exact(length).map_err(Error::other)?;
+    from.by_ref().take(length as u64).read_to_end(&mut bytes)?;
+    if bytes.len() == length {
         Ok(bytes)
     } else {
         Err(std::io::ErrorKind::UnexpectedEof.into())

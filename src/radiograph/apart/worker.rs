@@ -2,8 +2,9 @@
 //!
 //! Separate because it runs in another process than everything else, with nothing to lose.
 
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use super::limits;
 use super::wire::{self, Ask, Attached, Reply, Request};
@@ -11,7 +12,7 @@ use crate::grid::Grid;
 use crate::radiograph::error::ReadProblem;
 use crate::radiograph::open::content::{self, Content, Found};
 use crate::radiograph::open::inspect;
-use crate::radiograph::{Picture, Pixels};
+use crate::radiograph::{Picture, Pixels, Rgb};
 
 /// Answers requests from `input` on `output` until it closes, each within `most_seconds` of processor time.
 ///
@@ -20,26 +21,43 @@ use crate::radiograph::{Picture, Pixels};
 /// # Errors
 /// The pipe broke: the program that asked is gone.
 pub fn serve(input: impl Read, output: impl Write, most_seconds: u64) -> std::io::Result<()> {
-    let (mut input, mut output) = (BufReader::new(input), BufWriter::new(output));
+    let (mut input, mut output) = (BufReader::new(input), output);
     limits::set(0);
     let mut held: Option<(u64, Content)> = None;
-    while let Some((request, bytes)) = wire::receive::<Request>(&mut input)? {
+    while let Some((request, length)) = wire::receive::<Request>(&mut input)? {
+        let bytes = wire::exactly(&mut input, length)?;
         limits::allow_seconds(most_seconds);
         let answer = catch_unwind(AssertUnwindSafe(|| answer(request, bytes, &mut held)));
-        let (reply, bytes) = match answer {
+        let (reply, payload) = match answer {
             Ok(Ok(answer)) => answer,
-            Ok(Err(problem)) => (Reply::Refused(problem), Vec::new()),
+            Ok(Err(problem)) => (Reply::Refused(problem), Payload::Nothing),
             Err(_) => {
                 let why = "the reader broke off on this data".to_owned();
-                (Reply::Refused(ReadProblem::Damaged(why)), Vec::new())
+                (Reply::Refused(ReadProblem::Damaged(why)), Payload::Nothing)
             }
         };
-        wire::send(&mut output, &reply, &bytes)?;
+        match &payload {
+            Payload::Nothing => wire::send(&mut output, &reply, &[])?,
+            Payload::Bytes(bytes) => wire::send(&mut output, &reply, &[bytes])?,
+            Payload::Image(pixels, color) => {
+                let color = color.as_ref().map_or(&[][..], |color| color.cells());
+                let pieces = [&*pixels.le_bytes(), color.as_flattened()];
+                wire::send(&mut output, &reply, &pieces)?;
+            }
+        }
     }
     Ok(())
 }
 
-type Answer = Result<(Reply, Vec<u8>), ReadProblem>;
+/// What follows a reply.
+enum Payload {
+    Nothing,
+    Bytes(Vec<u8>),
+    /// Sent from where it lies.
+    Image(Pixels, Option<Arc<Rgb>>),
+}
+
+type Answer = Result<(Reply, Payload), ReadProblem>;
 
 fn answer(request: Request, bytes: Vec<u8>, held: &mut Option<(u64, Content)>) -> Answer {
     if request.attached != Attached::Nothing {
@@ -62,7 +80,7 @@ fn answer(request: Request, bytes: Vec<u8>, held: &mut Option<(u64, Content)>) -
                     name.push(0);
                     name
                 });
-                return Ok((Reply::Collection, names.collect()));
+                return Ok((Reply::Collection, Payload::Bytes(names.collect())));
             }
         }
     }
@@ -70,10 +88,10 @@ fn answer(request: Request, bytes: Vec<u8>, held: &mut Option<(u64, Content)>) -
         return Err(ReadProblem::Stopped("it holds another file".to_owned()));
     };
     match request.ask {
-        Ask::Look => Ok((Reply::Image(Box::new(content.facts())), Vec::new())),
+        Ask::Look => Ok((Reply::Image(Box::new(content.facts())), Payload::Nothing)),
         Ask::Inspect => {
             let inspection = Box::new(inspect::of_content(content));
-            Ok((Reply::Inspection(inspection), Vec::new()))
+            Ok((Reply::Inspection(inspection), Payload::Nothing))
         }
         Ask::Preview(frame, least) => Ok(match content.preview(frame, least) {
             Some(preview) => {
@@ -85,27 +103,23 @@ fn answer(request: Request, bytes: Vec<u8>, held: &mut Option<(u64, Content)>) -
                     size: preview.size,
                     synthetic: preview.synthetic,
                 };
-                (reply, picture.bytes().to_vec())
+                (reply, Payload::Bytes(picture.bytes().to_vec()))
             }
-            None => (Reply::NoPreview, Vec::new()),
+            None => (Reply::NoPreview, Payload::Nothing),
         }),
         Ask::Frame(frame) => {
             let mut facts = content.frame(frame)?;
             let nothing = Pixels::U8(Grid::filled(1, 1, 0));
             let pixels = std::mem::replace(&mut facts.pixels, nothing);
-            let (depth, mut bytes) = (pixels.depth_name().to_owned(), pixels.to_le_bytes());
             let color = facts.color.take();
-            if let Some(color) = &color {
-                bytes.extend_from_slice(color.cells().as_flattened());
-            }
             let reply = Reply::Frame {
                 facts: Box::new(facts),
-                depth,
+                depth: pixels.depth_name().to_owned(),
                 width: pixels.width(),
                 height: pixels.height(),
                 colored: color.is_some(),
             };
-            Ok((reply, bytes))
+            Ok((reply, Payload::Image(pixels, color)))
         }
     }
 }

@@ -38,7 +38,7 @@ pub fn dicom_bytes(radiograph: &Radiograph, facts: &SecondaryCapture) -> Result<
         number: "9001",
         description: &facts.description,
     };
-    let content = radiograph.pixels.to_le_bytes();
+    let content = radiograph.pixels.le_bytes();
     let mut begun = Begun::new(radiograph, &series, &content, keep);
     begun.put_content_time();
     let now = begun.now;

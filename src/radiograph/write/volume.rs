@@ -64,7 +64,7 @@ pub(in crate::radiograph) fn nifti_bytes(
     put(312 + 8, &1_f32.to_le_bytes());
     put(344, b"n+1\0");
     let mut bytes = header.to_vec();
-    bytes.extend(pixels.to_le_bytes());
+    bytes.extend_from_slice(&pixels.le_bytes());
     Ok(bytes)
 }
 

@@ -78,7 +78,7 @@ pub(in crate::transfer) fn get(
     }));
     let mut association = Association::request(node, &proposals, watch)?;
     let context = association.context(STUDY_ROOT_GET).map_err(|error| {
-        error.remedy("it has no C-GET: give it a port to send to with --listen, and use C-MOVE")
+        error.remedy("it has no C-GET: give it a port to send to (listen), and use C-MOVE")
     })?;
     let request =
         Command::request(GET, association.next_message(), STUDY_ROOT_GET, true).with(PRIORITY, 0);
@@ -110,7 +110,7 @@ pub(in crate::transfer) fn move_here(
     let Some(port) = node.listen else {
         let what = format!("the node {} has no port to send back to", node.name);
         return Err(Error::new(ErrorKind::Usage, what)
-            .remedy("add it with --listen, and tell who runs the node"));
+            .remedy("give the node a port to listen on, and tell who runs it"));
     };
     let mut association = Association::request(node, &[Proposal::plain(STUDY_ROOT_MOVE)], watch)?;
     let context = association.context(STUDY_ROOT_MOVE)?;

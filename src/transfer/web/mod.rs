@@ -187,7 +187,7 @@ pub(super) fn fetch(
 fn refused(status: u16) -> Error {
     let remedy = match status {
         300..=399 => "it points elsewhere: give the address that it points to",
-        401 | 403 => "give a user with --user and the password in RADCANVAS_NODE_PASSWORD",
+        401 | 403 => "give the node a user, and the password in RADCANVAS_NODE_PASSWORD",
         404 => "check the DICOMweb address",
         413 => "it takes no object of this size: ask who runs it",
         _ => "try again, or ask who runs it",

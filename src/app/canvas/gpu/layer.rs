@@ -78,18 +78,20 @@ impl LayerTexture {
             return 0;
         }
         let mut bytes = self.tiling.write(queue, &self.texture, 0, grid, rect);
-        let mut factor = 4;
         for index in 0..self.reduced.len() {
-            rect = covering(rect, factor);
             let (finer, rest) = self.reduced.split_at_mut(index);
             let Some(target) = rest.first_mut() else {
                 break;
             };
-            let source = finer.last().unwrap_or(grid);
-            reduce(source, target, rect, factor);
+            if let Some(source) = finer.last() {
+                rect = covering(rect, 2);
+                reduce::<2>(source, target, rect);
+            } else {
+                rect = covering(rect, 4);
+                reduce::<4>(grid, target, rect);
+            }
             let level = index as u32 + 2;
             bytes += self.tiling.write(queue, &self.texture, level, target, rect);
-            factor = 2;
         }
         bytes
     }
@@ -103,22 +105,44 @@ fn covering(rect: PixelRect, factor: i64) -> PixelRect {
     PixelRect::new(x, y, (right - x) as usize, (bottom - y) as usize)
 }
 
-/// Means of `factor × factor` cells.
-fn reduce(source: &Grid<u8>, target: &mut Grid<u8>, rect: PixelRect, factor: i64) {
-    let (width, height) = source.size();
-    let factor = factor as usize;
+/// Means of `SIDE × SIDE` cells, fewer at the right and lower edge of the source; `SIDE` is at most 16.
+///
+/// Whole rows are added up before their sums are joined: a stroke has this done to all its pixels in every frame.
+fn reduce<const SIDE: usize>(source: &Grid<u8>, target: &mut Grid<u8>, rect: PixelRect) {
     let rect = rect.intersection(target.bounds());
+    let (width, height) = source.size();
+    let columns = rect.x as usize * SIDE..(rect.right() as usize * SIDE).min(width);
+    if columns.is_empty() {
+        return;
+    }
+    let mut sums = vec![0_u16; columns.len()];
     for y in rect.y as usize..rect.bottom() as usize {
-        for x in rect.x as usize..rect.right() as usize {
-            let columns = x * factor..((x + 1) * factor).min(width);
-            let mut sum = 0_u32;
-            let mut count = 0_u32;
-            for row in y * factor..((y + 1) * factor).min(height) {
-                let cells = &source.row(row)[columns.clone()];
-                sum += cells.iter().map(|v| u32::from(*v)).sum::<u32>();
-                count += cells.len() as u32;
+        let rows = y * SIDE..((y + 1) * SIDE).min(height);
+        let count = rows.len();
+        sums.fill(0);
+        for row in rows {
+            for (sum, value) in sums.iter_mut().zip(&source.row(row)[columns.clone()]) {
+                *sum += u16::from(*value);
             }
-            target[(x, y)] = ((sum + count / 2) / count.max(1)) as u8;
+        }
+        let mean = |sums: &[u16], cells: usize| {
+            let sum: usize = sums.iter().map(|sum| usize::from(*sum)).sum();
+            ((sum + cells / 2) / cells) as u8
+        };
+        let cells = &mut target.row_mut(y)[rect.x as usize..rect.right() as usize];
+        let (blocks, rest) = sums.as_chunks::<SIDE>();
+        // Divided by a constant where it can be.
+        if count == SIDE {
+            for (cell, block) in cells.iter_mut().zip(blocks) {
+                *cell = mean(block, SIDE * SIDE);
+            }
+        } else {
+            for (cell, block) in cells.iter_mut().zip(blocks) {
+                *cell = mean(block, SIDE * count);
+            }
+        }
+        if let (Some(cell), false) = (cells.last_mut(), rest.is_empty()) {
+            *cell = mean(rest, rest.len() * count);
         }
     }
 }

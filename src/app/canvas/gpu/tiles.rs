@@ -96,25 +96,24 @@ impl Tiling {
                 if part.is_empty() {
                     continue;
                 }
-                let mut values: Vec<T> = Vec::with_capacity(part.width * part.height);
-                for y in part.y..part.bottom() {
-                    values.extend_from_slice(
-                        &grid.row(y as usize)[part.x as usize..part.right() as usize],
-                    );
-                }
                 let origin = wgpu::Origin3d {
                     x: (part.x - (column << bits)) as u32,
                     y: (part.y - (row << bits)) as u32,
                     z: tile as u32,
                 };
-                write(queue, texture, level, origin, part, &values);
-                bytes += (values.len() * size_of::<T>()) as u64;
+                // Rows are taken from where they lie: gathering them first would copy everything twice.
+                let from = part.y as usize * grid.width() + part.x as usize;
+                let to = from + (part.height - 1) * grid.width() + part.width;
+                let values = &grid.cells()[from..to];
+                write(queue, texture, level, origin, part, values, grid.width());
+                bytes += (part.width * part.height * size_of::<T>()) as u64;
             }
         }
         bytes
     }
 }
 
+/// Writes a part whose rows begin `columns` values apart.
 fn write<T: bytemuck::Pod>(
     queue: &wgpu::Queue,
     texture: &wgpu::Texture,
@@ -122,6 +121,7 @@ fn write<T: bytemuck::Pod>(
     origin: wgpu::Origin3d,
     part: PixelRect,
     values: &[T],
+    columns: usize,
 ) {
     queue.write_texture(
         wgpu::TexelCopyTextureInfo {
@@ -133,7 +133,7 @@ fn write<T: bytemuck::Pod>(
         bytemuck::cast_slice(values),
         wgpu::TexelCopyBufferLayout {
             offset: 0,
-            bytes_per_row: Some((part.width * size_of::<T>()) as u32),
+            bytes_per_row: Some((columns * size_of::<T>()) as u32),
             rows_per_image: None,
         },
         wgpu::Extent3d {
@@ -305,7 +305,7 @@ impl ReachTexture {
         if !reach.field.is_empty() {
             let origin = wgpu::Origin3d::ZERO;
             let all = reach.field.bounds();
-            write(queue, &texture, 0, origin, all, reach.field.cells());
+            write(queue, &texture, 0, origin, all, reach.field.cells(), width);
         }
         Self {
             reach: Arc::clone(reach),
@@ -353,7 +353,8 @@ impl CurveTexture {
             width: CURVE_COLUMNS,
             height: rows,
         };
-        write(queue, &texture, 0, wgpu::Origin3d::ZERO, all, &values);
+        let origin = wgpu::Origin3d::ZERO;
+        write(queue, &texture, 0, origin, all, &values, CURVE_COLUMNS);
         Self {
             table: Arc::clone(table),
             view: array_view(&texture),
