@@ -313,6 +313,10 @@ pub(super) fn by_weight(g: &Geometry, x: &[f32], dy: &[f32], dw: &mut [f32]) {
         dw.fill(0.0);
         return;
     }
+    if g.taps() == 1 && g.is_plain() {
+        by_pointwise_weight(g, x, dy, dw);
+        return;
+    }
     let (inner, outputs) = (g.inner(), g.group_outputs());
     let p = g.how.padding;
     let (line, dilation) = ((g.width + 2 * p) * g.channels, g.how.dilation);
@@ -377,6 +381,36 @@ pub(super) fn by_weight(g: &Geometry, x: &[f32], dy: &[f32], dw: &mut [f32]) {
             taps_last(g, sums, dw);
         });
     });
+}
+
+/// [`by_weight`] of a single tap at every pixel: the picture is turned while it is packed.
+fn by_pointwise_weight(g: &Geometry, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    let (inner, outputs, pixels) = (g.inner(), g.group_outputs(), g.pixels());
+    let offsets: Vec<u32> = (0..pixels as u32).collect();
+    let starts: Vec<u32> = (0..inner).map(|c| (c * pixels) as u32).collect();
+    let products: Vec<Product<'_>> = (0..g.how.groups)
+        .map(|group| Product {
+            a: &dy[group * outputs * pixels..],
+            a_row: pixels,
+            rows: outputs,
+            b: Lines {
+                data: &x[group * inner * pixels..],
+                offsets: &offsets,
+                starts: &starts,
+                width: 1,
+            },
+            c: group * outputs * inner,
+            c_row: inner,
+            begin: Begin::Zero,
+            block: PIXEL_BLOCK,
+            repeat: Some(Repeat {
+                count: g.batch,
+                a_step: g.outputs * pixels,
+                b_step: g.channels * pixels,
+            }),
+        })
+        .collect();
+    multiply(&products, Output::new(dw));
 }
 
 /// `[O][taps][C]` to `[O][C][taps]`.

@@ -29,6 +29,8 @@ const PANEL: usize = VECTORS * MOST_LANES;
 pub(crate) const DEPTH_BLOCK: usize = 288;
 /// The same where a panel of `B` shares nothing between its steps, as in a plain matrix.
 pub(crate) const MATRIX_BLOCK: usize = 128;
+/// Rows that pay for packing a panel.
+const ROWS_A_PACKING: usize = 64;
 /// Fewest multiply-adds worth a task of their own.
 const LEAST_WORK: usize = 1 << 18;
 
@@ -168,10 +170,10 @@ impl Product<'_> {
     }
 }
 
-/// A part of a product: some groups of [`VECTORS`] vectors and some rows.
+/// A part of a product: some vectors of its columns and some rows.
 struct Piece {
     product: usize,
-    groups: std::ops::Range<usize>,
+    vectors: std::ops::Range<usize>,
     rows: std::ops::Range<usize>,
 }
 
@@ -187,34 +189,37 @@ fn pieces(products: &[Product<'_>], readings: &[Reading], kernels: &Kernels) -> 
     let threads = rayon::current_num_threads();
     let work = |p: &Product<'_>| p.rows * p.columns() * p.depth() * p.repeats().0;
     let total: usize = products.iter().map(work).sum();
-    let wanted = if threads == 1 {
-        1
-    } else {
-        (total / LEAST_WORK).clamp(1, threads * 4)
-    };
-    let each = wanted.div_ceil(products.len().max(1));
+    let each = tasks(total).div_ceil(products.len().max(1));
     let mut pieces = Vec::new();
     for (index, product) in products.iter().enumerate() {
-        let groups = vectors_of(product, readings[index], kernels.lanes).div_ceil(VECTORS);
-        let columns_parts = each.min(groups);
-        let row_parts = (each / columns_parts)
-            .min(product.rows.div_ceil(kernels.rows))
-            .max(1);
+        let vectors = vectors_of(product, readings[index], kernels.lanes);
+        let mut columns_parts = each.min(vectors.div_ceil(VECTORS));
+        // As many for every thread: the last one would be waited for.
+        if columns_parts > threads {
+            columns_parts -= columns_parts % threads;
+        }
+        let mut row_parts = each / columns_parts;
+        if readings[index] == Reading::Packed {
+            // Every part of the rows packs anew.
+            let least = threads.min(each).div_ceil(columns_parts);
+            row_parts = row_parts.min(least.max(product.rows / ROWS_A_PACKING));
+        }
+        let row_parts = row_parts.clamp(1, product.rows.div_ceil(kernels.rows));
         let row_step = product
             .rows
             .div_ceil(row_parts)
             .next_multiple_of(kernels.rows);
         for part in 0..columns_parts {
             let (from, to) = (
-                groups * part / columns_parts,
-                groups * (part + 1) / columns_parts,
+                vectors * part / columns_parts,
+                vectors * (part + 1) / columns_parts,
             );
             let mut row = 0;
             while row < product.rows {
                 let end = (row + row_step).min(product.rows);
                 pieces.push(Piece {
                     product: index,
-                    groups: from..to,
+                    vectors: from..to,
                     rows: row..end,
                 });
                 row = end;
@@ -222,6 +227,14 @@ fn pieces(products: &[Product<'_>], readings: &[Reading], kernels: &Kernels) -> 
         }
     }
     pieces
+}
+
+/// How many tasks are worth it for so many multiply-adds.
+pub(crate) fn tasks(work: usize) -> usize {
+    match rayon::current_num_threads() {
+        1 => 1,
+        threads => (work / LEAST_WORK).clamp(1, threads * 4),
+    }
 }
 
 /// Computes all products, whose outputs must not overlap, into `output`.
@@ -284,7 +297,7 @@ pub(crate) fn multiply_here(product: &Product<'_>, output: Output<'_>) {
     let reading = product.reading(kernels.lanes);
     let piece = Piece {
         product: 0,
-        groups: 0..vectors_of(product, reading, kernels.lanes).div_ceil(VECTORS),
+        vectors: 0..vectors_of(product, reading, kernels.lanes),
         rows: 0..product.rows,
     };
     with_panel(|panel| {
@@ -330,15 +343,13 @@ unsafe fn run_piece(
     output: Output<'_>,
 ) {
     let lanes = kernels.lanes;
-    let count = vectors_of(product, reading, lanes);
     let depth = product.depth();
     let mut from = 0;
     loop {
         let to = (from + product.block).min(depth);
-        for group in piece.groups.clone() {
+        for first in piece.vectors.clone().step_by(VECTORS) {
             let mut vectors = [Vector::default(); VECTORS];
-            let first = group * VECTORS;
-            let used = VECTORS.min(count - first);
+            let used = VECTORS.min(piece.vectors.end - first);
             for (v, vector) in vectors.iter_mut().enumerate().take(used) {
                 *vector = describe(product, reading, lanes, first + v);
             }
