@@ -13,6 +13,7 @@
 pub(crate) mod kernel;
 pub(crate) mod memory;
 mod pack;
+mod split;
 pub(crate) mod transpose;
 
 use std::cell::RefCell;
@@ -22,6 +23,8 @@ use kernel::{Kernels, MOST_LANES, ROWS, Start, Tile, VECTORS, kernels};
 use memory::Output;
 use pack::pack;
 use rayon::prelude::*;
+use split::{Piece, pieces};
+pub(crate) use split::{rows_together, tasks};
 
 /// Width of a packed panel: the widest tile of any instruction set.
 const PANEL: usize = VECTORS * MOST_LANES;
@@ -29,10 +32,6 @@ const PANEL: usize = VECTORS * MOST_LANES;
 pub(crate) const DEPTH_BLOCK: usize = 288;
 /// The same where a panel of `B` shares nothing between its steps, as in a plain matrix.
 pub(crate) const MATRIX_BLOCK: usize = 128;
-/// Rows that pay for packing a panel.
-const ROWS_A_PACKING: usize = 64;
-/// Fewest multiply-adds worth a task of their own.
-const LEAST_WORK: usize = 1 << 18;
 
 /// The right-hand matrix: lines of `width` values in `data`.
 #[derive(Clone, Copy)]
@@ -120,14 +119,17 @@ impl Product<'_> {
         self.b.offsets.len()
     }
 
-    fn reading(&self, lanes: usize) -> Reading {
-        let Some(&farthest) = self.b.starts.iter().max() else {
-            return Reading::Packed;
-        };
+    /// Values between the first and the last one of the right-hand matrix.
+    fn span(&self) -> usize {
+        let farthest = self.b.starts.iter().max().copied().unwrap_or(0);
         let last = self.b.offsets.iter().max().copied().unwrap_or(0);
+        farthest as usize + last as usize + self.b.width
+    }
+
+    fn reading(&self, lanes: usize) -> Reading {
         let padded_width = self.b.width.next_multiple_of(lanes);
         let behind = self.repeats().2;
-        let inside = behind + farthest as usize + last as usize + padded_width <= self.b.data.len();
+        let inside = behind + self.span() + padded_width - self.b.width <= self.b.data.len();
         let direct = padded_width * self.b.starts.len();
         let packed = self.columns().next_multiple_of(lanes);
         let stride = match self.b.offsets {
@@ -156,10 +158,8 @@ impl Product<'_> {
             self.c + (self.rows - 1) * self.c_row + self.columns() <= output,
             "the output is too short"
         );
-        let farthest = self.b.starts.iter().max().copied().unwrap_or(0) as usize;
-        let last = self.b.offsets.iter().max().copied().unwrap_or(0) as usize;
         assert!(
-            self.depth() == 0 || b_behind + farthest + last + self.b.width <= self.b.data.len(),
+            self.depth() == 0 || b_behind + self.span() <= self.b.data.len(),
             "the right matrix is too short"
         );
         match self.begin {
@@ -170,70 +170,10 @@ impl Product<'_> {
     }
 }
 
-/// A part of a product: some vectors of its columns and some rows.
-struct Piece {
-    product: usize,
-    vectors: std::ops::Range<usize>,
-    rows: std::ops::Range<usize>,
-}
-
 fn vectors_of(product: &Product<'_>, reading: Reading, lanes: usize) -> usize {
     match reading {
         Reading::Direct => product.b.starts.len() * product.b.width.div_ceil(lanes),
         Reading::Packed => product.columns().div_ceil(lanes),
-    }
-}
-
-/// Cuts products into enough pieces for the threads; by columns first, as that repeats no packing.
-fn pieces(products: &[Product<'_>], readings: &[Reading], kernels: &Kernels) -> Vec<Piece> {
-    let threads = rayon::current_num_threads();
-    let work = |p: &Product<'_>| p.rows * p.columns() * p.depth() * p.repeats().0;
-    let total: usize = products.iter().map(work).sum();
-    let each = tasks(total).div_ceil(products.len().max(1));
-    let mut pieces = Vec::new();
-    for (index, product) in products.iter().enumerate() {
-        let vectors = vectors_of(product, readings[index], kernels.lanes);
-        let mut columns_parts = each.min(vectors.div_ceil(VECTORS));
-        // As many for every thread: the last one would be waited for.
-        if columns_parts > threads {
-            columns_parts -= columns_parts % threads;
-        }
-        let mut row_parts = each / columns_parts;
-        if readings[index] == Reading::Packed {
-            // Every part of the rows packs anew.
-            let least = threads.min(each).div_ceil(columns_parts);
-            row_parts = row_parts.min(least.max(product.rows / ROWS_A_PACKING));
-        }
-        let row_parts = row_parts.clamp(1, product.rows.div_ceil(kernels.rows));
-        let row_step = product
-            .rows
-            .div_ceil(row_parts)
-            .next_multiple_of(kernels.rows);
-        for part in 0..columns_parts {
-            let (from, to) = (
-                vectors * part / columns_parts,
-                vectors * (part + 1) / columns_parts,
-            );
-            let mut row = 0;
-            while row < product.rows {
-                let end = (row + row_step).min(product.rows);
-                pieces.push(Piece {
-                    product: index,
-                    vectors: from..to,
-                    rows: row..end,
-                });
-                row = end;
-            }
-        }
-    }
-    pieces
-}
-
-/// How many tasks are worth it for so many multiply-adds.
-pub(crate) fn tasks(work: usize) -> usize {
-    match rayon::current_num_threads() {
-        1 => 1,
-        threads => (work / LEAST_WORK).clamp(1, threads * 4),
     }
 }
 
@@ -249,39 +189,9 @@ pub(crate) fn multiply(products: &[Product<'_>], output: Output<'_>) {
         .collect();
     let pieces = pieces(products, &readings, kernels);
     let run = |piece: &Piece| {
-        let product = &products[piece.product];
-        with_panel(|panel| {
-            // SAFETY: `check` has proven the addresses; pieces of one product are disjoint, products by contract.
-            unsafe {
-                run_piece(
-                    kernels,
-                    product,
-                    readings[piece.product],
-                    piece,
-                    panel,
-                    output,
-                );
-            };
-            for more in 1..product.repeats().0 {
-                let mut product = *product;
-                if let Some(repeat) = product.repeat {
-                    product.a = &product.a[more * repeat.a_step..];
-                    product.b.data = &product.b.data[more * repeat.b_step..];
-                }
-                product.begin = Begin::Output;
-                // SAFETY: as above; `check` has included all repetitions.
-                unsafe {
-                    run_piece(
-                        kernels,
-                        &product,
-                        readings[piece.product],
-                        piece,
-                        panel,
-                        output,
-                    );
-                };
-            }
-        });
+        let (product, reading) = (&products[piece.product], readings[piece.product]);
+        // SAFETY: `check` has proven the addresses; pieces of one product are disjoint, products by contract.
+        unsafe { run_repeats(kernels, product, reading, piece, output) };
     };
     if pieces.len() == 1 {
         pieces.iter().for_each(run);
@@ -300,9 +210,32 @@ pub(crate) fn multiply_here(product: &Product<'_>, output: Output<'_>) {
         vectors: 0..vectors_of(product, reading, kernels.lanes),
         rows: 0..product.rows,
     };
+    // SAFETY: `check` has proven the addresses; callers give tasks of one output disjoint products.
+    unsafe { run_repeats(kernels, product, reading, &piece, output) };
+}
+
+/// A piece of a product and of its repetitions, in order.
+///
+/// # Safety
+/// As [`run_piece`].
+unsafe fn run_repeats(
+    kernels: &Kernels,
+    product: &Product<'_>,
+    reading: Reading,
+    piece: &Piece,
+    output: Output<'_>,
+) {
     with_panel(|panel| {
-        // SAFETY: `check` has proven the addresses, and the output is borrowed for this call.
-        unsafe { run_piece(kernels, product, reading, &piece, panel, output) };
+        let mut product = *product;
+        for number in 0..product.repeats().0 {
+            if let (Some(repeat), true) = (product.repeat, number > 0) {
+                product.a = &product.a[repeat.a_step..];
+                product.b.data = &product.b.data[repeat.b_step..];
+                product.begin = Begin::Output;
+            }
+            // SAFETY: the caller vouches for the piece; `check` has included all repetitions.
+            unsafe { run_piece(kernels, &product, reading, piece, panel, output) };
+        }
     });
 }
 
