@@ -143,6 +143,9 @@ fn library_kernels_give_the_same_layers() {
     check("softmax", &[&[4, 3, 10]], |t| ops::softmax(&t[0]));
     check("silu", &[&[4, 30]], |t| ops::silu(&t[0]));
     check("gelu", &[&[4, 30]], |t| ops::gelu(&t[0]));
+    check("gelu tanh", &[&[4, 30]], |t| ops::gelu_tanh(&t[0]));
+    check("quick gelu", &[&[4, 30]], |t| ops::quick_gelu(&t[0]));
+    check("sigmoid", &[&[4, 30]], |t| ops::sigmoid(&t[0]));
     check(
         "attention",
         &[&[2, 2, 9, 8], &[2, 2, 7, 8], &[2, 2, 7, 5]],

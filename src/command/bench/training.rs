@@ -105,5 +105,5 @@ fn add(name: &str, turns: &Turns, figures: &mut Vec<Figure>) {
     figure("ours / library", ratio, "");
     figure("steps", Some(turns.ours.len() as f64), "");
     figure("steps, library", Some(turns.library.len() as f64), "");
-    figure("first losses apart by", ratio.map(|_| turns.difference), "");
+    figure("losses apart by", ratio.map(|_| turns.difference), "");
 }
