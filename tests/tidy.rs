@@ -217,6 +217,61 @@ fn layers_use_only_what_they_may() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What the tensor library computes slowly, or without a gradient and without a word; ours stand in `network/ops`.
+const OURS_INSTEAD: &[&str] = &[
+    ".conv1d(",
+    ".conv2d(",
+    ".conv_transpose1d(",
+    ".conv_transpose2d(",
+    ".upsample_nearest1d(",
+    ".upsample_nearest2d(",
+    ".upsample_bilinear2d(",
+    ".interpolate2d(",
+    ".avg_pool2d(",
+    ".max_pool2d(",
+    ".avg_pool2d_with_stride(",
+    ".max_pool2d_with_stride(",
+    ".gelu()",
+    ".gelu_erf()",
+    ".silu()",
+    "candle_nn::ops",
+    "candle_nn::Conv",
+    "candle_nn::conv",
+    "candle_nn::Linear",
+    "candle_nn::linear",
+    "candle_nn::GroupNorm",
+    "candle_nn::group_norm",
+    "candle_nn::LayerNorm",
+    "candle_nn::layer_norm",
+    "candle_nn::BatchNorm",
+    "candle_nn::batch_norm",
+    "candle_nn::Activation",
+    "softmax_last_dim",
+    "rms_norm",
+    "sdpa",
+];
+
+#[test]
+fn networks_compute_with_our_operations() {
+    let mut wrong = Vec::new();
+    let mut fallbacks = 0;
+    for (name, text) in sources() {
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or("");
+            for slow in OURS_INSTEAD.iter().filter(|slow| code.contains(**slow)) {
+                // Where they are put together for GPUs.
+                if name.starts_with("network/ops/") {
+                    fallbacks += 1;
+                } else {
+                    wrong.push(format!("{name}:{}: {slow}", number + 1));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(fallbacks > 0, "the names of the library have changed");
+}
+
 #[test]
 fn files_are_short_and_say_what_they_are() {
     let mut wrong = Vec::new();

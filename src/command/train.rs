@@ -1,6 +1,6 @@
 //! `train`: one network, on phantoms or a folder, resumable.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
@@ -129,9 +129,14 @@ fn plan(options: &Train) -> Result<TrainingPlan, Error> {
 }
 
 fn recipe(options: &Train) -> Result<serde_json::Value, Error> {
-    let Some(path) = &options.config else {
-        return Ok(serde_json::json!({}));
-    };
+    match &options.config {
+        Some(path) => read_recipe(path),
+        None => Ok(serde_json::json!({})),
+    }
+}
+
+/// The content of a recipe file, TOML.
+pub(super) fn read_recipe(path: &Path) -> Result<serde_json::Value, Error> {
     let wrong = |what: String| Error::new(ErrorKind::Usage, what).at(path);
     let text = std::fs::read_to_string(path)
         .map_err(|error| wrong(format!("the recipe cannot be read: {error}")))?;

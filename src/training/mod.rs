@@ -11,6 +11,7 @@ pub mod loss;
 pub mod optimizer;
 pub mod patches;
 pub mod recipe;
+pub mod speed;
 mod start;
 pub mod trainer;
 

@@ -89,6 +89,40 @@ fn wide_convolutions_are_right_and_do_not_depend_on_threads() {
     }
 }
 
+/// Weights that no near cache holds are turned in parts: the same gradients, the same bits for any threads and
+/// neighbors.
+#[test]
+fn gradients_of_heavy_weights_are_right_and_do_not_depend_on_threads() {
+    for (x, weight) in [
+        ([2, 250, 7, 6], [240, 250, 3, 3]),
+        ([2, 750, 3, 4], [720, 750, 1, 1]),
+    ] {
+        let how = Convolution {
+            padding: weight[2] / 2,
+            ..Convolution::default()
+        };
+        let (x, weight) = (var(&x, 1), var(&weight, 2));
+        let run = |x: &Var| {
+            let y = ops::convolution(x, &weight, None, how).unwrap();
+            gradients(&y, &[x, &weight])
+        };
+        let ours = run(&x);
+        let theirs = with_library_kernels(|| run(&x));
+        for (name, (a, b)) in ["dx", "dw"].iter().zip(ours.iter().zip(&theirs)) {
+            check_close(name, a, b, 2e-5);
+        }
+        for threads in [1, 3] {
+            let again = with_threads(threads, || run(&x));
+            for (a, b) in ours.iter().zip(&again) {
+                assert!(bits(a) == bits(b), "{threads} threads");
+            }
+        }
+        // `gradients` weighs the first image alone as it does beside the second.
+        let alone = Var::from_tensor(&x.narrow(0, 0, 1).unwrap()).unwrap();
+        assert!(bits(&run(&alone)[0]) == bits(&ours[0].narrow(0, 0, 1).unwrap()));
+    }
+}
+
 #[test]
 fn library_kernels_give_the_same_layers() {
     check("linear", &[&[3, 5, 6], &[7, 6], &[7]], |t| {
@@ -109,6 +143,9 @@ fn library_kernels_give_the_same_layers() {
     check("softmax", &[&[4, 3, 10]], |t| ops::softmax(&t[0]));
     check("silu", &[&[4, 30]], |t| ops::silu(&t[0]));
     check("gelu", &[&[4, 30]], |t| ops::gelu(&t[0]));
+    check("gelu tanh", &[&[4, 30]], |t| ops::gelu_tanh(&t[0]));
+    check("quick gelu", &[&[4, 30]], |t| ops::quick_gelu(&t[0]));
+    check("sigmoid", &[&[4, 30]], |t| ops::sigmoid(&t[0]));
     check(
         "attention",
         &[&[2, 2, 9, 8], &[2, 2, 7, 8], &[2, 2, 7, 5]],

@@ -96,7 +96,7 @@ fn linear_layers() {
 
 #[test]
 fn bits_of_linear_layers_do_not_depend_on_the_number_of_rows() {
-    for (rows, inner, outputs) in [(70, 40, 48), (33, 300, 20)] {
+    for (rows, inner, outputs) in [(70, 40, 48), (33, 300, 20), (40, 200, 900), (300, 256, 300)] {
         let (x, w, b) = (
             tensor(&[rows, inner], 1),
             tensor(&[outputs, inner], 2),
@@ -249,6 +249,21 @@ fn pointwise_functions() {
                 .map(|&x| 0.5 * x * (1.0 + erf(x / 2.0_f64.sqrt())))
                 .collect()
         });
+        check("gelu tanh", &[&[count]], |t| ops::gelu_tanh(&t[0]), &|t| {
+            let inner = |x: f64| (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3));
+            t[0].iter()
+                .map(|&x| 0.5 * x * (1.0 + inner(x).tanh()))
+                .collect()
+        });
+        check(
+            "quick gelu",
+            &[&[count]],
+            |t| ops::quick_gelu(&t[0]),
+            &|t| t[0].iter().map(|&x| silu(1.702 * x) / 1.702).collect(),
+        );
+        check("sigmoid", &[&[count]], |t| ops::sigmoid(&t[0]), &|t| {
+            t[0].iter().map(|&x| 1.0 / (1.0 + (-x).exp())).collect()
+        });
     }
     let x = (tensor(&[1000], 1) * 30.0).unwrap();
     check_close(
@@ -261,6 +276,12 @@ fn pointwise_functions() {
         "gelu far out",
         &ops::gelu(&x).unwrap(),
         &x.gelu_erf().unwrap(),
+        1e-6,
+    );
+    check_close(
+        "gelu tanh far out",
+        &ops::gelu_tanh(&x).unwrap(),
+        &x.gelu().unwrap(),
         1e-6,
     );
 }

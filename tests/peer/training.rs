@@ -110,6 +110,52 @@ fn gradients_reach_classifiers() {
     }
 }
 
+/// Architectures with the side of a picture.
+fn check_families(families: &[(&str, usize)], unreached: &[&str]) {
+    for (arch, size) in families {
+        let case = serde_json::json!({
+            "name": arch,
+            "arch": arch,
+            "config": {"num_classes": 3, "image_size": size, "depth": 2},
+            "inputs": {"image": {"shape": [2, 3, size, size], "seed": 1}},
+        });
+        check(&case, unreached);
+    }
+}
+
+/// The smallest of every other family.
+#[test]
+fn gradients_reach_plain_classifiers() {
+    let families = [
+        ("alexnet", 64),
+        ("squeezenet1_1", 64),
+        ("densenet121", 64),
+        ("googlenet", 64),
+        ("inception_v3", 96),
+    ];
+    check_families(&families, &[]);
+    // What a batch norm follows does not depend on the bias before it.
+    check_families(&[("vgg11_bn", 32)], &["features.0.bias"]);
+}
+
+#[test]
+fn gradients_reach_mobile_and_token_classifiers() {
+    let families = [
+        ("mobilenet_v2", 64),
+        ("mnasnet0_5", 64),
+        ("shufflenet_v2_x0_5", 64),
+        ("efficientnet_b0", 64),
+        ("regnet_x_400mf", 64),
+        ("regnet_y_400mf", 64),
+        ("xception", 96),
+        ("convnext_tiny", 64),
+        ("swin_t", 64),
+        ("vit_tiny_patch16_224", 64),
+        ("maxvit_t", 224),
+    ];
+    check_families(&families, &[]);
+}
+
 #[test]
 fn gradients_reach_the_others() {
     for case in cases(

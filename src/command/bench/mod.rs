@@ -6,6 +6,7 @@ mod dicom;
 mod live;
 mod models;
 mod phantoms;
+mod training;
 mod untouched;
 
 use std::process::ExitCode;
@@ -71,6 +72,8 @@ pub enum Bench {
     Untouched(untouched::Options),
     /// What the models can do, on phantoms that none of them was trained on.
     Models(models::Options),
+    /// Training steps of the bundled networks, with our operations and with the tensor library's own in turns.
+    Training(training::Options),
     /// Convolutions and the other operations of the networks, on the processor.
     Network {
         /// Only operations whose name contains this.
@@ -106,6 +109,7 @@ pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<Exit
             return pool.install(|| models::run(options, common));
         }
         Bench::Dicom(options) => dicom::figures(options)?,
+        Bench::Training(options) => pool.install(|| training::figures(options, common))?,
         Bench::Canvas => canvas()?,
         Bench::Live {
             repeat,
@@ -140,6 +144,13 @@ pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<Exit
     };
     show(&figures, common.json);
     Ok(ExitCode::SUCCESS)
+}
+
+/// The middle value; `None` of nothing.
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let last = values.len().checked_sub(1)?;
+    Some(f64::midpoint(values[last / 2], values[last.div_ceil(2)]))
 }
 
 fn show(figures: &[Figure], as_json: bool) {

@@ -8,10 +8,17 @@ use candle_core::{
 use rayon::prelude::*;
 
 use super::tensor::{OneStorage, new_tensor, on_processor, read, slice, written};
-use super::vector::{LANES, erf, exp, fold, silu as silu_of, silu_slope, vectorized};
+use super::vector::{
+    LANES, erf, exp, fold, sigmoid as sigmoid_of, silu as silu_of, silu_slope, vectorized,
+};
 
 /// The normal distribution's density at its mean.
 const DENSITY: f32 = 0.398_942_3;
+/// The factors of `x` and of `x³` in twice the argument of the tangent that stands in for Φ: `2 √(2/π)` and 0.044715 of it
+/// (Hendrycks & Gimpel 2016, "Gaussian error linear units").
+const TANGENT: [f32; 2] = [1.595_769_1, 0.071_354_82];
+/// The slope of the logistic function that stands in for Φ (same source).
+const QUICK: f32 = 1.702;
 /// Elements a task.
 const PART: usize = 16 * 1024;
 
@@ -30,6 +37,33 @@ pub fn gelu(x: &Tensor) -> Result<Tensor> {
         x.contiguous()?.apply_op1(Pointwise::Gelu)
     } else {
         x.gelu_erf()
+    }
+}
+
+/// The hyperbolic approximation of [`gelu`]: `x/2 (1 + tanh √(2/π) (x + 0.044715 x³))`.
+pub fn gelu_tanh(x: &Tensor) -> Result<Tensor> {
+    if on_processor(x) {
+        x.contiguous()?.apply_op1(Pointwise::GeluTanh)
+    } else {
+        x.gelu()
+    }
+}
+
+/// The quick approximation of [`gelu`]: `x σ(1.702 x)`.
+pub fn quick_gelu(x: &Tensor) -> Result<Tensor> {
+    if on_processor(x) {
+        x.contiguous()?.apply_op1(Pointwise::QuickGelu)
+    } else {
+        x * sigmoid(&(x * f64::from(QUICK))?)?
+    }
+}
+
+/// The logistic function of every element.
+pub fn sigmoid(x: &Tensor) -> Result<Tensor> {
+    if on_processor(x) {
+        x.contiguous()?.apply_op1(Pointwise::Sigmoid)
+    } else {
+        candle_nn::ops::sigmoid(x)
     }
 }
 
@@ -73,6 +107,9 @@ pub fn softmax(x: &Tensor) -> Result<Tensor> {
 enum Pointwise {
     Silu,
     Gelu,
+    GeluTanh,
+    QuickGelu,
+    Sigmoid,
 }
 
 vectorized! {
@@ -87,6 +124,58 @@ vectorized! {
     fn gelu_all(x: &[f32], y: &mut [f32]) {
         for (y, &x) in y.iter_mut().zip(x) {
             *y = 0.5 * x * (1.0 + erf::<FUSED>(x * std::f32::consts::FRAC_1_SQRT_2));
+        }
+    }
+}
+
+vectorized! {
+    fn gelu_tanh_all(x: &[f32], y: &mut [f32]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = x * sigmoid_of::<FUSED>(x * (TANGENT[0] + TANGENT[1] * x * x));
+        }
+    }
+}
+
+vectorized! {
+    fn quick_gelu_all(x: &[f32], y: &mut [f32]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = x * sigmoid_of::<FUSED>(QUICK * x);
+        }
+    }
+}
+
+vectorized! {
+    fn sigmoid_all(x: &[f32], y: &mut [f32]) {
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = sigmoid_of::<FUSED>(x);
+        }
+    }
+}
+
+vectorized! {
+    fn gelu_tanh_back(x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        for ((dx, &x), dy) in dx.iter_mut().zip(x).zip(dy) {
+            let square = x * x;
+            let s = sigmoid_of::<FUSED>(x * (TANGENT[0] + TANGENT[1] * square));
+            let slope = TANGENT[0] + 3.0 * TANGENT[1] * square;
+            *dx = dy * s * (1.0 + x * (1.0 - s) * slope);
+        }
+    }
+}
+
+vectorized! {
+    fn quick_gelu_back(x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        for ((dx, &x), dy) in dx.iter_mut().zip(x).zip(dy) {
+            *dx = dy * silu_slope::<FUSED>(QUICK * x);
+        }
+    }
+}
+
+vectorized! {
+    fn sigmoid_back(x: &[f32], dy: &[f32], dx: &mut [f32]) {
+        for ((dx, &x), dy) in dx.iter_mut().zip(x).zip(dy) {
+            let s = sigmoid_of::<FUSED>(x);
+            *dx = dy * s * (1.0 - s);
         }
     }
 }
@@ -113,6 +202,9 @@ impl CustomOp1 for Pointwise {
         match self {
             Self::Silu => "silu",
             Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu-tanh",
+            Self::QuickGelu => "quick-gelu",
+            Self::Sigmoid => "sigmoid",
         }
     }
 
@@ -121,6 +213,9 @@ impl CustomOp1 for Pointwise {
         let f = match self {
             Self::Silu => silu_all,
             Self::Gelu => gelu_all,
+            Self::GeluTanh => gelu_tanh_all,
+            Self::QuickGelu => quick_gelu_all,
+            Self::Sigmoid => sigmoid_all,
         };
         let y = written(x.len(), |y| {
             y.par_chunks_mut(PART)
@@ -134,6 +229,9 @@ impl CustomOp1 for Pointwise {
         let f = match self {
             Self::Silu => silu_back,
             Self::Gelu => gelu_back,
+            Self::GeluTanh => gelu_tanh_back,
+            Self::QuickGelu => quick_gelu_back,
+            Self::Sigmoid => sigmoid_back,
         };
         read([x, dy], |[xs, dy]| {
             new_tensor(x, |dx| {

@@ -1,16 +1,24 @@
 //! The linear layer: one matrix product with the bias in its first step.
 //!
 //! Separate from convolutions: rows of inputs are the left matrix here, not the right one.
+#![expect(
+    unsafe_code,
+    reason = "threads write columns of one output, each its own"
+)]
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use rayon::prelude::*;
 
+use super::product::kernel::MOST_LANES;
 use super::product::memory::{Output, with_scratch};
-use super::product::transpose::transpose;
-use super::product::{Begin, Lines, MATRIX_BLOCK, Product, multiply};
+use super::product::transpose::{transpose, transpose_to};
+use super::product::{Begin, Lines, MATRIX_BLOCK, Product, multiply, multiply_here, tasks};
 use super::tensor::{OneStorage, new_tensor, on_processor, read, slice, wants_gradient, written};
 use super::vector::sum;
+
+/// Most outputs of few rows that are computed before they are turned back: what a first-level cache holds of 64 rows.
+const OUTPUTS_TOGETHER: usize = 128;
 
 /// `x weightᵀ + bias` over the last dimension: `x […,I]`, `weight [O,I]`, `bias [O]` to `[…,O]`.
 pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
@@ -38,10 +46,19 @@ pub fn linear(x: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tens
     }
 }
 
+/// The right-hand matrix of a product, in memory by its steps or by its columns.
+#[derive(Clone, Copy)]
+enum Right {
+    /// `[depth, columns]`.
+    BySteps,
+    /// `[columns, depth]`: turned while it is packed.
+    ByColumns,
+}
+
 /// `C [rows, columns] = A [rows, depth] · B [depth, columns]`, all contiguous; writes every element of `c`.
-pub(super) fn product(
+fn product(
     a: &[f32],
-    b: &[f32],
+    b: (Right, &[f32]),
     [rows, depth, columns]: [usize; 3],
     begin: Begin<'_>,
     c: &mut [f32],
@@ -67,12 +84,16 @@ pub(super) fn product(
 fn product_of_rows(
     a: &[f32],
     a_row: usize,
-    b: &[f32],
+    (right, b): (Right, &[f32]),
     [rows, depth, columns]: [usize; 3],
     begin: Begin<'_>,
     c: &mut [f32],
 ) {
-    let offsets: Vec<u32> = (0..depth).map(|k| (k * columns) as u32).collect();
+    let apart = |count: usize, by: usize| (0..count).map(|n| (n * by) as u32).collect();
+    let (offsets, starts, width): (Vec<u32>, Vec<u32>, usize) = match right {
+        Right::BySteps => (apart(depth, columns), vec![0], columns),
+        Right::ByColumns => (apart(depth, 1), apart(columns, depth), 1),
+    };
     let product = Product {
         a,
         a_row,
@@ -80,8 +101,8 @@ fn product_of_rows(
         b: Lines {
             data: b,
             offsets: &offsets,
-            starts: &[0],
-            width: columns,
+            starts: &starts,
+            width,
         },
         c: 0,
         c_row: columns,
@@ -90,6 +111,56 @@ fn product_of_rows(
         repeat: None,
     };
     multiply(&[product], Output::new(c));
+}
+
+/// `y [rows, outputs]` of few rows: `yᵀ = weight · xᵀ`, as turning the rows costs less than turning the weights. Some
+/// outputs at a time, turned back while they are in the cache; the order of the sums is that of [`product`].
+fn few_rows(
+    x: &[f32],
+    weight: &[f32],
+    bias: Option<&[f32]>,
+    [rows, inner, outputs]: [usize; 3],
+    y: &mut [f32],
+) {
+    assert_eq!(y.len(), rows * outputs, "the output of a linear layer");
+    let tasks = tasks(rows * inner * outputs);
+    let part = outputs
+        .div_ceil(tasks)
+        .next_multiple_of(MOST_LANES)
+        .min(OUTPUTS_TOGETHER);
+    let offsets: Vec<u32> = (0..inner).map(|k| (k * rows) as u32).collect();
+    // Whole vectors are read past the last row.
+    with_scratch(rows * inner + MOST_LANES, |turned| {
+        transpose(x, rows, inner, &mut turned[..rows * inner]);
+        let turned: &[f32] = turned;
+        let y = Output::new(y);
+        (0..outputs.div_ceil(part)).into_par_iter().for_each(|n| {
+            let first = n * part;
+            let count = part.min(outputs - first);
+            let product = Product {
+                a: &weight[first * inner..],
+                a_row: inner,
+                rows: count,
+                b: Lines {
+                    data: turned,
+                    offsets: &offsets,
+                    starts: &[0],
+                    width: rows,
+                },
+                c: 0,
+                c_row: rows,
+                begin: bias.map_or(Begin::Zero, |bias| Begin::Row(&bias[first..])),
+                block: MATRIX_BLOCK,
+                repeat: None,
+            };
+            with_scratch(count * rows, |result| {
+                multiply_here(&product, Output::new(result));
+                // SAFETY: row `r` of `y` has `outputs` values (asserted above), of which this task alone writes `first`
+                // to `first + count`, which end at `outputs` at the latest.
+                unsafe { transpose_to(result, rows, count, rows, y.at(first), outputs) };
+            });
+        });
+    });
 }
 
 struct Linear;
@@ -104,21 +175,12 @@ impl Linear {
         }
         let y = written(rows * outputs, |y| {
             // One of the two sides must be turned; the order of the sums is the same either way.
+            let sizes = [rows, inner, outputs];
             if rows * (inner + outputs) < inner * outputs {
-                with_scratch(rows * inner, |turned| {
-                    with_scratch(rows * outputs, |result| {
-                        transpose(x, rows, inner, turned);
-                        let begin = bias.map_or(Begin::Zero, Begin::Row);
-                        product(weight, turned, [outputs, inner, rows], begin, result);
-                        transpose(result, outputs, rows, y);
-                    });
-                });
+                few_rows(x, weight, bias, sizes, y);
             } else {
-                with_scratch(weight.len(), |turned| {
-                    transpose(weight, outputs, inner, turned);
-                    let begin = bias.map_or(Begin::Zero, Begin::Column);
-                    product(x, turned, [rows, inner, outputs], begin, y);
-                });
+                let begin = bias.map_or(Begin::Zero, Begin::Column);
+                product(x, (Right::ByColumns, weight), sizes, begin, y);
             }
         });
         (CpuStorage::F32(y), Shape::from(dims))
@@ -141,7 +203,8 @@ impl Linear {
             let dx = wants_gradient(x)
                 .then(|| {
                     new_tensor(x, |dx| {
-                        product(dys, weights, [rows, outputs, inner], Begin::Zero, dx);
+                        let right = (Right::BySteps, weights);
+                        product(dys, right, [rows, outputs, inner], Begin::Zero, dx);
                     })
                 })
                 .transpose()?;
@@ -151,7 +214,8 @@ impl Linear {
                 with_scratch(dys.len(), |turned| -> Result<()> {
                     transpose(dys, rows, outputs, turned);
                     dw = Some(new_tensor(weight, |dw| {
-                        product(turned, xs, [outputs, rows, inner], Begin::Zero, dw);
+                        let right = (Right::BySteps, xs);
+                        product(turned, right, [outputs, rows, inner], Begin::Zero, dw);
                     })?);
                     if let Some(bias) = bias {
                         db = Some(new_tensor(bias, |db| {

@@ -17,7 +17,7 @@ mod tensor;
 mod update;
 mod vector;
 
-pub use activation::{add, gated_gelu, gelu, silu, softmax};
+pub use activation::{add, gated_gelu, gelu, gelu_tanh, quick_gelu, sigmoid, silu, softmax};
 pub use attention::{attention, attention_of_tokens};
 pub use convolution::{Convolution, convolution, convolution_transposed};
 pub use linear::linear;

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::command::bench::median;
 use crate::command::progress::Bar;
 use crate::command::{Common, folders_of, say, say_json, warn};
 use crate::engine::ModelStore;
@@ -198,13 +199,6 @@ fn kinds(asked: &[String]) -> Result<Vec<String>, Error> {
     } else {
         asked.to_vec()
     })
-}
-
-/// The middle value; `None` of nothing.
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let last = values.len().checked_sub(1)?;
-    Some(f64::midpoint(values[last / 2], values[last.div_ceil(2)]))
 }
 
 /// The mean; `None` of nothing.

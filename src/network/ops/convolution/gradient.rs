@@ -1,20 +1,20 @@
-//! The gradients of a convolution: by its input (which is also the transposed convolution), weights and bias.
+//! The gradients of a convolution by its input (which is also the transposed convolution) and its bias.
 //!
 //! Separate from the forward pass: training alone needs it.
 
 use rayon::prelude::*;
 
 use super::forward::{depth_block, images_together};
-use super::geometry::{Geometry, SLACK, channels_last};
+use super::geometry::{Geometry, SLACK};
 use crate::network::ops::product::memory::{Output, with_scratch};
-use crate::network::ops::product::transpose::{transpose, transpose_into};
-use crate::network::ops::product::{Begin, Lines, Product, Repeat, multiply};
+use crate::network::ops::product::transpose::transpose_into;
+use crate::network::ops::product::{Begin, Lines, Product, multiply, multiply_here, rows_together};
 use crate::network::ops::vector::sum;
 
-/// Steps between visits to the output of a weight gradient: 48 channels of so many pixels fit a first-level cache.
-const PIXEL_BLOCK: usize = 128;
 /// Channels whose weights are turned together.
 const CHANNELS_TOGETHER: usize = 16;
+/// Values of weights from which on they are turned in parts that stay near: more than a second-level cache holds.
+pub(super) const FAR_WEIGHTS: usize = 512 * 1024;
 
 /// The taps of one remainder of the input position modulo the stride, along one axis.
 struct Axis {
@@ -154,31 +154,29 @@ impl Phase<'_> {
         let g = self.g;
         let depth = g.group_outputs() * self.rows.taps.len() * self.columns.taps.len();
         let points = self.rows.count * self.columns.count;
-        with_scratch(g.channels * depth, |turned| {
-            self.turn(weight, depth, turned);
-            if g.how.stride == 1 {
-                self.multiply(
-                    padded,
-                    turned,
-                    depth,
-                    bias,
-                    count,
-                    first * g.channels * points,
-                    dx,
-                );
-                return;
-            }
-            with_scratch(count * g.channels * points, |lattice| {
-                self.multiply(padded, turned, depth, bias, count, 0, lattice);
-                self.spread(lattice, &mut dx[first * g.channels * g.pixels()..]);
-            });
+        if g.how.stride == 1 {
+            let start = first * g.channels * points;
+            self.multiply(padded, weight, depth, bias, count, start, dx);
+            return;
+        }
+        with_scratch(count * g.channels * points, |lattice| {
+            self.multiply(padded, weight, depth, bias, count, 0, lattice);
+            self.spread(lattice, &mut dx[first * g.channels * g.pixels()..]);
         });
     }
 
-    /// The weights as `[C][O/groups][taps of this phase]`.
-    fn turn(&self, weight: &[f32], depth: usize, turned: &mut [f32]) {
+    /// The weights of the channels from `first` on, as `[C][O/groups][taps of this phase]`.
+    fn turn(&self, weight: &[f32], depth: usize, first: usize, turned: &mut [f32]) {
         let g = self.g;
         let (inner, outputs, taps) = (g.inner(), g.group_outputs(), g.taps());
+        if depth == 0 {
+            return;
+        }
+        let count = turned.len() / depth;
+        if taps == 1 && g.how.groups == 1 {
+            transpose_into(&weight[first..], inner, outputs, count, turned);
+            return;
+        }
         let here: Vec<usize> = self
             .rows
             .taps
@@ -190,49 +188,32 @@ impl Phase<'_> {
                     .map(move |(kx, _)| ky * g.kernel.1 + kx)
             })
             .collect();
-        if depth == 0 {
-            return;
-        }
-        if taps == 1 {
-            let rows = turned.chunks_exact_mut(inner * outputs);
-            for (to, from) in rows.zip(weight.chunks_exact(inner * outputs)) {
-                transpose(from, outputs, inner, to);
-            }
-            return;
-        }
-        // Neighboring channels together: they share the cache lines of the weights.
-        turned
-            .par_chunks_mut(depth * CHANNELS_TOGETHER)
-            .enumerate()
-            .for_each(|(index, rows)| {
-                let first = index * CHANNELS_TOGETHER;
-                for o in 0..outputs {
-                    for (row, channel) in rows.chunks_exact_mut(depth).zip(first..) {
-                        let (group, c) = (channel / inner, channel % inner);
-                        let from = ((group * outputs + o) * inner + c) * taps;
-                        let kernel = &weight[from..from + taps];
-                        let to = &mut row[o * here.len()..(o + 1) * here.len()];
-                        // All nine taps of the usual kernel: a copy of known length.
-                        if let (Ok(to), Ok(kernel)) = (
-                            <&mut [f32; 9]>::try_from(&mut *to),
-                            <&[f32; 9]>::try_from(kernel),
-                        ) {
-                            *to = *kernel;
-                            continue;
-                        }
-                        for (to, &tap) in to.iter_mut().zip(&here) {
-                            *to = kernel[tap];
-                        }
-                    }
+        for o in 0..outputs {
+            for (row, channel) in turned.chunks_exact_mut(depth).zip(first..) {
+                let (group, c) = (channel / inner, channel % inner);
+                let from = ((group * outputs + o) * inner + c) * taps;
+                let kernel = &weight[from..from + taps];
+                let to = &mut row[o * here.len()..(o + 1) * here.len()];
+                // All nine taps of the usual kernel: a copy of known length.
+                if let (Ok(to), Ok(kernel)) = (
+                    <&mut [f32; 9]>::try_from(&mut *to),
+                    <&[f32; 9]>::try_from(kernel),
+                ) {
+                    *to = *kernel;
+                    continue;
                 }
-            });
+                for (to, &tap) in to.iter_mut().zip(&here) {
+                    *to = kernel[tap];
+                }
+            }
+        }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the two ends of one product")]
     fn multiply(
         &self,
         padded: &[f32],
-        turned: &[f32],
+        weight: &[f32],
         depth: usize,
         bias: Option<&[f32]>,
         count: usize,
@@ -261,33 +242,71 @@ impl Phase<'_> {
             .collect();
         let points = self.rows.count * self.columns.count;
         let taps = self.rows.taps.len() * self.columns.taps.len();
-        let rows = g.inner();
-        let mut products = Vec::with_capacity(count * g.how.groups);
-        for image in 0..count {
-            for group in 0..g.how.groups {
-                let row = group * rows;
-                products.push(Product {
-                    a: &turned[row * depth..(row + rows) * depth],
-                    a_row: depth,
-                    rows,
-                    b: Lines {
-                        data: &padded[(image * g.outputs + group * g.group_outputs()) * plane..],
-                        offsets: &offsets,
-                        starts: &starts,
-                        width,
-                    },
-                    c: start + (image * g.channels + row) * points,
-                    c_row: points,
-                    begin: match bias {
-                        Some(bias) => Begin::Row(&bias[row..row + rows]),
-                        None => Begin::Zero,
-                    },
-                    block: depth_block(taps.max(1), self.columns.count),
-                    repeat: None,
+        // Some channels of one group in one image, weights yet to be given.
+        let product = |image: usize, channel: usize, rows: usize| Product {
+            a: &[],
+            a_row: depth,
+            rows,
+            b: Lines {
+                data: &padded
+                    [(image * g.outputs + channel / g.inner() * g.group_outputs()) * plane..],
+                offsets: &offsets,
+                starts: &starts,
+                width,
+            },
+            c: start + (image * g.channels + channel) * points,
+            c_row: points,
+            begin: match bias {
+                Some(bias) => Begin::Row(&bias[channel..channel + rows]),
+                None => Begin::Zero,
+            },
+            block: depth_block(taps.max(1), self.columns.count),
+            repeat: None,
+        };
+        let output = Output::new(out);
+        if g.how.groups == 1 && g.channels * depth >= FAR_WEIGHTS {
+            let rows = rows_together(g.channels, depth);
+            (0..g.channels)
+                .into_par_iter()
+                .step_by(rows)
+                .for_each(|channel| {
+                    let rows = rows.min(g.channels - channel);
+                    with_scratch(rows * depth, |turned| {
+                        self.turn(weight, depth, channel, turned);
+                        for image in 0..count {
+                            let a: &[f32] = turned;
+                            multiply_here(
+                                &Product {
+                                    a,
+                                    ..product(image, channel, rows)
+                                },
+                                output,
+                            );
+                        }
+                    });
                 });
-            }
+            return;
         }
-        multiply(&products, Output::new(out));
+        with_scratch(g.channels * depth, |turned| {
+            // Neighboring channels together: they share the cache lines of the weights.
+            turned
+                .par_chunks_mut((depth * CHANNELS_TOGETHER).max(1))
+                .enumerate()
+                .for_each(|(part, turned)| {
+                    self.turn(weight, depth, part * CHANNELS_TOGETHER, turned);
+                });
+            let group = g.inner() * depth;
+            let products: Vec<Product<'_>> = (0..count * g.how.groups)
+                .map(|number| {
+                    let (image, n) = (number / g.how.groups, number % g.how.groups);
+                    Product {
+                        a: &turned[n * group..],
+                        ..product(image, n * g.inner(), g.inner())
+                    }
+                })
+                .collect();
+            multiply(&products, output);
+        });
     }
 
     fn spread(&self, lattice: &[f32], dx: &mut [f32]) {
@@ -305,89 +324,6 @@ impl Phase<'_> {
                 }
             });
     }
-}
-
-/// `dw [O,C/groups,kh,kw]` from `x` and `dy`; writes every element of `dw`.
-pub(super) fn by_weight(g: &Geometry, x: &[f32], dy: &[f32], dw: &mut [f32]) {
-    if g.batch == 0 {
-        dw.fill(0.0);
-        return;
-    }
-    let (inner, outputs) = (g.inner(), g.group_outputs());
-    let p = g.how.padding;
-    let (line, dilation) = ((g.width + 2 * p) * g.channels, g.how.dilation);
-    let image = (g.height + 2 * p) * line;
-    // Neighboring taps of one row are one contiguous line, if nothing lies between them.
-    let merged = dilation == 1 && g.how.groups == 1;
-    let (across, width) = if merged {
-        (1, g.kernel.1 * inner)
-    } else {
-        (g.kernel.1, inner)
-    };
-    let mut starts = Vec::new();
-    for ky in 0..g.kernel.0 {
-        for kx in 0..across {
-            starts.push((ky * dilation * line + kx * dilation * g.channels) as u32);
-        }
-    }
-    let stride = g.how.stride;
-    let offsets: Vec<u32> = (0..g.out_pixels())
-        .map(|pixel| {
-            let (y, x) = (pixel / g.out_width, pixel % g.out_width);
-            (y * stride * line + x * stride * g.channels) as u32
-        })
-        .collect();
-    let depth = g.taps() * inner;
-    let together = images_together(g.batch, image);
-    with_scratch(together * image + SLACK, |turned| {
-        with_scratch(g.outputs * depth, |sums| {
-            for first in (0..g.batch).step_by(together) {
-                let count = together.min(g.batch - first);
-                let plane = g.channels * g.pixels();
-                let part = &x[first * plane..(first + count) * plane];
-                channels_last(part, g, &mut turned[..count * image]);
-                let products: Vec<Product<'_>> = (0..g.how.groups)
-                    .map(|group| Product {
-                        a: &dy[(first * g.outputs + group * outputs) * g.out_pixels()..],
-                        a_row: g.out_pixels(),
-                        rows: outputs,
-                        b: Lines {
-                            data: &turned[group * inner..],
-                            offsets: &offsets,
-                            starts: &starts,
-                            width,
-                        },
-                        c: group * outputs * depth,
-                        c_row: depth,
-                        begin: if first == 0 {
-                            Begin::Zero
-                        } else {
-                            Begin::Output
-                        },
-                        block: PIXEL_BLOCK,
-                        repeat: Some(Repeat {
-                            count,
-                            a_step: g.outputs * g.out_pixels(),
-                            b_step: image,
-                        }),
-                    })
-                    .collect();
-                multiply(&products, Output::new(sums));
-            }
-            taps_last(g, sums, dw);
-        });
-    });
-}
-
-/// `[O][taps][C]` to `[O][C][taps]`.
-fn taps_last(g: &Geometry, sums: &[f32], dw: &mut [f32]) {
-    let (taps, inner) = (g.taps(), g.inner());
-    dw.par_chunks_mut(taps * inner)
-        .zip(sums.par_chunks(taps * inner))
-        .with_min_len(1 + 8192 / (taps * inner))
-        .for_each(|(to, from)| {
-            transpose_into(from, inner, taps, inner, to);
-        });
 }
 
 /// `db [O]`: the sum of every output plane, over all images in order.

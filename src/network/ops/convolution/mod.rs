@@ -6,6 +6,7 @@
 mod forward;
 mod geometry;
 mod gradient;
+mod weight;
 mod winograd;
 
 use candle_core::{CpuStorage, CustomOp2, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -188,7 +189,7 @@ impl Operation {
                         Way::Forth => (x, dy),
                         Way::Back => (dy, x),
                     };
-                    new_tensor(weight, |dw| gradient::by_weight(&self.g, x, dy, dw))
+                    new_tensor(weight, |dw| weight::by_weight(&self.g, x, dy, dw))
                 })
             })
             .transpose()?;

@@ -13,6 +13,7 @@
 pub(crate) mod kernel;
 pub(crate) mod memory;
 mod pack;
+mod split;
 pub(crate) mod transpose;
 
 use std::cell::RefCell;
@@ -22,6 +23,8 @@ use kernel::{Kernels, MOST_LANES, ROWS, Start, Tile, VECTORS, kernels};
 use memory::Output;
 use pack::pack;
 use rayon::prelude::*;
+use split::{Piece, pieces};
+pub(crate) use split::{rows_together, tasks};
 
 /// Width of a packed panel: the widest tile of any instruction set.
 const PANEL: usize = VECTORS * MOST_LANES;
@@ -29,8 +32,6 @@ const PANEL: usize = VECTORS * MOST_LANES;
 pub(crate) const DEPTH_BLOCK: usize = 288;
 /// The same where a panel of `B` shares nothing between its steps, as in a plain matrix.
 pub(crate) const MATRIX_BLOCK: usize = 128;
-/// Fewest multiply-adds worth a task of their own.
-const LEAST_WORK: usize = 1 << 18;
 
 /// The right-hand matrix: lines of `width` values in `data`.
 #[derive(Clone, Copy)]
@@ -118,14 +119,17 @@ impl Product<'_> {
         self.b.offsets.len()
     }
 
-    fn reading(&self, lanes: usize) -> Reading {
-        let Some(&farthest) = self.b.starts.iter().max() else {
-            return Reading::Packed;
-        };
+    /// Values between the first and the last one of the right-hand matrix.
+    fn span(&self) -> usize {
+        let farthest = self.b.starts.iter().max().copied().unwrap_or(0);
         let last = self.b.offsets.iter().max().copied().unwrap_or(0);
+        farthest as usize + last as usize + self.b.width
+    }
+
+    fn reading(&self, lanes: usize) -> Reading {
         let padded_width = self.b.width.next_multiple_of(lanes);
         let behind = self.repeats().2;
-        let inside = behind + farthest as usize + last as usize + padded_width <= self.b.data.len();
+        let inside = behind + self.span() + padded_width - self.b.width <= self.b.data.len();
         let direct = padded_width * self.b.starts.len();
         let packed = self.columns().next_multiple_of(lanes);
         let stride = match self.b.offsets {
@@ -154,10 +158,8 @@ impl Product<'_> {
             self.c + (self.rows - 1) * self.c_row + self.columns() <= output,
             "the output is too short"
         );
-        let farthest = self.b.starts.iter().max().copied().unwrap_or(0) as usize;
-        let last = self.b.offsets.iter().max().copied().unwrap_or(0) as usize;
         assert!(
-            self.depth() == 0 || b_behind + farthest + last + self.b.width <= self.b.data.len(),
+            self.depth() == 0 || b_behind + self.span() <= self.b.data.len(),
             "the right matrix is too short"
         );
         match self.begin {
@@ -168,60 +170,11 @@ impl Product<'_> {
     }
 }
 
-/// A part of a product: some groups of [`VECTORS`] vectors and some rows.
-struct Piece {
-    product: usize,
-    groups: std::ops::Range<usize>,
-    rows: std::ops::Range<usize>,
-}
-
 fn vectors_of(product: &Product<'_>, reading: Reading, lanes: usize) -> usize {
     match reading {
         Reading::Direct => product.b.starts.len() * product.b.width.div_ceil(lanes),
         Reading::Packed => product.columns().div_ceil(lanes),
     }
-}
-
-/// Cuts products into enough pieces for the threads; by columns first, as that repeats no packing.
-fn pieces(products: &[Product<'_>], readings: &[Reading], kernels: &Kernels) -> Vec<Piece> {
-    let threads = rayon::current_num_threads();
-    let work = |p: &Product<'_>| p.rows * p.columns() * p.depth() * p.repeats().0;
-    let total: usize = products.iter().map(work).sum();
-    let wanted = if threads == 1 {
-        1
-    } else {
-        (total / LEAST_WORK).clamp(1, threads * 4)
-    };
-    let each = wanted.div_ceil(products.len().max(1));
-    let mut pieces = Vec::new();
-    for (index, product) in products.iter().enumerate() {
-        let groups = vectors_of(product, readings[index], kernels.lanes).div_ceil(VECTORS);
-        let columns_parts = each.min(groups);
-        let row_parts = (each / columns_parts)
-            .min(product.rows.div_ceil(kernels.rows))
-            .max(1);
-        let row_step = product
-            .rows
-            .div_ceil(row_parts)
-            .next_multiple_of(kernels.rows);
-        for part in 0..columns_parts {
-            let (from, to) = (
-                groups * part / columns_parts,
-                groups * (part + 1) / columns_parts,
-            );
-            let mut row = 0;
-            while row < product.rows {
-                let end = (row + row_step).min(product.rows);
-                pieces.push(Piece {
-                    product: index,
-                    groups: from..to,
-                    rows: row..end,
-                });
-                row = end;
-            }
-        }
-    }
-    pieces
 }
 
 /// Computes all products, whose outputs must not overlap, into `output`.
@@ -236,39 +189,9 @@ pub(crate) fn multiply(products: &[Product<'_>], output: Output<'_>) {
         .collect();
     let pieces = pieces(products, &readings, kernels);
     let run = |piece: &Piece| {
-        let product = &products[piece.product];
-        with_panel(|panel| {
-            // SAFETY: `check` has proven the addresses; pieces of one product are disjoint, products by contract.
-            unsafe {
-                run_piece(
-                    kernels,
-                    product,
-                    readings[piece.product],
-                    piece,
-                    panel,
-                    output,
-                );
-            };
-            for more in 1..product.repeats().0 {
-                let mut product = *product;
-                if let Some(repeat) = product.repeat {
-                    product.a = &product.a[more * repeat.a_step..];
-                    product.b.data = &product.b.data[more * repeat.b_step..];
-                }
-                product.begin = Begin::Output;
-                // SAFETY: as above; `check` has included all repetitions.
-                unsafe {
-                    run_piece(
-                        kernels,
-                        &product,
-                        readings[piece.product],
-                        piece,
-                        panel,
-                        output,
-                    );
-                };
-            }
-        });
+        let (product, reading) = (&products[piece.product], readings[piece.product]);
+        // SAFETY: `check` has proven the addresses; pieces of one product are disjoint, products by contract.
+        unsafe { run_repeats(kernels, product, reading, piece, output) };
     };
     if pieces.len() == 1 {
         pieces.iter().for_each(run);
@@ -284,12 +207,35 @@ pub(crate) fn multiply_here(product: &Product<'_>, output: Output<'_>) {
     let reading = product.reading(kernels.lanes);
     let piece = Piece {
         product: 0,
-        groups: 0..vectors_of(product, reading, kernels.lanes).div_ceil(VECTORS),
+        vectors: 0..vectors_of(product, reading, kernels.lanes),
         rows: 0..product.rows,
     };
+    // SAFETY: `check` has proven the addresses; callers give tasks of one output disjoint products.
+    unsafe { run_repeats(kernels, product, reading, &piece, output) };
+}
+
+/// A piece of a product and of its repetitions, in order.
+///
+/// # Safety
+/// As [`run_piece`].
+unsafe fn run_repeats(
+    kernels: &Kernels,
+    product: &Product<'_>,
+    reading: Reading,
+    piece: &Piece,
+    output: Output<'_>,
+) {
     with_panel(|panel| {
-        // SAFETY: `check` has proven the addresses, and the output is borrowed for this call.
-        unsafe { run_piece(kernels, product, reading, &piece, panel, output) };
+        let mut product = *product;
+        for number in 0..product.repeats().0 {
+            if let (Some(repeat), true) = (product.repeat, number > 0) {
+                product.a = &product.a[repeat.a_step..];
+                product.b.data = &product.b.data[repeat.b_step..];
+                product.begin = Begin::Output;
+            }
+            // SAFETY: the caller vouches for the piece; `check` has included all repetitions.
+            unsafe { run_piece(kernels, &product, reading, piece, panel, output) };
+        }
     });
 }
 
@@ -330,15 +276,13 @@ unsafe fn run_piece(
     output: Output<'_>,
 ) {
     let lanes = kernels.lanes;
-    let count = vectors_of(product, reading, lanes);
     let depth = product.depth();
     let mut from = 0;
     loop {
         let to = (from + product.block).min(depth);
-        for group in piece.groups.clone() {
+        for first in piece.vectors.clone().step_by(VECTORS) {
             let mut vectors = [Vector::default(); VECTORS];
-            let first = group * VECTORS;
-            let used = VECTORS.min(count - first);
+            let used = VECTORS.min(piece.vectors.end - first);
             for (v, vector) in vectors.iter_mut().enumerate().take(used) {
                 *vector = describe(product, reading, lanes, first + v);
             }

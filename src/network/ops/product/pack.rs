@@ -2,6 +2,7 @@
 //!
 //! Separate because it is the part of a product that moves memory and computes nothing.
 
+use super::transpose::transpose_apart;
 use super::{Lines, PANEL};
 
 /// Copies columns `column..column + columns` of steps `steps` into the panel, a row of [`PANEL`] a step.
@@ -12,6 +13,10 @@ pub(super) fn pack(
     columns: usize,
     panel: &mut [f32],
 ) {
+    if let Some((from, row)) = turned(b, &steps, column, columns) {
+        transpose_apart(&b.data[from..], row, columns, steps.len(), panel, PANEL);
+        return;
+    }
     // At most one run a column: (where in the panel, where in the data, length).
     let mut runs = [(0, 0, 0); PANEL];
     let (mut used, mut at) = (0, column);
@@ -38,6 +43,26 @@ pub(super) fn pack(
             }
         }
     }
+}
+
+/// Where the first of these columns starts and how far the next ones lie apart, if each is a row in memory: a matrix
+/// that is to be turned.
+fn turned(
+    b: &Lines<'_>,
+    steps: &std::ops::Range<usize>,
+    column: usize,
+    columns: usize,
+) -> Option<(usize, usize)> {
+    if b.width != 1 || columns < 2 || steps.is_empty() {
+        return None;
+    }
+    let offsets = &b.offsets[steps.clone()];
+    let starts = &b.starts[column..column + columns];
+    let row = starts[1].checked_sub(starts[0])?;
+    let equal_rows = starts.windows(2).all(|pair| pair[1] == pair[0] + row);
+    let neighbors = offsets.windows(2).all(|pair| pair[1] == pair[0] + 1);
+    let from = (starts[0] + offsets[0]) as usize;
+    (equal_rows && neighbors).then_some((from, row as usize))
 }
 
 /// Runs of one length known to the compiler: a copy is a few vector moves instead of a call.

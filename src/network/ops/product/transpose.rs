@@ -10,48 +10,96 @@
 use rayon::prelude::*;
 
 /// Side of a block.
+#[cfg(target_arch = "x86_64")]
 const SIDE: usize = 8;
 
 /// Writes the transpose of a `rows × columns` matrix whose rows lie `row` apart: `out[c · rows + r]`.
 pub(crate) fn transpose_into(x: &[f32], row: usize, rows: usize, columns: usize, out: &mut [f32]) {
-    assert!(rows * columns <= out.len(), "the output is too short");
+    transpose_apart(x, row, rows, columns, out, rows);
+}
+
+/// [`transpose_into`] with the rows of the output `out_row` apart: `out[c · out_row + r]`.
+pub(crate) fn transpose_apart(
+    x: &[f32],
+    row: usize,
+    rows: usize,
+    columns: usize,
+    out: &mut [f32],
+    out_row: usize,
+) {
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    assert!(
+        rows <= out_row && (columns - 1) * out_row + rows <= out.len(),
+        "the output is too short"
+    );
+    // SAFETY: `out` is this call's alone, and the assertion above bounds every value written.
+    unsafe { transpose_to(x, row, rows, columns, out.as_mut_ptr(), out_row) };
+}
+
+/// [`transpose_apart`] into an output that other threads write beside it.
+///
+/// # Safety
+/// `rows` values must be writable at each of `columns` places `out_row` apart from `out` on, by nobody else meanwhile.
+pub(crate) unsafe fn transpose_to(
+    x: &[f32],
+    row: usize,
+    rows: usize,
+    columns: usize,
+    out: *mut f32,
+    out_row: usize,
+) {
     assert!(
         rows == 0 || (rows - 1) * row + columns <= x.len(),
         "the matrix is too short"
     );
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx") {
-        // SAFETY: AVX has just been detected, and the assertions above bound every block.
-        unsafe { blocks(x, row, rows, columns, out) };
-        return;
+    // SAFETY: the assertion above bounds what is read, the caller vouches for what is written, and AVX is detected.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx") {
+            blocks(x, row, rows, columns, out, out_row);
+            return;
+        }
+        plain(x, row, [0, rows], [0, columns], out, out_row);
     }
-    plain(x, row, [0, rows], [0, columns], rows, out);
 }
 
 /// The part `rows × columns` of a transpose, value by value.
-fn plain(
+///
+/// # Safety
+/// As [`transpose_to`].
+unsafe fn plain(
     x: &[f32],
     row: usize,
     [top, bottom]: [usize; 2],
     [left, right]: [usize; 2],
-    rows: usize,
-    out: &mut [f32],
+    out: *mut f32,
+    out_row: usize,
 ) {
     const PART: usize = 16;
     for r in (top..bottom).step_by(PART) {
         for j in left..right {
             for i in r..(r + PART).min(bottom) {
-                out[j * rows + i] = x[i * row + j];
+                // SAFETY: the caller vouches for row `j` of the output.
+                unsafe { out.add(j * out_row + i).write(x[i * row + j]) };
             }
         }
     }
 }
 
 /// # Safety
-/// AVX must be there, `x` and `out` must hold the whole matrix.
+/// As [`transpose_to`]; AVX must be there and `x` hold the whole matrix.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx")]
-unsafe fn blocks(x: &[f32], row: usize, rows: usize, columns: usize, out: &mut [f32]) {
+unsafe fn blocks(
+    x: &[f32],
+    row: usize,
+    rows: usize,
+    columns: usize,
+    out: *mut f32,
+    out_row: usize,
+) {
     let (whole_rows, whole_columns) = (rows / SIDE * SIDE, columns / SIDE * SIDE);
     // Two blocks below each other write one cache line.
     for r in (0..whole_rows).step_by(2 * SIDE) {
@@ -60,13 +108,23 @@ unsafe fn blocks(x: &[f32], row: usize, rows: usize, columns: usize, out: &mut [
                 // SAFETY: the block lies inside the matrix, and so does its transpose.
                 unsafe {
                     let from = x.as_ptr().add(r * row + c);
-                    block(from, row, out.as_mut_ptr().add(c * rows + r), rows);
+                    block(from, row, out.add(c * out_row + r), out_row);
                 }
             }
         }
     }
-    plain(x, row, [0, whole_rows], [whole_columns, columns], rows, out);
-    plain(x, row, [whole_rows, rows], [0, columns], rows, out);
+    // SAFETY: the rest of the same matrix.
+    unsafe {
+        plain(
+            x,
+            row,
+            [0, whole_rows],
+            [whole_columns, columns],
+            out,
+            out_row,
+        );
+        plain(x, row, [whole_rows, rows], [0, columns], out, out_row);
+    }
 }
 
 /// # Safety

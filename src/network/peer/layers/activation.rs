@@ -3,7 +3,6 @@
 //! Separate from the operations: these are small compositions, not kernels.
 
 use candle_core::{Result, Tensor};
-use candle_nn::ops::sigmoid;
 
 use crate::network::ops;
 
@@ -59,11 +58,11 @@ impl Activation {
             Self::LeakyRelu(slope) => x.maximum(&(x * slope)?),
             Self::Silu => ops::silu(x),
             Self::Gelu => ops::gelu(x),
-            Self::GeluTanh => x.gelu(),
-            Self::QuickGelu => x * sigmoid(&(x * 1.702)?)?,
+            Self::GeluTanh => ops::gelu_tanh(x),
+            Self::QuickGelu => ops::quick_gelu(x),
             Self::HardSwish => x * Self::HardSigmoid.apply(x)?,
             Self::HardSigmoid => (x + 3.0)?.clamp(0.0, 6.0)? / 6.0,
-            Self::Sigmoid => sigmoid(x),
+            Self::Sigmoid => ops::sigmoid(x),
             Self::Tanh => x.tanh(),
         }
     }

@@ -99,7 +99,7 @@ impl Bias {
                     .collect();
                 let table = Tensor::from_vec(table, (span * span, 2), sharpness.device())?;
                 let table = narrow.forward(&wide.forward(&table)?.relu()?)?;
-                candle_nn::ops::sigmoid(&relative_bias(&table, window)?)? * 16.0
+                ops::sigmoid(&relative_bias(&table, window)?)? * 16.0
             }
         }
     }
