@@ -58,9 +58,12 @@ fn an_image_is_drawn_again_where_that_is_wanted_and_its_record_says_with_what() 
     let two = bench.ask(&several);
     assert_eq!(pixels(&two.images[0]), pixels(&finer.images[0]));
     assert_ne!(pixels(&two.images[1]), pixels(&finer.images[0]));
-    // A preview draws the hips alone again; of another kind it has none.
+    // A preview draws the hips alone again, the very first one nothing; an image of another kind has none.
     let mut preview = with_points();
     preview.preview = true;
+    preview.steps = 1;
+    assert_eq!(refiner(&bench.ask(&preview)), None);
+    preview.steps = 4;
     assert_eq!(refiner(&bench.ask(&preview)), Some("refiner"));
     "chest".clone_into(&mut preview.attributes.kind);
     assert_eq!(refiner(&bench.ask(&preview)), None);

@@ -150,6 +150,17 @@ fn noise_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe, actions: &mut
     row(ui, "Steps", |ui, label| {
         slider(ui, label, &mut recipe.steps, 1..=64, 0, true);
     });
+    if recipe.prompted.is_none() {
+        row(ui, "Finer", |ui, _| {
+            if let Some(on) = switch(ui, "Draw images again, finer", recipe.finer) {
+                recipe.finer = on;
+            }
+            let text = RichText::new("Draw again in detail").size(11.5);
+            ui.label(text.color(palette(ui.visuals()).dim)).on_hover_text(
+                "Squares of the image are drawn once more, two to three times as fine, and hips from the drawn lines",
+            );
+        });
+    }
 }
 
 fn hint_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {

@@ -98,6 +98,8 @@ pub struct Recipe {
     pub findings: BTreeMap<String, bool>,
     /// Width of the ring, image pixels.
     pub ring_px: f64,
+    /// Whether images are drawn again, finer, where there is a model for it.
+    pub finer: bool,
 }
 
 impl Default for Recipe {
@@ -123,6 +125,7 @@ impl Default for Recipe {
             sex: None,
             findings: BTreeMap::new(),
             ring_px: 12.0,
+            finer: true,
         }
     }
 }
@@ -181,6 +184,7 @@ impl Recipe {
             findings: request.attributes.findings.clone(),
             ring_px: request.ring.px,
             prompted: request.prompted.clone(),
+            finer: request.refiner.is_some() || request.preview,
         }
     }
 
@@ -209,6 +213,7 @@ impl Recipe {
         request.guidance = self.guidance;
         request.strength = self.strength;
         request.ring = RingPolicy { px: self.ring_px };
+        request.refiner = request.refiner.filter(|_| self.finer);
         request
     }
 }

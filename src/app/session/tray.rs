@@ -155,6 +155,7 @@ fn same_but_seed(a: &Request, b: &Request) -> bool {
     film && a.mode == b.mode
         && a.model == b.model
         && a.control_model == b.control_model
+        && a.refiner == b.refiner
         && a.attributes == b.attributes
         && (a.steps, a.sampler, a.passes) == (b.steps, b.sampler, b.passes)
         && (a.strength, a.guidance) == (b.strength, b.guidance)

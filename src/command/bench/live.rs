@@ -36,9 +36,11 @@ struct Chain {
     warm: Option<f64>,
     /// On the large film.
     large: bool,
+    /// Drawn again, finer.
+    finer: bool,
 }
 
-const CHAINS: [Chain; 8] = [
+const CHAINS: [Chain; 11] = [
     chain(
         "sketch, 1 step, preview decoder",
         Mode::Sketch,
@@ -48,6 +50,30 @@ const CHAINS: [Chain; 8] = [
     ),
     chain("sketch, 4 steps", Mode::Sketch, 4, false, 1.0),
     chain("sketch, 16 guided steps", Mode::Sketch, 16, false, 2.0),
+    Chain {
+        finer: true,
+        ..chain(
+            "sketch, 4 steps, preview decoder, hips drawn again",
+            Mode::Sketch,
+            4,
+            true,
+            1.0,
+        )
+    },
+    Chain {
+        finer: true,
+        ..chain("sketch, 4 steps, drawn again", Mode::Sketch, 4, false, 1.0)
+    },
+    Chain {
+        finer: true,
+        ..chain(
+            "sketch, 16 guided steps, drawn again",
+            Mode::Sketch,
+            16,
+            false,
+            2.0,
+        )
+    },
     chain(
         "inpaint, 2 steps, preview decoder",
         Mode::Inpaint,
@@ -103,6 +129,7 @@ const fn chain(
         guidance,
         warm: None,
         large: false,
+        finer: false,
     }
 }
 
@@ -155,6 +182,7 @@ fn time(
         request.steps = chain.steps;
         request.preview = chain.preview;
         request.guidance = chain.guidance;
+        request.refiner = request.refiner.filter(|_| chain.finer);
         let latent = before.take().and_then(|made| made.latent);
         if let (Some(t), Some((region, latent))) = (chain.warm, latent) {
             request.warm = Some(WarmStart { t, region, latent });

@@ -32,13 +32,14 @@ pub struct Options {
 }
 
 /// The lessons of the bundled networks, with the phantoms each learns from.
-const LESSONS: [(TrainingTask, &[&str]); 6] = [
+const LESSONS: [(TrainingTask, &[&str]); 7] = [
     (TrainingTask::Autoencoder, &["hip", "chest"]),
     (TrainingTask::Diffusion, &["hip", "chest"]),
     (TrainingTask::Student, &["hip", "chest"]),
     (TrainingTask::Hips, &["hip"]),
     (TrainingTask::HipDetail, &["hip"]),
     (TrainingTask::Reader, &["hip", "chest"]),
+    (TrainingTask::Refiner, &["hip", "chest"]),
 ];
 
 /// Medians of the steps of every lesson, seconds, and ours as a share of the library's.
@@ -88,6 +89,9 @@ fn recipe(task: TrainingTask, assets: &Path) -> Result<serde_json::Value, Error>
     if matches!(task, TrainingTask::Diffusion | TrainingTask::Student) {
         recipe["autoencoder"] = serde_json::json!(model("autoencoder"));
     }
+    if task == TrainingTask::Refiner {
+        recipe["autoencoder"] = serde_json::json!(model("autoencoder-kinds"));
+    }
     if task == TrainingTask::Student {
         recipe["base"] = serde_json::json!(model("diffusion"));
     }
@@ -97,7 +101,7 @@ fn recipe(task: TrainingTask, assets: &Path) -> Result<serde_json::Value, Error>
 fn add(name: &str, turns: &Turns, figures: &mut Vec<Figure>) {
     let (ours, library) = (median(turns.ours.clone()), median(turns.library.clone()));
     let mut figure = |what: &str, value: Option<f64>, unit: &str| {
-        figures.extend(value.map(|value| (format!("{name} {what}"), value, unit.to_owned())));
+        figures.extend(value.map(|value| Figure::new(format!("{name} {what}"), value, unit)));
     };
     figure("step", ours, "s");
     figure("step, library", library, "s");

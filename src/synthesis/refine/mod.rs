@@ -60,7 +60,9 @@ impl<'a> Refine<'a> {
         let model = model.filter(|model| model.diffusion.names.kind(kind).is_some())?;
         let has_hips = kind == "hip";
         let (film_steps, hip_steps) = if request.preview {
-            (0, PREVIEW_STEPS)
+            // The very first answer is one step: it shall come at once.
+            let steps = if request.steps > 1 { PREVIEW_STEPS } else { 0 };
+            (0, steps)
         } else {
             (FILM_STEPS, request.steps.clamp(HIP_STEPS[0], HIP_STEPS[1]))
         };
