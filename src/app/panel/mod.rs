@@ -67,7 +67,7 @@ impl<'a> Shown<'a> {
     }
 
     /// Whether what is shown was asked for as a hip.
-    fn makes_hips(&self) -> bool {
+    pub(crate) fn makes_hips(&self) -> bool {
         let request = match self.staged() {
             Some(staged) => Some(&staged.request),
             None => self.session.live.result.as_ref().map(|live| &live.request),

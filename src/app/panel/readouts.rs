@@ -111,7 +111,13 @@ fn angles(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
             });
         });
     }
-    if let Some(text) = shown.reading_note() {
+    // Where there is no angle, the reason stands in place of what it would have belonged to.
+    let note = if landmarks.is_some() {
+        shown.reading_note()
+    } else {
+        shown.makes_hips().then(|| shown.no_angle())
+    };
+    if let Some(text) = note {
         ui.label(RichText::new(text).size(11.5).color(p.dim));
     }
     let mut warnings = landmarks.map(|points| doubts(&points)).unwrap_or_default();
