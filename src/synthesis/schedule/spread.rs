@@ -35,7 +35,7 @@ fn ramp(steps: usize) -> impl Iterator<Item = f64> {
 /// Both parameters of the distribution.
 const SHAPE: f64 = 0.6;
 /// `Γ(0.6)² / Γ(1.2)`, the complete beta function.
-const COMPLETE: f64 = 1.489_192_248_812_817_1 * 1.489_192_248_812_817_1 / 0.918_168_742_399_760_7;
+const COMPLETE: f64 = 1.489_192_248_812_817 * 1.489_192_248_812_817 / 0.918_168_742_399_760_7;
 
 /// Where Beta(0.6, 0.6) has this share below, by halving.
 fn beta_quantile(share: f64) -> f64 {
