@@ -74,9 +74,15 @@ fn impossible_settings_are_refused() {
     refused(Kind::Lcm, "{}", 51, "50 distilled");
     refused(
         Kind::Euler,
-        r#"{"use_beta_sigmas": true}"#,
+        r#"{"use_beta_sigmas": true, "use_karras_sigmas": true}"#,
         5,
-        "use_beta_sigmas",
+        "only one of use_beta_sigmas",
+    );
+    refused(
+        Kind::Ddim,
+        r#"{"beta_schedule": "sigmoid"}"#,
+        5,
+        "beta_schedule = sigmoid",
     );
     refused(
         Kind::UniPc,

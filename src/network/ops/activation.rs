@@ -16,7 +16,7 @@ use super::vector::{
 const DENSITY: f32 = 0.398_942_3;
 /// The factors of `x` and of `x³` in twice the argument of the tangent that stands in for Φ: `2 √(2/π)` and 0.044715 of it
 /// (Hendrycks & Gimpel 2016, "Gaussian error linear units").
-const TANGENT: [f32; 2] = [1.595_769_1, 0.071_354_82];
+const TANGENT: [f32; 2] = [1.595_769, 0.071_354_82];
 /// The slope of the logistic function that stands in for Φ (same source).
 const QUICK: f32 = 1.702;
 /// Elements a task.

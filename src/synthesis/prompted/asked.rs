@@ -408,13 +408,9 @@ fn text(pipeline: &Pipeline, guidance: f64, prompted: &Prompted) -> Result<Tenso
         let own = pipeline.tokenizer.numbers(prompt);
         numbers.extend(own.map_err(|what| usage(what, "shorten it"))?);
     }
-    let shape = (prompts.len(), pipeline.tokenizer.length());
-    let run = || -> Tensors<Tensor> {
-        let place = &pipeline.place;
-        let tokens = Tensor::from_vec(numbers, shape, &place.device)?;
-        pipeline.text.forward(&tokens)?.to_dtype(place.dtype)
-    };
-    run().map_err(|e| broken(&e))
+    let length = pipeline.tokenizer.length();
+    let states = pipeline.text.states(&numbers, length);
+    states.map_err(|error| Error::new(ErrorKind::Model, error.to_string()))
 }
 
 /// The mask at latent size, 1 = renew: the pixel at each latent pixel's upper left corner, as the peer has it.

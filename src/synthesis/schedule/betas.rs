@@ -34,22 +34,41 @@ fn betas(kind: Kind, config: &Config) -> Result<Vec<f32>, String> {
     };
     let start = config.beta_start.unwrap_or(start);
     let end = config.beta_end.unwrap_or(end);
-    Ok(match config.beta_schedule.unwrap_or(schedule) {
+    let schedule = config.beta_schedule.unwrap_or(schedule);
+    if matches!(schedule, BetaSchedule::Sigmoid | BetaSchedule::Laplace) && kind != Kind::Ddpm {
+        return Err(
+            format!("beta_schedule = {schedule:?} is of the DDPM scheduler alone").to_lowercase(),
+        );
+    }
+    Ok(match schedule {
         BetaSchedule::Linear => even(start as f32, end as f32, count),
         BetaSchedule::ScaledLinear => even(start.sqrt() as f32, end.sqrt() as f32, count)
             .into_iter()
             .map(|root| root * root)
             .collect(),
-        BetaSchedule::SquaredCosine => {
-            let left = |i: usize| {
-                let angle = (i as f64 / count as f64 + 0.008) / 1.008;
-                (angle * std::f64::consts::FRAC_PI_2).cos().powi(2)
-            };
-            (0..count)
-                .map(|i| (1.0 - left(i + 1) / left(i)).min(0.999) as f32)
-                .collect()
-        }
+        BetaSchedule::SquaredCosine => following(count, |t| {
+            let angle = (t + 0.008) / 1.008;
+            (angle * std::f64::consts::FRAC_PI_2).cos().powi(2)
+        }),
+        BetaSchedule::Laplace => following(count, |t| {
+            let away = 0.5 - t;
+            let logarithm = -0.5_f64.copysign(away) * (1.0 - 2.0 * away.abs() + 1e-6).ln();
+            let ratio = logarithm.exp();
+            (ratio / (1.0 + ratio)).sqrt()
+        }),
+        BetaSchedule::Sigmoid => even(-6.0, 6.0, count)
+            .into_iter()
+            .map(|x| (end - start) as f32 / (1.0 + (-x).exp()) + start as f32)
+            .collect(),
     })
+}
+
+/// Variances so that what is left of the picture follows `left` of the share of training, 0 to 1.
+fn following(count: usize, left: impl Fn(f64) -> f64) -> Vec<f32> {
+    let at = |i: usize| left(i as f64 / count as f64);
+    (0..count)
+        .map(|i| (1.0 - at(i + 1) / at(i)).min(0.999) as f32)
+        .collect()
 }
 
 /// `count` values from `start` to `end`, counted from the nearer one.

@@ -8,6 +8,7 @@ mod betas;
 mod multistep;
 mod pndm;
 mod scheduler;
+mod spread;
 mod times;
 mod unipc;
 mod walk;
@@ -58,6 +59,10 @@ pub enum BetaSchedule {
     /// So that what is left follows a squared cosine (Nichol & Dhariwal 2021).
     #[serde(rename = "squaredcos_cap_v2")]
     SquaredCosine,
+    /// By a logistic function from -6 to 6; DDPM only.
+    Sigmoid,
+    /// So that what is left follows Laplace's distribution; DDPM only.
+    Laplace,
 }
 
 /// How the times of a sampler are spread over those of training.
@@ -121,12 +126,15 @@ pub struct Config {
     pub use_exponential_sigmas: bool,
     /// The same, with rounded times; DPM-Solver only.
     pub use_lu_lambdas: bool,
-    /// Not supported.
+    /// Noise evenly in a beta distribution.
     pub use_beta_sigmas: bool,
     /// Not supported.
     pub use_flow_sigmas: bool,
-    /// `discrete` only.
+    /// `discrete`, or for Euler `continuous`: a network that predicts velocities is asked for a quarter of the logarithm
+    /// of the noise.
     pub timestep_type: Option<String>,
+    /// What the network answers with; see [`Options`].
+    pub prediction_type: Prediction,
     /// Euler only.
     pub interpolation_type: Interpolation,
     /// The least logarithm of signal over noise; DPM-Solver only.
@@ -159,6 +167,7 @@ impl Default for Config {
             use_beta_sigmas: false,
             use_flow_sigmas: false,
             timestep_type: None,
+            prediction_type: Prediction::Epsilon,
             interpolation_type: Interpolation::Linear,
             lambda_min_clipped: None,
             sigma_min: None,
@@ -166,6 +175,25 @@ impl Default for Config {
             final_sigmas_type: FinalSigma::Zero,
             original_inference_steps: 50,
         }
+    }
+}
+
+impl Config {
+    /// How many rules spread the noise: one at most.
+    fn spreads(&self) -> usize {
+        [
+            self.use_karras_sigmas,
+            self.use_exponential_sigmas,
+            self.use_beta_sigmas,
+        ]
+        .into_iter()
+        .filter(|on| *on)
+        .count()
+    }
+
+    fn is_continuous(&self) -> bool {
+        self.timestep_type.as_deref() == Some("continuous")
+            && self.prediction_type == Prediction::Velocity
     }
 }
 
@@ -192,17 +220,13 @@ pub fn table(kind: Kind, config: &Config, steps: usize) -> Result<Table, String>
             config.num_train_timesteps
         ));
     }
-    for (name, on) in [
-        ("use_beta_sigmas", config.use_beta_sigmas),
-        ("use_flow_sigmas", config.use_flow_sigmas),
-        (
-            "timestep_type = continuous",
-            config.timestep_type.as_deref() == Some("continuous"),
-        ),
-    ] {
-        if on {
-            return Err(format!("{name} is not supported"));
-        }
+    if config.use_flow_sigmas {
+        return Err("use_flow_sigmas is not supported: flows need another network".to_owned());
+    }
+    if config.spreads() > 1 {
+        let what =
+            "only one of use_beta_sigmas, use_exponential_sigmas and use_karras_sigmas can be used";
+        return Err(what.to_owned());
     }
     let mut left = betas::left(kind, config)?;
     let has_sigmas = !matches!(kind, Kind::Ddim | Kind::Ddpm | Kind::Lcm | Kind::Pndm);

@@ -2,6 +2,7 @@
 //!
 //! Separate from the variances of training: here the number of steps comes in.
 
+use super::spread::{by_beta, exponential, karras};
 use super::{Config, FinalSigma, Interpolation, Kind, Spacing};
 
 type Times = (Vec<f64>, Vec<f32>);
@@ -59,6 +60,8 @@ pub(super) fn times(
         whole(exponential((most, least), steps), rounded)
     } else if config.use_exponential_sigmas && chosen {
         whole(exponential(ends, steps), false)
+    } else if config.use_beta_sigmas && chosen {
+        whole(by_beta(ends, steps), false)
     } else if kind == Kind::Euler && config.interpolation_type == Interpolation::LogLinear {
         let ends = (
             noise.last().map_or(0.0, |&s| f64::from(s)),
@@ -69,7 +72,7 @@ pub(super) fn times(
         let sigmas = times.iter().map(|&time| at(time)).collect();
         (times, sigmas)
     };
-    let spread = config.use_karras_sigmas || config.use_exponential_sigmas;
+    let spread = config.spreads() > 0;
     let last = match config.final_sigmas_type {
         FinalSigma::Zero => 0.0,
         FinalSigma::SigmaMin if kind == Kind::EulerAncestral => 0.0,
@@ -77,6 +80,13 @@ pub(super) fn times(
             sigmas.last().copied().unwrap_or(0.0)
         }
         FinalSigma::SigmaMin => noise.first().map_or(0.0, |&s| f64::from(s)),
+    };
+    // Networks that were trained on amounts of noise are asked for these.
+    let times = if kind == Kind::Euler && config.is_continuous() {
+        let quarter = |sigma: &f64| f64::from(0.25 * (*sigma as f32).ln());
+        sigmas.iter().map(quarter).collect()
+    } else {
+        times
     };
     sigmas.push(last);
     Ok((times, sigmas.into_iter().map(|s| s as f32).collect()))
@@ -175,26 +185,4 @@ fn time_of(sigma: f64, logarithms: &[f64]) -> f64 {
     let (a, b) = (logarithms[low], logarithms[(low + 1).min(last)]);
     let share = ((a - wanted) / (a - b)).clamp(0.0, 1.0);
     low as f64 + share
-}
-
-/// `steps` values from `most` to `least`, evenly in their seventh roots.
-fn karras((most, least): (f64, f64), steps: usize) -> Vec<f64> {
-    const RHO: f64 = 7.0;
-    let (high, low) = (most.powf(1.0 / RHO), least.powf(1.0 / RHO));
-    ramp(steps)
-        .map(|share| (high + share * (low - high)).powf(RHO))
-        .collect()
-}
-
-/// `steps` values from `most` to `least`, evenly in their logarithms.
-fn exponential((most, least): (f64, f64), steps: usize) -> Vec<f64> {
-    let (high, low) = (most.ln(), least.ln());
-    ramp(steps)
-        .map(|share| (high + share * (low - high)).exp())
-        .collect()
-}
-
-fn ramp(steps: usize) -> impl Iterator<Item = f64> {
-    let last = (steps - 1).max(1) as f64;
-    (0..steps).map(move |i| i as f64 / last)
 }

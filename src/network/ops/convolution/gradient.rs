@@ -209,17 +209,8 @@ impl Phase<'_> {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the two ends of one product")]
-    fn multiply(
-        &self,
-        padded: &[f32],
-        weight: &[f32],
-        depth: usize,
-        bias: Option<&[f32]>,
-        count: usize,
-        start: usize,
-        out: &mut [f32],
-    ) {
+    /// How the frames are read: offsets of the steps of a sum, starts of the lines of pixels, and their width.
+    fn lines(&self, depth: usize) -> (Vec<u32>, Vec<u32>, usize) {
         let (g, frame) = (self.g, self.frame);
         let plane = frame.height * frame.width;
         let mut offsets = Vec::with_capacity(depth);
@@ -240,6 +231,23 @@ impl Phase<'_> {
         let starts: Vec<u32> = (0..lines)
             .map(|line| ((self.rows.first + line) * frame.width + self.columns.first) as u32)
             .collect();
+        (offsets, starts, width)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the two ends of one product")]
+    fn multiply(
+        &self,
+        padded: &[f32],
+        weight: &[f32],
+        depth: usize,
+        bias: Option<&[f32]>,
+        count: usize,
+        start: usize,
+        out: &mut [f32],
+    ) {
+        let g = self.g;
+        let plane = self.frame.height * self.frame.width;
+        let (offsets, starts, width) = self.lines(depth);
         let points = self.rows.count * self.columns.count;
         let taps = self.rows.taps.len() * self.columns.taps.len();
         // Some channels of one group in one image, weights yet to be given.

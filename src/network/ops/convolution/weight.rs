@@ -21,21 +21,51 @@ struct Read<'a> {
     g: &'a Geometry,
     /// Values of a picture.
     image: usize,
-    starts: &'a [u32],
-    offsets: &'a [u32],
+    starts: Vec<u32>,
+    offsets: Vec<u32>,
     width: usize,
 }
 
 impl<'a> Read<'a> {
+    fn new(g: &'a Geometry) -> Self {
+        let (p, inner) = (g.how.padding, g.inner());
+        let (line, dilation) = ((g.width + 2 * p) * g.channels, g.how.dilation);
+        // Neighboring taps of one row are one contiguous line, if nothing lies between them.
+        let merged = dilation == 1 && g.how.groups == 1;
+        let (across, width) = if merged {
+            (1, g.kernel.1 * inner)
+        } else {
+            (g.kernel.1, inner)
+        };
+        let mut starts = Vec::new();
+        for ky in 0..g.kernel.0 {
+            for kx in 0..across {
+                starts.push((ky * dilation * line + kx * dilation * g.channels) as u32);
+            }
+        }
+        let stride = g.how.stride;
+        let offset = |pixel: usize| {
+            let (y, x) = (pixel / g.out_width, pixel % g.out_width);
+            (y * stride * line + x * stride * g.channels) as u32
+        };
+        Self {
+            g,
+            image: (g.height + 2 * p) * line,
+            starts,
+            offsets: (0..g.out_pixels()).map(offset).collect(),
+            width,
+        }
+    }
+
     /// The sums of some outputs of one group over `count` images, from `c` of the output on.
-    fn product(
-        &self,
-        turned: &'a [f32],
-        dy: &'a [f32],
+    fn product<'b>(
+        &'b self,
+        turned: &'b [f32],
+        dy: &'b [f32],
         rows: std::ops::Range<usize>,
         c: usize,
         count: usize,
-    ) -> Product<'a> {
+    ) -> Product<'b> {
         let g = self.g;
         let group = rows.start / g.group_outputs();
         let depth = g.taps() * g.inner();
@@ -45,8 +75,8 @@ impl<'a> Read<'a> {
             rows: rows.len(),
             b: Lines {
                 data: &turned[group * g.inner()..],
-                offsets: self.offsets,
-                starts: self.starts,
+                offsets: &self.offsets,
+                starts: &self.starts,
                 width: self.width,
             },
             c,
@@ -72,58 +102,13 @@ pub(super) fn by_weight(g: &Geometry, x: &[f32], dy: &[f32], dw: &mut [f32]) {
         by_pointwise_weight(g, x, dy, dw);
         return;
     }
-    let (inner, outputs) = (g.inner(), g.group_outputs());
-    let p = g.how.padding;
-    let (line, dilation) = ((g.width + 2 * p) * g.channels, g.how.dilation);
-    let image = (g.height + 2 * p) * line;
-    // Neighboring taps of one row are one contiguous line, if nothing lies between them.
-    let merged = dilation == 1 && g.how.groups == 1;
-    let (across, width) = if merged {
-        (1, g.kernel.1 * inner)
-    } else {
-        (g.kernel.1, inner)
-    };
-    let mut starts = Vec::new();
-    for ky in 0..g.kernel.0 {
-        for kx in 0..across {
-            starts.push((ky * dilation * line + kx * dilation * g.channels) as u32);
-        }
-    }
-    let stride = g.how.stride;
-    let offsets: Vec<u32> = (0..g.out_pixels())
-        .map(|pixel| {
-            let (y, x) = (pixel / g.out_width, pixel % g.out_width);
-            (y * stride * line + x * stride * g.channels) as u32
-        })
-        .collect();
-    let depth = g.taps() * inner;
+    let outputs = g.group_outputs();
+    let depth = g.taps() * g.inner();
+    let read = Read::new(g);
+    let image = read.image;
     let together = images_together(g.batch, image);
-    let read = Read {
-        g,
-        image,
-        starts: &starts,
-        offsets: &offsets,
-        width,
-    };
     if g.how.groups == 1 && together == g.batch && outputs * depth >= FAR_WEIGHTS {
-        // The sums of some outputs stay near until they are put in order.
-        let rows = rows_together(outputs, depth);
-        with_scratch(together * image + SLACK, |turned| {
-            channels_last(x, g, &mut turned[..together * image]);
-            let turned: &[f32] = turned;
-            dw.par_chunks_mut(rows * depth)
-                .enumerate()
-                .for_each(|(part, dw)| {
-                    with_scratch(dw.len(), |sums| {
-                        let rows = part * rows..part * rows + dw.len() / depth;
-                        let product = read.product(turned, dy, rows, 0, together);
-                        multiply_here(&product, Output::new(sums));
-                        for (to, from) in dw.chunks_exact_mut(depth).zip(sums.chunks_exact(depth)) {
-                            transpose_into(from, inner, g.taps(), inner, to);
-                        }
-                    });
-                });
-        });
+        by_heavy_weight(&read, x, dy, dw);
         return;
     }
     with_scratch(together * image + SLACK, |turned| {
@@ -151,6 +136,30 @@ pub(super) fn by_weight(g: &Geometry, x: &[f32], dy: &[f32], dw: &mut [f32]) {
                 multiply(&products, Output::new(sums));
             }
             taps_last(g, sums, dw);
+        });
+    });
+}
+
+/// [`by_weight`] of all images at once, some outputs at a time: their sums stay near until they are put in order.
+fn by_heavy_weight(read: &Read<'_>, x: &[f32], dy: &[f32], dw: &mut [f32]) {
+    let g = read.g;
+    let (inner, taps) = (g.inner(), g.taps());
+    let depth = taps * inner;
+    let rows = rows_together(g.outputs, depth);
+    let all = g.batch * read.image;
+    with_scratch(all + SLACK, |turned| {
+        channels_last(x, g, &mut turned[..all]);
+        let turned: &[f32] = turned;
+        let parts = dw.par_chunks_mut(rows * depth).enumerate();
+        parts.for_each(|(part, dw)| {
+            with_scratch(dw.len(), |sums| {
+                let rows = part * rows..part * rows + dw.len() / depth;
+                let product = read.product(turned, dy, rows, 0, g.batch);
+                multiply_here(&product, Output::new(sums));
+                for (to, from) in dw.chunks_exact_mut(depth).zip(sums.chunks_exact(depth)) {
+                    transpose_into(from, inner, taps, inner, to);
+                }
+            });
         });
     });
 }

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Shape, Tensor};
 use candle_nn::VarBuilder;
@@ -15,11 +16,11 @@ use crate::network::peer::scope::Scope;
 use crate::network::peer::source::Source;
 
 /// A file with what is put on it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Dressed {
-    source: Source,
+    source: Arc<Source>,
     /// Changes by the name of the weight.
-    changes: HashMap<String, Vec<Change>>,
+    changes: Arc<HashMap<String, Vec<Change>>>,
     /// Shapes and types only: zeros stand in for all values and take no memory.
     hollow: bool,
 }
@@ -28,8 +29,8 @@ impl Dressed {
     pub(super) fn open(path: &Path) -> Result<Self, ModelError> {
         let source = Source::open(path)?;
         Ok(Self {
-            source,
-            changes: HashMap::new(),
+            source: Arc::new(source),
+            changes: Arc::default(),
             hollow: false,
         })
     }
@@ -42,8 +43,18 @@ impl Dressed {
 
     /// With changes of its weights.
     pub(super) fn changed(mut self, changes: HashMap<String, Vec<Change>>) -> Self {
-        self.changes = changes;
+        self.changes = Arc::new(changes);
         self
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        self.source.path()
+    }
+
+    /// Whether anything is put on it.
+    pub(super) fn is_changed(&self) -> bool {
+        !self.changes.is_empty()
     }
 
     /// Numbers in all its tensors.

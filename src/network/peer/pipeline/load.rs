@@ -14,13 +14,14 @@ use super::files::{joint, read_json};
 use super::folder::{PeerFolder, PeerTask, control_weights, lora_file};
 use super::lora::{Changes, Part, layers};
 use super::need::Need;
+use super::reader::TextReader;
 use super::tokenizer::ClipTokenizer;
 use crate::network::device::Place;
 use crate::network::folder::{ModelError, Store as _};
 use crate::network::peer::diffusion::{
     AutoencoderConfig, AutoencoderKl, Config, ControlNet, Family, Unet,
 };
-use crate::network::peer::text::{ClipText, ClipTextConfig};
+use crate::network::peer::text::ClipTextConfig;
 
 /// A pipeline that is ready to run.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub struct Pipeline {
     /// Text to numbers.
     pub tokenizer: ClipTokenizer,
     /// Numbers to states.
-    pub text: ClipText,
+    pub text: TextReader,
     /// The denoiser.
     pub unet: Unet,
     /// Image to latent and back.
@@ -324,9 +325,9 @@ fn build(
     settings: &Settings,
     [text, unet, autoencoder]: [Dressed; 3],
     place: &Place,
-) -> Result<(ClipText, Unet, AutoencoderKl), ModelError> {
+) -> Result<(TextReader, Unet, AutoencoderKl), ModelError> {
     Ok((
-        text.build(place, |scope| ClipText::new(scope, &settings.text))?,
+        TextReader::new(text, settings.text.clone(), place)?,
         unet.build(place, |scope| Unet::new(scope, &settings.unet))?,
         autoencoder.build(place, |scope| {
             AutoencoderKl::new(scope, &settings.autoencoder)
@@ -370,9 +371,9 @@ pub fn need_of(folder: &PeerFolder) -> Result<Need, ModelError> {
         PeerTask::Pipeline => {
             let settings = Settings::read(folder)?;
             let parts = open_parts(folder)?;
-            let numbers = parts.iter().map(Dressed::count).sum();
+            let [text, unet, autoencoder] = parts.map(|part| part.count());
             let widths = &settings.autoencoder.block_out_channels;
-            Ok(Need::of(numbers, &settings.shape, widths))
+            Ok(Need::of(unet + autoencoder, text, &settings.shape, widths))
         }
         PeerTask::Control => Ok(Need::weights(control_settings(folder)?.1.count())),
         PeerTask::Lora => Ok(Need::weights(

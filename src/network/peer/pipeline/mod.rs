@@ -9,6 +9,7 @@ mod folder;
 mod load;
 mod lora;
 mod need;
+mod reader;
 mod tokenizer;
 
 pub use folder::{PeerFolder, PeerTask, add_reference, list_peers};
@@ -17,4 +18,5 @@ pub use load::{
     words,
 };
 pub use need::{Need, gigabytes};
+pub use reader::TextReader;
 pub use tokenizer::ClipTokenizer;

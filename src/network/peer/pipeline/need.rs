@@ -23,11 +23,12 @@ impl Need {
         }
     }
 
-    /// Of a pipeline: `weights` numbers, and the larger of a denoising step and of decoding.
+    /// Of a pipeline: `weights` numbers, and the largest of reading a text (whose `text` weights are held only meanwhile), of
+    /// a denoising step and of decoding.
     ///
     /// Decoding holds about four maps of the second width at full size; a step, for two images, the skips (about eight
     /// maps of the first width) and attention in pieces of at most 64 MiB of scores.
-    pub(super) fn of(weights: u64, shape: &Shape, widths: &[usize]) -> Self {
+    pub(super) fn of(weights: u64, text: u64, shape: &Shape, widths: &[usize]) -> Self {
         let pixels = (shape.size * shape.size) as u64;
         let wide = widths.get(1).or(widths.first()).copied().unwrap_or(1) as u64;
         let decoding = 4 * wide * pixels;
@@ -36,7 +37,7 @@ impl Need {
         let step = 2 * 8 * first * side * side + (16_u64 << 20).min(2 * 8 * side.pow(4));
         Self {
             weights,
-            activations: decoding.max(step),
+            activations: decoding.max(step).max(text),
         }
     }
 
