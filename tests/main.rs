@@ -21,7 +21,6 @@ mod figures;
 mod files;
 mod full_disk;
 mod job;
-mod jpeg_lossless;
 mod live;
 mod measure;
 mod network;

@@ -2,7 +2,7 @@
 //!
 //! Separate because the meaning of three components must be read from the markers: Adobe's, JFIF's or their names.
 
-use super::{Coded, Color, Words, jpeg_extended, jpeg_lossless};
+use super::{Coded, Color, Words, jpeg_extended};
 use crate::radiograph::error::{ReadProblem, checked_size, shielded};
 
 /// The header of a JPEG stream, as far as it matters here.
@@ -100,16 +100,6 @@ pub(in crate::radiograph) fn decode(stream: &[u8]) -> Result<Coded, ReadProblem>
     if header.precision == 12 && matches!(header.frame_marker, 0xC0 | 0xC1) {
         let shorts = jpeg_extended::decode(stream)?;
         return Ok(coded(&header, Words::Shorts(shorts)));
-    }
-    if header.frame_marker == 0xC3
-        && let Some(shorts) = jpeg_lossless::decode(stream)
-    {
-        // Bits beyond eight are there where the precision says so, and nowhere else.
-        let words = match header.precision {
-            ..=8 => Words::Bytes(shorts.iter().map(|sample| *sample as u8).collect()),
-            _ => Words::Shorts(shorts),
-        };
-        return Ok(coded(&header, words));
     }
     let words = shielded("JPEG", || {
         let mut decoder = jpeg_decoder::Decoder::new(stream);

@@ -6,7 +6,6 @@
 mod jpeg;
 mod jpeg2000;
 mod jpeg_extended;
-mod jpeg_lossless;
 mod jpeg_ls;
 mod jpeg_ls_color;
 mod jpeg_xl;
