@@ -16,8 +16,8 @@ use crate::engine::LocalEngine;
 use crate::grid::Grid;
 use crate::job::record::{self, Record};
 use crate::job::{
-    Error, ErrorKind, GivenNoise, Mode, ModelReference, Order, Outcome, Product, Request, Sampler,
-    Sex,
+    Attributes, Error, ErrorKind, GivenNoise, Mode, ModelReference, Order, Outcome, Product,
+    Request, Sampler, Sex,
 };
 use crate::radiograph::{self, Margins};
 
@@ -224,6 +224,34 @@ fn manifest_requests(path: &Path, shard: Option<&str>) -> Result<Vec<(usize, Req
     Ok(requests)
 }
 
+/// What the images shall show.
+fn attributes(options: &Generate) -> Result<Attributes, Error> {
+    let sex = match options.sex.as_deref() {
+        None => None,
+        Some("M" | "m") => Some(Sex::Male),
+        Some("F" | "f") => Some(Sex::Female),
+        Some("O" | "o") => Some(Sex::Other),
+        Some(other) => {
+            let what = format!("{other} is no sex");
+            return Err(Error::new(ErrorKind::Usage, what).remedy("use M, F or O"));
+        }
+    };
+    let mut attributes = Attributes {
+        kind: options.kind.clone(),
+        age_years: options.age,
+        sex,
+        ..Attributes::default()
+    };
+    for finding in &options.finding {
+        let (name, present) = match finding.strip_prefix("no-") {
+            Some(name) => (name, false),
+            None => (finding.as_str(), true),
+        };
+        attributes.findings.insert(name.to_owned(), present);
+    }
+    Ok(attributes)
+}
+
 fn single_request(options: &Generate, asked: Asked) -> Result<Request, Error> {
     let usage = |what: String| Error::new(ErrorKind::Usage, what);
     let mode = match options.mode {
@@ -275,22 +303,7 @@ fn single_request(options: &Generate, asked: Asked) -> Result<Request, Error> {
     let own_control = options.control_model.as_ref().filter(|_| !reads_text);
     request.control_model = own_control.map(ModelReference::named);
     request.ring.px = options.ring_px;
-    request.attributes.kind.clone_from(&options.kind);
-    request.attributes.age_years = options.age;
-    request.attributes.sex = match options.sex.as_deref() {
-        None => None,
-        Some("M" | "m") => Some(Sex::Male),
-        Some("F" | "f") => Some(Sex::Female),
-        Some("O" | "o") => Some(Sex::Other),
-        Some(other) => return Err(usage(format!("{other} is no sex")).remedy("use M, F or O")),
-    };
-    for finding in &options.finding {
-        let (name, present) = match finding.strip_prefix("no-") {
-            Some(name) => (name, false),
-            None => (finding.as_str(), true),
-        };
-        request.attributes.findings.insert(name.to_owned(), present);
-    }
+    request.attributes = attributes(options)?;
     if let Some([width, height]) = options.size.as_deref() {
         request.size = Some([*width, *height]);
     }
