@@ -269,11 +269,17 @@ impl Lesson for ReaderLesson {
     ) -> Result<(), Error> {
         let read = self.held_out(averages).map_err(|e| tensors(&e))?;
         for (place, name) in self.data.names.findings.iter().enumerate() {
-            let scored = read.iter().filter_map(|(logits, truth)| {
-                let (_, present) = truth.findings.iter().find(|(n, _)| *n == place)?;
-                Some((logits[FIRST_FINDING + place], *present))
+            // A finding that several kinds share is as good as on the kind where it is told worst: kinds themselves are
+            // told apart easily, and would lend it their own area.
+            let areas = (0..self.data.names.kinds.len()).filter_map(|kind| {
+                let of_kind = read.iter().filter(|(_, truth)| truth.kind == Some(kind));
+                let scored = of_kind.filter_map(|(logits, truth)| {
+                    let (_, present) = truth.findings.iter().find(|(n, _)| *n == place)?;
+                    Some((logits[FIRST_FINDING + place], *present))
+                });
+                auroc(scored.collect())
             });
-            if let Some(area) = auroc(scored.collect()) {
+            if let Some(area) = areas.min_by(f64::total_cmp) {
                 card.measured.insert(format!("held_out_auroc_{name}"), area);
             }
         }
