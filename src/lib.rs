@@ -44,10 +44,11 @@
 //! The canvas maps the pointer once to image space and shows the draft in the same frame. Release pushes an action;
 //! the logic applies it as a [`document::Edit`], which goes to the journal and moves the revision on. In live mode a
 //! newer revision becomes a [`job::Request`]: strokes are rasterised into hint and mask and everything else is frozen.
-//! The [`job`] worker hands it to the engine, which crops, encodes, denoises, decodes and composites at native depth,
-//! and is stopped within one step when the request is stale. Previews come first, by a few-step student where there is
-//! one, from the last answer's latent after a small edit; when the hand rests the same state is asked for in full. The outcome comes back as an event; the panels draw the
-//! D-score of the tray and the Norberg angles of the image shown, with the revision they belong to.
+//! The [`job`] worker hands it to the engine, which crops, encodes, denoises, decodes, draws again finer and composites
+//! at native depth, and is stopped within one step when the request is stale. Previews come first, by a few-step
+//! student where there is one, from the last answer's latent after a small edit; when the hand rests the same state is
+//! asked for in full. The outcome comes back as an event; the panels draw the D-score of the tray and the Norberg angles
+//! of the image shown, with the revision they belong to.
 
 pub mod bundle;
 pub mod cohort;
