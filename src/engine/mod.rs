@@ -2,6 +2,7 @@
 //!
 //! Weights are loaded when first asked for and kept; engines of both lanes share them.
 
+mod coder;
 mod refiner;
 mod student;
 
@@ -13,14 +14,13 @@ use crate::job::{
     Engine, Error, ErrorKind, Measurement, ModelReference, Observe, Order, Product, Reading,
     Request,
 };
-use crate::network::autoencoder;
 use crate::network::device::{Place, Wanted, is_device_failure};
-use crate::network::folder::{self, DiffusionConfig, ModelError, ModelFolder, Task};
+use crate::network::folder::{self, ModelError, ModelFolder, Task};
 use crate::network::peer::pipeline::PeerFolder;
 use crate::synthesis::prompted::library::{Library, Ready, peers_in};
 use crate::synthesis::{
-    ControlModel, Generator, HipDetailModel, HipModel, LEAST_AREA, ReaderModel, Readers, generate,
-    generate_prompted, read_hips, read_kind, read_saliency,
+    ControlModel, Generator, HipDetailModel, HipModel, LEAST_AREA, ReaderModel, Readers,
+    RefinerModel, generate, generate_prompted, read_hips, read_kind, read_saliency,
 };
 use crate::training;
 
@@ -35,6 +35,8 @@ pub struct ModelStore {
     notices: Vec<String>,
     generators: HashMap<String, Arc<Generator>>,
     controls: HashMap<String, Arc<ControlModel>>,
+    /// The one that draws images again, once it was needed.
+    refiner: Option<Arc<RefinerModel>>,
     readers: Option<Arc<Readers>>,
     library: Library,
     /// What was said of schedulers that others stand in for.
@@ -69,6 +71,7 @@ impl ModelStore {
         self.place = Some(Place::default());
         self.generators.clear();
         self.controls.clear();
+        self.refiner = None;
         self.library.clear();
         self.readers = None;
         self.notices.push(format!(
@@ -199,47 +202,17 @@ impl ModelStore {
         };
         let (diffusion, folder) =
             folder::load_diffusion(&folder.path, &place).map_err(model_error)?;
-        let need = folder.card.needs.get(Task::Autoencoder.name());
-        let needed = need.map_or("", |need| need.name.as_str());
-        let Some(other) = self.find(Task::Autoencoder, needed) else {
-            let what = format!(
-                "the autoencoder {needed} of {} is missing",
-                folder.card.name
-            );
-            return Err(Error::new(ErrorKind::Model, what).at(folder.path));
-        };
-        let (autoencoder, other) =
-            folder::load_autoencoder(&other.path, &place).map_err(model_error)?;
-        if let Some(need) = need
-            && need.hash != other.hash()
-        {
-            let what = format!(
-                "{} was trained with another {}",
-                folder.card.name, need.name
-            );
-            return Err(Error::new(ErrorKind::Model, what)
-                .at(other.path)
-                .remedy("copy both model folders from the same place"));
-        }
-        let config: DiffusionConfig = folder.configuration().map_err(model_error)?;
-        let coder: autoencoder::Config = other.configuration().map_err(model_error)?;
-        if config.denoiser.latent != coder.latent {
-            let what = "the denoiser and the autoencoder differ in their latents";
-            return Err(Error::new(ErrorKind::Model, what).at(folder.path));
-        }
-        let refiner = self.load_refiner(&place)?;
+        let coder = self.coder_of(&folder, &place)?;
+        let refiner = self.refiner(&place)?;
         Ok(Generator {
             refiner,
-            autoencoder,
+            autoencoder: coder.autoencoder,
             size: folder.card.native_size[0],
-            latent: config.denoiser.latent,
+            latent: coder.latent,
             diffusion_hash: folder.hash(),
             few_step: folder.card.student.is_some(),
             kept: crate::synthesis::kept::Kept::default(),
-            model: ModelReference {
-                hash: joint_hash(&folder.hash(), &other.hash()),
-                name: folder.card.name,
-            },
+            model: coder.model,
             diffusion,
             place,
         })
@@ -350,12 +323,6 @@ fn same_weights(what: &str, here: &ModelReference, wanted: &ModelReference) -> R
     );
     Err(Error::new(ErrorKind::Model, what)
         .remedy("add the folder of the model that the request was made with"))
-}
-
-/// The identity of weights in two folders.
-fn joint_hash(first: &str, second: &str) -> String {
-    use sha2::{Digest as _, Sha256};
-    crate::encoding::hex(&Sha256::digest(format!("{first}\n{second}\n")))
 }
 
 /// A model folder's error behind the seam.

@@ -2,58 +2,45 @@
 //!
 //! Separate because it goes with every generator but is nobody's need: without it films are made as they were before.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use super::{ModelStore, joint_hash, model_error, same_weights};
-use crate::job::{Error, ErrorKind, ModelReference, Request};
-use crate::network::autoencoder;
+use super::{ModelStore, model_error, same_weights};
+use crate::job::{Error, ErrorKind, Request};
 use crate::network::device::Place;
-use crate::network::folder::{self, DiffusionConfig, Task};
+use crate::network::folder::{self, Task};
 use crate::synthesis::{Generator, RefinerModel};
 
 impl ModelStore {
-    /// The first model that draws images again; `None` where there is none.
+    /// The first model that draws images again, loaded once for all generators; `None` where there is none.
     ///
     /// Fails when its folder cannot be used, or its autoencoder is missing or another one.
-    pub(super) fn load_refiner(&self, place: &Place) -> Result<Option<Arc<RefinerModel>>, Error> {
-        let Some(found) = self.find(Task::Refiner, "") else {
-            return Ok(None);
-        };
-        let (diffusion, folder) = folder::load_refiner(&found.path, place).map_err(model_error)?;
-        let need = folder.card.needs.get(Task::Autoencoder.name());
-        let needed = need.map_or("", |need| need.name.as_str());
-        let wrong = |what: String| Error::new(ErrorKind::Model, what).at(&folder.path);
-        let Some(other) = self.find(Task::Autoencoder, needed) else {
-            let name = &folder.card.name;
-            return Err(wrong(format!(
-                "the autoencoder {needed} of {name} is missing"
-            )));
-        };
-        if need.is_some_and(|need| need.hash != other.hash()) {
-            let name = &folder.card.name;
-            return Err(wrong(format!("{name} was trained with another {needed}"))
-                .remedy("copy both model folders from the same place"));
+    pub(super) fn refiner(&mut self, place: &Place) -> Result<Option<Arc<RefinerModel>>, Error> {
+        if self.refiner.is_none()
+            && let Some(folder) = self.find(Task::Refiner, "")
+        {
+            let refiner = self.load_refiner(&folder.path, place)?;
+            self.refiner = Some(Arc::new(refiner));
         }
-        let (autoencoder, other) =
-            folder::load_autoencoder(&other.path, place).map_err(model_error)?;
-        let config: DiffusionConfig = folder.configuration().map_err(model_error)?;
-        let coder: autoencoder::Config = other.configuration().map_err(model_error)?;
+        Ok(self.refiner.clone())
+    }
+
+    fn load_refiner(&self, path: &Path, place: &Place) -> Result<RefinerModel, Error> {
+        let (diffusion, folder) = folder::load_refiner(path, place).map_err(model_error)?;
+        let coder = self.coder_of(&folder, place)?;
         let size = folder.card.native_size[0];
-        if config.denoiser.latent != coder.latent || size == 0 || !size.is_multiple_of(32) {
-            let what = "its latents or its size do not fit its autoencoder".to_owned();
-            return Err(wrong(what));
+        if size == 0 || !size.is_multiple_of(32) {
+            let what = format!("squares of {size} pixels cannot be drawn");
+            return Err(Error::new(ErrorKind::Model, what).at(folder.path));
         }
-        Ok(Some(Arc::new(RefinerModel {
-            autoencoder,
+        Ok(RefinerModel {
+            autoencoder: coder.autoencoder,
             diffusion,
             size,
-            latent: config.denoiser.latent,
-            model: ModelReference {
-                hash: joint_hash(&folder.hash(), &other.hash()),
-                name: folder.card.name,
-            },
+            latent: coder.latent,
+            model: coder.model,
             place: place.clone(),
-        })))
+        })
     }
 }
 

@@ -172,6 +172,15 @@ impl Adapter {
     }
 }
 
+/// What an adapter adds at a weight: from the empty hint's (0) to the drawn one's (1) and beyond, since networks are
+/// trained with the adapter always on.
+pub fn weighted(without: &[Tensor], with: &[Tensor], weight: f64) -> Result<Vec<Tensor>> {
+    let pairs = without.iter().zip(with);
+    pairs
+        .map(|(without, with)| without + ((with - without)? * weight)?)
+        .collect()
+}
+
 /// A trainable copy of the way down whose results pass zero convolutions (Zhang et al., ControlNet, 2023).
 #[derive(Clone, Debug)]
 pub struct Branch {

@@ -68,11 +68,10 @@ pub fn generate(
     let mut request = request.clone();
     request.model = generator.model.clone();
     request.control_model = control.map(|control| control.model.clone());
-    let refined = Refine::of(generator.refiner.as_deref(), &request).is_some();
-    let refiner = generator.refiner.as_ref().filter(|_| refined);
-    request.refiner = refiner.map(|refiner| refiner.model.clone());
+    let refiner = generator.refiner.as_deref();
+    request.refiner = Refine::of(refiner, &request).map(|refine| refine.model().clone());
     let request = &request;
-    let refine = Refine::of(generator.refiner.as_deref(), request);
+    let refine = Refine::of(refiner, request);
     let branch = control.map(|control| &control.branch);
     let plan = Plan::new(generator, branch, request)?;
     let mut images = Vec::with_capacity(request.count);

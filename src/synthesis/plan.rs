@@ -230,9 +230,6 @@ impl<'a> Plan<'a> {
     }
 
     /// Runs the control adapter: once a request, whatever the steps.
-    ///
-    /// The weight goes from the empty hint (0) to the drawn one (1) and beyond, since the network was trained with the
-    /// adapter always on.
     fn control(&mut self, branch: Option<&'a Branch>) -> candle_core::Result<()> {
         let request = self.request;
         let model = self.frame.crop.model_px;
@@ -255,10 +252,8 @@ impl<'a> Plan<'a> {
             return Ok(());
         }
         let full = self.adapted(&lines, landmarks.as_ref())?;
-        let weighted = self.without_hint.iter().zip(full);
-        let weighted =
-            weighted.map(|(without, with)| without + ((with - without)? * request.control.weight)?);
-        self.with_hint = Some(weighted.collect::<candle_core::Result<_>>()?);
+        let weighted = control::weighted(&self.without_hint, &full, request.control.weight)?;
+        self.with_hint = Some(weighted);
         Ok(())
     }
 

@@ -135,6 +135,16 @@ pub struct Need {
     pub hash: String,
 }
 
+impl Need {
+    /// That very model.
+    pub fn of(folder: &ModelFolder) -> Self {
+        Self {
+            name: folder.card.name.clone(),
+            hash: folder.hash(),
+        }
+    }
+}
+
 /// A folder with its card; the weights are read when asked for.
 #[derive(Clone, Debug)]
 pub struct ModelFolder {

@@ -205,10 +205,7 @@ impl Refine<'_> {
             return Ok(full);
         }
         let without = adapter.forward(&hints.zeros_like()?)?;
-        let pairs = without.iter().zip(&full);
-        pairs
-            .map(|(without, with)| without + ((with - without)? * weight)?)
-            .collect()
+        control::weighted(&without, &full, weight)
     }
 
     /// The turned squares, −1…1, row after row.

@@ -76,6 +76,11 @@ impl<'a> Refine<'a> {
         })
     }
 
+    /// What draws, for the record.
+    pub(super) const fn model(&self) -> &ModelReference {
+        &self.model.model
+    }
+
     /// Steps for an image, those of all squares together.
     pub(super) const fn steps(&self) -> usize {
         self.film_steps + self.hip_steps

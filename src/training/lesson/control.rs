@@ -120,13 +120,7 @@ impl Lesson for ControlLesson {
             recipe,
             data,
         );
-        card.needs = BTreeMap::from([(
-            "diffusion".to_owned(),
-            Need {
-                name: self.base_folder.card.name.clone(),
-                hash: self.base_folder.hash(),
-            },
-        )]);
+        card.needs = BTreeMap::from([("diffusion".to_owned(), Need::of(&self.base_folder))]);
         Ok(card)
     }
 

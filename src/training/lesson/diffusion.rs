@@ -11,6 +11,7 @@ use candle_core::{Result as Tensors, Tensor};
 use super::flow::{FlowBatch, FlowData, Holes, logit_normal};
 use super::{Lesson, card, fixed, mean_unseen, scalar};
 use crate::job::Error;
+use crate::network::autoencoder::Autoencoder;
 use crate::network::condition::Names;
 use crate::network::device::Place;
 use crate::network::folder::{
@@ -42,6 +43,41 @@ pub(super) const HOLES: Holes = Holes {
     moment: logit_normal,
 };
 
+/// A generator with random weights on a finished autoencoder: what each lesson of one begins with.
+pub(super) struct Fresh {
+    pub(super) autoencoder: Autoencoder,
+    pub(super) folder: ModelFolder,
+    pub(super) config: DiffusionConfig,
+    pub(super) weights: Weights,
+    pub(super) network: Diffusion,
+}
+
+impl Fresh {
+    /// Loads the autoencoder that the recipe names, or that lies beside `out`, and builds the network over it.
+    pub(super) fn new(
+        out: &Path,
+        recipe: &Recipe,
+        names: Names,
+        place: &Place,
+    ) -> Result<Self, Error> {
+        let path = Recipe::beside(&recipe.autoencoder, out, "autoencoder");
+        let (autoencoder, folder) = load_autoencoder(&path, place).map_err(|e| model(&e))?;
+        let mut config: DiffusionConfig = recipe.network()?;
+        config.denoiser.latent = autoencoder.channels();
+        config.adapter = config.adapter.fitting(&config.denoiser);
+        let weights = Weights::on(recipe.seed, &place.device);
+        let network =
+            Diffusion::new(&weights.builder(), &config, names).map_err(|e| tensors(&e))?;
+        Ok(Self {
+            autoencoder,
+            folder,
+            config,
+            weights,
+            network,
+        })
+    }
+}
+
 /// Loads the autoencoder and builds the generator and its lesson.
 pub(super) fn begin(
     out: &Path,
@@ -49,22 +85,15 @@ pub(super) fn begin(
     data: DataSet,
     place: &Place,
 ) -> Result<impl Lesson + use<>, Error> {
-    let path = Recipe::beside(&recipe.autoencoder, out, "autoencoder");
-    let (autoencoder, folder) = load_autoencoder(&path, place).map_err(|e| model(&e))?;
-    let mut config: DiffusionConfig = recipe.network()?;
-    config.denoiser.latent = autoencoder.channels();
-    config.adapter = config.adapter.fitting(&config.denoiser);
-    let weights = Weights::on(recipe.seed, &place.device);
-    let names = data.names.clone();
-    let network = Diffusion::new(&weights.builder(), &config, names).map_err(|e| tensors(&e))?;
+    let fresh = Fresh::new(out, recipe, data.names.clone(), place)?;
     Ok(DiffusionLesson {
         out: out.to_owned(),
         recipe: recipe.clone(),
-        flow: FlowData::new(data, autoencoder),
-        autoencoder: folder,
-        config,
-        weights,
-        network,
+        flow: FlowData::new(data, fresh.autoencoder),
+        autoencoder: fresh.folder,
+        config: fresh.config,
+        weights: fresh.weights,
+        network: fresh.network,
     })
 }
 
@@ -143,13 +172,7 @@ impl Lesson for DiffusionLesson {
         let task = Task::Diffusion;
         let mut card = card(task, "flow-unet-1", &self.config, out, recipe, data);
         card.names = Some(data.names.clone());
-        card.needs = BTreeMap::from([(
-            "autoencoder".to_owned(),
-            Need {
-                name: self.autoencoder.card.name.clone(),
-                hash: self.autoencoder.hash(),
-            },
-        )]);
+        card.needs = BTreeMap::from([("autoencoder".to_owned(), Need::of(&self.autoencoder))]);
         Ok(card)
     }
 

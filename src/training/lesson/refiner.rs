@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Result as Tensors, Tensor};
 use rayon::prelude::*;
 
-use super::diffusion::{error, mean_error};
+use super::diffusion::{Fresh, error, mean_error};
 use super::flow::{FlowBatch, logit_normal, masked, with_holes};
 use super::{Lesson, card, scalar};
 use crate::geometry::{Affine, Point};
@@ -23,9 +23,7 @@ use crate::network::condition::{Condition, Moment};
 use crate::network::control::hint;
 use crate::network::denoiser::assemble;
 use crate::network::device::Place;
-use crate::network::folder::{
-    Card, Diffusion, DiffusionConfig, ModelFolder, Need, Task, load_autoencoder,
-};
+use crate::network::folder::{Card, Diffusion, DiffusionConfig, ModelFolder, Need, Task};
 use crate::network::hips::detail::Look;
 use crate::network::hips::joint::{as_left, finding_as_left, opening, square};
 use crate::network::weights::Weights;
@@ -37,8 +35,8 @@ use crate::training::data::{
     DataSet, Example, Facts, condition_of, image_tensor, indices, sketch_at,
 };
 use crate::training::recipe::Recipe;
+use crate::training::tensors;
 use crate::training::trainer::Loss;
-use crate::training::{model, tensors};
 
 /// Side of a whole film as the first pass paints it, pixels.
 const FILM: usize = 256;
@@ -117,14 +115,7 @@ pub(super) fn begin(
         let what = "the recipe needs `crop`, the pixels of a square";
         return Err(Error::new(ErrorKind::Usage, what).remedy("see assets/recipes/refiner.toml"));
     }
-    let path = Recipe::beside(&recipe.autoencoder, out, "autoencoder");
-    let (autoencoder, folder) = load_autoencoder(&path, place).map_err(|e| model(&e))?;
-    let mut config: DiffusionConfig = recipe.network()?;
-    config.denoiser.latent = autoencoder.channels();
-    config.adapter = config.adapter.fitting(&config.denoiser);
-    let weights = Weights::on(recipe.seed, &place.device);
-    let names = data.names.clone();
-    let network = Diffusion::new(&weights.builder(), &config, names).map_err(|e| tensors(&e))?;
+    let fresh = Fresh::new(out, recipe, data.names.clone(), place)?;
     let open = latent_mask(&opening(recipe.crop))
         .and_then(|mask| mask.to_device(&place.device))
         .map_err(|e| tensors(&e))?;
@@ -142,11 +133,11 @@ pub(super) fn begin(
         out: out.to_owned(),
         recipe: recipe.clone(),
         data,
-        autoencoder,
-        folder,
-        config,
-        weights,
-        network,
+        autoencoder: fresh.autoencoder,
+        folder: fresh.folder,
+        config: fresh.config,
+        weights: fresh.weights,
+        network: fresh.network,
         closed: open.zeros_like().map_err(|e| tensors(&e))?,
         open,
         soft: HashMap::new(),
@@ -425,13 +416,7 @@ impl Lesson for RefinerLesson {
         let mut card = card(task, "flow-refiner-1", &self.config, out, recipe, data);
         card.native_size = [recipe.crop; 2];
         card.names = Some(data.names.clone());
-        card.needs = BTreeMap::from([(
-            "autoencoder".to_owned(),
-            Need {
-                name: self.folder.card.name.clone(),
-                hash: self.folder.hash(),
-            },
-        )]);
+        card.needs = BTreeMap::from([("autoencoder".to_owned(), Need::of(&self.folder))]);
         Ok(card)
     }
 
