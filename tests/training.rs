@@ -4,11 +4,11 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use radcanvas::job::{DataSource, ErrorKind, TrainingPlan, TrainingTask};
+use radcanvas::job::{DataSource, Error, ErrorKind, Observe, Trained, TrainingPlan, TrainingTask};
 use radcanvas::network::device::Place;
 use radcanvas::network::folder;
 use radcanvas::network::speed::values;
-use radcanvas::training::carry_out;
+use radcanvas::training;
 use radcanvas::training::data::load;
 use radcanvas::training::lesson;
 use radcanvas::training::loss::{binary, cross_entropy, gradient_difference, halved, mean_square};
@@ -50,8 +50,14 @@ fn plan(task: TrainingTask, out: &Path, steps: usize) -> TrainingPlan {
     }
 }
 
-fn run(plan: &TrainingPlan) -> radcanvas::job::Trained {
-    carry_out(plan, &Place::default(), &mut |_| ControlFlow::Continue(())).unwrap()
+fn carry_out(plan: &TrainingPlan, observe: &mut Observe<'_>) -> Result<Trained, Error> {
+    training::carry_out(plan, &Place::default(), observe, &mut |notice| {
+        panic!("nothing is to be said: {notice}")
+    })
+}
+
+fn run(plan: &TrainingPlan) -> Trained {
+    carry_out(plan, &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
 fn lines(out: &Path) -> Vec<Value> {
@@ -102,6 +108,7 @@ fn the_loss_of_every_lesson_reaches_every_weight() {
         (TrainingTask::Reader, "reader-of-places"),
         (TrainingTask::Hips, "hips"),
         (TrainingTask::HipDetail, "hip-detail"),
+        (TrainingTask::Refiner, "refiner"),
     ] {
         let mut plan = plan(task, &place.path().join(name), 1);
         if name == "reader-of-places" {
@@ -145,7 +152,7 @@ fn the_loss_of_every_lesson_reaches_every_weight() {
             }
         }
         // Its input is the logarithm of a guidance weight: 0 until a student is taught.
-        if task == TrainingTask::Diffusion {
+        if matches!(task, TrainingTask::Diffusion | TrainingTask::Refiner) {
             assert!(missing.remove("denoiser.embedding.guidance.weight"));
         }
         assert!(missing.is_empty(), "{name}: nothing reaches {missing:?}");
@@ -191,7 +198,7 @@ fn a_run_starts_from_a_finished_model_and_keeps_its_places() {
     };
     assert!(distance(&next) < 0.01 * distance(&fresh));
     next.recipe["start"] = json!(place.path().join("nowhere"));
-    let error = carry_out(&next, &Place::default(), &mut |_| ControlFlow::Continue(()));
+    let error = carry_out(&next, &mut |_| ControlFlow::Continue(()));
     assert_eq!(error.unwrap_err().kind, ErrorKind::Model);
 }
 
@@ -257,15 +264,9 @@ fn losses_fall() {
     }
 }
 
-#[test]
-fn a_resumed_run_equals_an_unbroken_one() {
-    let place = tempfile::tempdir().unwrap();
-    let whole = plan(TrainingTask::Reader, &place.path().join("whole"), 6);
-    run(&whole);
-    let mut broken = plan(TrainingTask::Reader, &place.path().join("broken"), 6);
-    let mut calls = 0;
-    let error = carry_out(&broken, &Place::default(), &mut |progress| {
-        calls += 1;
+/// Breaks a run of six steps off after three.
+fn broken_off(plan: &TrainingPlan) {
+    let error = carry_out(plan, &mut |progress| {
         if progress.stage.starts_with("training") && progress.step == 3 {
             ControlFlow::Break(())
         } else {
@@ -274,19 +275,125 @@ fn a_resumed_run_equals_an_unbroken_one() {
     })
     .unwrap_err();
     assert_eq!(error.kind, ErrorKind::Stopped);
-    assert!(calls > 3);
-    broken.resume = true;
-    let trained = run(&broken);
-    assert_eq!(trained.steps, 6);
+}
+
+#[test]
+fn a_resumed_run_equals_an_unbroken_one() {
     let weights = |plan: &TrainingPlan| std::fs::read(plan.out.join(folder::WEIGHTS)).unwrap();
-    assert_eq!(weights(&whole), weights(&broken), "averaged weights");
     let losses = |plan: &TrainingPlan| -> Vec<Value> {
-        lines(&plan.out)
-            .iter()
-            .map(|line| line["loss"].clone())
-            .collect()
+        let lines = lines(&plan.out);
+        lines.iter().map(|line| line["loss"].clone()).collect()
     };
-    assert_eq!(losses(&whole), losses(&broken));
+    let place = tempfile::tempdir().unwrap();
+    // Others stand on what the first two leave behind.
+    for (task, name) in [
+        (TrainingTask::Autoencoder, "autoencoder"),
+        (TrainingTask::Diffusion, "diffusion"),
+        (TrainingTask::Control, "control"),
+        (TrainingTask::Student, "student"),
+        (TrainingTask::Reader, "reader"),
+        (TrainingTask::Hips, "hips"),
+        (TrainingTask::HipDetail, "hip-detail"),
+        (TrainingTask::Refiner, "refiner"),
+    ] {
+        let whole = plan(task, &place.path().join(name), 6);
+        run(&whole);
+        let mut broken = plan(task, &place.path().join(format!("broken-{name}")), 6);
+        broken_off(&broken);
+        // A killed run had written a line of a step that its checkpoint does not know, and half of another.
+        let path = broken.out.join("metrics.jsonl");
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.push_str("{\"step\":5,\"loss\":9.0}\n{\"ste");
+        std::fs::write(&path, text).unwrap();
+        broken.resume = true;
+        assert_eq!(run(&broken).steps, 6, "{name}");
+        assert_eq!(
+            weights(&whole),
+            weights(&broken),
+            "{name}: averaged weights"
+        );
+        assert_eq!(losses(&whole), losses(&broken), "{name}");
+    }
+}
+
+#[test]
+fn a_run_goes_on_with_its_own_descent_and_only_with_its_own_data() {
+    let place = tempfile::tempdir().unwrap();
+    let mut plan = plan(TrainingTask::Reader, &place.path().join("out"), 1_000_000);
+    plan.recipe["anneal_by_time"] = json!(true);
+    plan.recipe["warm_up"] = json!(0);
+    plan.minutes = Some(1.0 / 60.0);
+    // Broken off when most of its second is over.
+    let started = std::time::Instant::now();
+    let error = carry_out(&plan, &mut |progress| {
+        let over = progress.seconds_left.is_some_and(|left| left < 0.2);
+        if over || started.elapsed().as_secs() > 60 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })
+    .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Stopped);
+    let rate = |line: &Value| line["rate"].as_f64().unwrap();
+    let before = lines(&plan.out);
+    plan.resume = true;
+    plan.minutes = Some(10.0);
+    let mut steps = 0;
+    let error = carry_out(&plan, &mut |progress| {
+        steps += usize::from(progress.stage.starts_with("training"));
+        if steps > 2 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    })
+    .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Stopped);
+    let after = lines(&plan.out);
+    let (old, new) = (rate(before.last().unwrap()), rate(after.last().unwrap()));
+    assert!(old < 0.5 * rate(&before[0]), "{old} is no descent");
+    assert!((new - old).abs() < 0.2 * old, "{old}, then {new}");
+    let mut other = plan.clone();
+    other.data = DataSource::Phantoms {
+        kinds: vec!["shapes".to_owned()],
+        seed: 2,
+        count: 8,
+    };
+    let error = carry_out(&other, &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Input);
+    assert!(error.what.contains("another run"), "{error}");
+}
+
+#[test]
+fn gradients_block_by_block_are_those_of_the_whole() {
+    let place = tempfile::tempdir().unwrap();
+    for (task, name) in [
+        (TrainingTask::Autoencoder, "autoencoder"),
+        (TrainingTask::Diffusion, "diffusion"),
+        (TrainingTask::Student, "student"),
+        (TrainingTask::Refiner, "refiner"),
+    ] {
+        let whole = plan(task, &place.path().join(name), 3);
+        run(&whole);
+        if task == TrainingTask::Autoencoder {
+            continue;
+        }
+        let mut staged = plan(task, &place.path().join(format!("staged-{name}")), 3);
+        staged.recipe["checkpointing"] = json!(true);
+        run(&staged);
+        let line = |plan: &TrainingPlan, what: &str| {
+            lines(&plan.out).last().unwrap()[what].as_f64().unwrap()
+        };
+        for what in ["loss", "gradient"] {
+            let (a, b) = (line(&whole, what), line(&staged, what));
+            assert!((a - b).abs() < 1e-4 * a.abs(), "{name}: {what} {a} and {b}");
+        }
+    }
+    let mut refused = plan(TrainingTask::Hips, &place.path().join("hips"), 1);
+    refused.recipe["checkpointing"] = json!(true);
+    let error = carry_out(&refused, &mut |_| ControlFlow::Continue(())).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Usage);
 }
 
 #[test]
@@ -309,8 +416,7 @@ fn divergence_is_an_error_and_keeps_the_checkpoint() {
     plan.recipe["steps"] = json!(50);
     plan.recipe["rate"] = json!(1e30);
     plan.recipe["warm_up"] = json!(1);
-    let error =
-        carry_out(&plan, &Place::default(), &mut |_| ControlFlow::Continue(())).unwrap_err();
+    let error = carry_out(&plan, &mut |_| ControlFlow::Continue(())).unwrap_err();
     assert_eq!(error.kind, ErrorKind::Failed);
     assert!(error.what.contains("not a number"), "{error}");
     let after = std::fs::read(plan.out.join("checkpoint.safetensors")).unwrap();
@@ -323,8 +429,7 @@ fn plans_that_cannot_work_are_refused() {
     let refused = |change: &dyn Fn(&mut TrainingPlan), kind: ErrorKind| {
         let mut plan = plan(TrainingTask::Diffusion, &place.path().join("out"), 2);
         change(&mut plan);
-        let error =
-            carry_out(&plan, &Place::default(), &mut |_| ControlFlow::Continue(())).unwrap_err();
+        let error = carry_out(&plan, &mut |_| ControlFlow::Continue(())).unwrap_err();
         assert_eq!(error.kind, kind, "{error}");
     };
     refused(&|p| p.recipe["size"] = json!(100), ErrorKind::Usage);

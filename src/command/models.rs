@@ -7,8 +7,9 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::peers::{self, Convert};
-use super::{Common, say, say_json};
+use super::{Common, say, say_json, warn};
 use crate::job::{Error, ErrorKind};
+use crate::network::device::Place;
 use crate::network::folder::{self, ModelError, ModelFolder};
 use crate::network::peer::pipeline::{PeerFolder, list_peers};
 use crate::network::peer::{Files, forward_files};
@@ -127,7 +128,10 @@ fn forward(options: &Forward, common: &Common) -> Result<ExitCode, Error> {
         inputs: options.inputs.clone(),
         out: options.out.clone(),
     };
-    let report = forward_files(&options.arch, &files, options.repeat).map_err(|error| {
+    let (place, missing) = Place::choose(common.device.into());
+    missing.iter().for_each(|notice| warn(notice));
+    let made = forward_files(&options.arch, &files, options.repeat, &place.device);
+    let report = made.map_err(|error| {
         let kind = match &error {
             ModelError::Inputs { .. } => ErrorKind::Input,
             ModelError::Missing { path } if *path == options.inputs => ErrorKind::Input,

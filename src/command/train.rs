@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::progress::Bar;
 use super::{Common, say, say_json, warn};
-use crate::job::{DataSource, Error, ErrorKind, TrainingPlan, TrainingTask};
+use crate::job::{DataSource, Error, ErrorKind, Progress, TrainingPlan, TrainingTask};
 use crate::network::device::Place;
 use crate::training;
 
@@ -84,7 +84,8 @@ pub fn run(options: &Train, common: &Common) -> Result<ExitCode, Error> {
     for notice in missing.iter().chain(&elsewhere) {
         warn(notice);
     }
-    let trained = training::carry_out(&plan, &place, &mut |progress| bar.show(&progress))?;
+    let observe = &mut |progress: Progress| bar.show(&progress);
+    let trained = training::carry_out(&plan, &place, observe, &mut |notice| warn(notice))?;
     bar.clear();
     if common.json {
         say_json(&serde_json::json!({

@@ -441,7 +441,12 @@ impl LocalEngine {
             Order::Train(plan) => {
                 let (place, notice) = training::place(self.store().place());
                 self.store().notices.extend(notice);
-                training::carry_out(plan, &place, observe).map(Product::Trained)
+                // The rest stays where it is: that a long training failed there says little of a short answer.
+                let mut failed = Vec::new();
+                let notice = &mut |what: &str| failed.push(what.to_owned());
+                let trained = training::carry_out(plan, &place, observe, notice);
+                self.store().notices.extend(failed);
+                trained.map(Product::Trained)
             }
             Order::Study(plan) => Err(Error::new(
                 ErrorKind::Usage,

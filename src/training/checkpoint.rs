@@ -25,10 +25,17 @@ pub struct Standing {
     pub loss: f64,
     /// Seconds spent.
     pub seconds: f64,
+    /// Share of the run that is over, by steps or, where the recipe anneals by time, by minutes; 0–1.
+    pub done: f64,
 }
 
-/// Writes the checkpoint of a run; gives its path.
-pub fn save(out: &Path, optimizer: &AdamW, standing: &Standing) -> Result<PathBuf, Error> {
+/// Writes the checkpoint of a run; gives its path. `what` says what it is a run of, see [`restore`].
+pub fn save(
+    out: &Path,
+    optimizer: &AdamW,
+    standing: &Standing,
+    what: &str,
+) -> Result<PathBuf, Error> {
     let path = out.join(CHECKPOINT);
     let failed = |what: String| {
         Error::new(
@@ -45,6 +52,8 @@ pub fn save(out: &Path, optimizer: &AdamW, standing: &Standing) -> Result<PathBu
         // Shortest text that reads back to the same number.
         ("loss".to_owned(), format!("{:?}", standing.loss)),
         ("seconds".to_owned(), format!("{:?}", standing.seconds)),
+        ("done".to_owned(), format!("{:?}", standing.done)),
+        ("run".to_owned(), what.to_owned()),
     ]);
     let content =
         safetensors::serialize(&state, Some(facts)).map_err(|error| failed(error.to_string()))?;
@@ -53,7 +62,10 @@ pub fn save(out: &Path, optimizer: &AdamW, standing: &Standing) -> Result<PathBu
 }
 
 /// Reads the checkpoint in `out` into the optimizer; `None` when there is none.
-pub fn restore(out: &Path, optimizer: &mut AdamW) -> Result<Option<Standing>, Error> {
+///
+/// An error for a file that is broken, that does not fit the optimizer, or that says to be of another run than `what`:
+/// the same weights over other images or another seed would be neither run. Checkpoints of before say nothing of that.
+pub fn restore(out: &Path, optimizer: &mut AdamW, what: &str) -> Result<Option<Standing>, Error> {
     let path = out.join(CHECKPOINT);
     if !path.is_file() {
         return Ok(None);
@@ -76,10 +88,16 @@ pub fn restore(out: &Path, optimizer: &mut AdamW) -> Result<Option<Standing>, Er
             .and_then(|text| text.parse::<f64>().ok())
             .ok_or_else(|| failed(format!("it does not say its {name}")))
     };
+    if let Some(of) = facts.get("run").filter(|of| *of != what) {
+        return Err(failed(format!(
+            "it is of another run ({of}), not of {what}"
+        )));
+    }
     let standing = Standing {
         step: number("step")? as usize,
         loss: number("loss")?,
         seconds: number("seconds")?,
+        done: number("done").unwrap_or(0.0),
     };
     let tensors: BTreeMap<String, Tensor> = folder::tensors_in(&path, &content)
         .map_err(|error| failed(error.to_string()))?

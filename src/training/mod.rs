@@ -18,7 +18,7 @@ pub mod trainer;
 use candle_core::DType;
 
 use crate::job::{Error, ErrorKind, Observe, Trained, TrainingPlan, TrainingTask};
-use crate::network::device::Place;
+use crate::network::device::{Place, is_device_failure};
 use crate::network::folder::ModelError;
 
 /// Where training runs when networks run at `place`: in f32, and never on Metal.
@@ -36,13 +36,62 @@ pub fn place(place: Place) -> (Place, Option<String>) {
 
 /// Carries a training plan out: reads or draws its data, trains, measures, and leaves a model folder in `plan.out`.
 ///
-/// Calls `observe` before every step; on `Break` it writes a checkpoint and gives [`Error::stopped`].
+/// Calls `observe` before every step; on `Break` it writes a checkpoint and gives [`Error::stopped`]. A GPU that fails
+/// on the way is told to `notice`, and the run goes on on the processor, from its last checkpoint.
 pub fn carry_out(
+    plan: &TrainingPlan,
+    place: &Place,
+    observe: &mut Observe<'_>,
+    notice: &mut dyn FnMut(&str),
+) -> Result<Trained, Error> {
+    let before = written(plan);
+    on_another_device(place.is_gpu(), |gave_up| {
+        let Some(why) = gave_up else {
+            return attempt(plan, place, observe);
+        };
+        notice(&format!(
+            "the GPU failed ({why}): training goes on on the processor"
+        ));
+        let plan = TrainingPlan {
+            // A checkpoint from before this run is not this run's.
+            resume: plan.resume || written(plan) != before,
+            ..plan.clone()
+        };
+        attempt(&plan, &Place::default(), observe)
+    })
+}
+
+/// When the checkpoint of a plan was written last.
+fn written(plan: &TrainingPlan) -> Option<std::time::SystemTime> {
+    let about = std::fs::metadata(plan.out.join(checkpoint::CHECKPOINT)).ok()?;
+    about.modified().ok()
+}
+
+/// Runs `run`, and where a GPU fails in it once more with the reason.
+fn on_another_device<T>(
+    on_gpu: bool,
+    mut run: impl FnMut(Option<&str>) -> Result<T, Error>,
+) -> Result<T, Error> {
+    match run(None) {
+        Err(error) if on_gpu && is_device_failure(&error.what) => run(Some(&error.what)),
+        other => other,
+    }
+}
+
+fn attempt(
     plan: &TrainingPlan,
     place: &Place,
     observe: &mut Observe<'_>,
 ) -> Result<Trained, Error> {
     let recipe = recipe::Recipe::from_value(&plan.recipe)?;
+    if recipe.checkpointing && !goes_block_by_block(plan.task) {
+        let what = format!(
+            "`checkpointing` is not built for the lesson {}",
+            task_name(plan.task)
+        );
+        return Err(Error::new(ErrorKind::Usage, what)
+            .remedy("take it out of the recipe; diffusion, refiner and student have it"));
+    }
     let mut data = data::load(plan, &recipe, observe)?;
     let start = start::Start::open(&recipe)?;
     if let Some(start) = &start {
@@ -53,6 +102,14 @@ pub fn carry_out(
         start.give(lesson.weights())?;
     }
     trainer::train(plan, &recipe, lesson.as_mut(), observe)
+}
+
+/// Whether a lesson can keep one block of its network in memory at a time.
+const fn goes_block_by_block(task: TrainingTask) -> bool {
+    matches!(
+        task,
+        TrainingTask::Diffusion | TrainingTask::Refiner | TrainingTask::Student
+    )
 }
 
 /// The lower-case name of a task, as on the command line.
@@ -77,4 +134,40 @@ fn tensors(error: &candle_core::Error) -> Error {
 /// An error of a model folder.
 fn model(error: &ModelError) -> Error {
     Error::new(ErrorKind::Model, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_that_fails_is_given_up_once() {
+        let failed = || Error::new(ErrorKind::Failed, "the network failed: CUDA out of memory");
+        let mut told = Vec::new();
+        let made = on_another_device(true, |gave_up| {
+            told.push(gave_up.map(str::to_owned));
+            if gave_up.is_some() {
+                Ok(7)
+            } else {
+                Err(failed())
+            }
+        });
+        assert_eq!(made.ok(), Some(7));
+        assert!(told[0].is_none() && told[1].as_deref().is_some_and(|why| why.contains("CUDA")));
+        let mut calls = 0;
+        let error = on_another_device(true, |_| -> Result<(), Error> {
+            calls += 1;
+            Err(failed())
+        });
+        assert!(error.is_err() && calls == 2);
+        calls = 0;
+        let error = on_another_device(false, |_| -> Result<(), Error> {
+            calls += 1;
+            Err(failed())
+        });
+        assert!(
+            error.is_err() && calls == 1,
+            "the processor is not another device"
+        );
+    }
 }

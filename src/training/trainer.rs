@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::Write as _;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use candle_core::Tensor;
@@ -16,8 +16,9 @@ use super::checkpoint::{self, Standing};
 use super::lesson::Lesson;
 use super::optimizer::{AdamW, Rates};
 use super::recipe::Recipe;
-use crate::job::{Error, ErrorKind, Observe, Progress, Trained, TrainingPlan};
+use crate::job::{DataSource, Error, ErrorKind, Observe, Progress, Trained, TrainingPlan};
 use crate::network::folder;
+use crate::whole;
 
 /// The loss of one step.
 #[derive(Debug)]
@@ -50,6 +51,7 @@ pub fn train(
         }
         run.standing.seconds = before + spent;
         let done = run.done(limit, spent);
+        run.standing.done = done;
         let progress = run.progress(spent, first_step, limit);
         if let ControlFlow::Break(()) = observe(progress) {
             run.save(lesson)?;
@@ -61,7 +63,9 @@ pub fn train(
             saved = Instant::now();
         }
     }
-    run.standing.seconds = before + started.elapsed().as_secs_f64();
+    let spent = started.elapsed().as_secs_f64();
+    run.standing.seconds = before + spent;
+    run.standing.done = run.done(limit, spent).min(1.0);
     let checkpoint = run.save(lesson)?;
     run.finish(lesson)?;
     Ok(Trained {
@@ -76,6 +80,8 @@ struct Run<'a> {
     recipe: &'a Recipe,
     optimizer: AdamW,
     standing: Standing,
+    /// Share that was over when this session began.
+    begun: f64,
     metrics: fs::File,
 }
 
@@ -93,31 +99,44 @@ impl<'a> Run<'a> {
         fs::create_dir_all(&plan.out).map_err(io)?;
         let mut optimizer = AdamW::new(lesson.weights()).map_err(tensors)?;
         let standing = if plan.resume {
-            checkpoint::restore(&plan.out, &mut optimizer)?.unwrap_or_default()
+            checkpoint::restore(&plan.out, &mut optimizer, &what(plan, recipe))?.unwrap_or_default()
         } else {
             Standing::default()
         };
+        let path = plan.out.join("metrics.jsonl");
+        if plan.resume {
+            cut_back(&path, standing.step).map_err(io)?;
+        }
         let metrics = fs::OpenOptions::new()
             .create(true)
             .append(plan.resume)
             .truncate(!plan.resume)
             .write(true)
-            .open(plan.out.join("metrics.jsonl"))
+            .open(path)
             .map_err(io)?;
+        // A run that came to its end begins another descent of the rate; one that was broken off goes on with its own.
+        let begun = if standing.done < 1.0 {
+            standing.done
+        } else {
+            0.0
+        };
         Ok(Self {
             plan,
             recipe,
             optimizer,
             standing,
+            begun,
             metrics,
         })
     }
 
-    /// The share of the run that is over.
+    /// The share of the run that is over, `spent` seconds of this session's `limit` after it began.
     fn done(&self, limit: Option<f64>, spent: f64) -> f64 {
         let steps = self.standing.step as f64 / self.recipe.steps as f64;
         match limit {
-            Some(limit) if self.recipe.anneal_by_time => steps.max(spent / limit),
+            Some(limit) if self.recipe.anneal_by_time => {
+                steps.max(self.begun + (1.0 - self.begun) * spent / limit)
+            }
             _ => steps,
         }
     }
@@ -204,7 +223,12 @@ impl<'a> Run<'a> {
 
     /// Checkpoint, and the averaged weights as a model folder.
     fn save(&self, lesson: &mut dyn Lesson) -> Result<PathBuf, Error> {
-        let path = checkpoint::save(&self.plan.out, &self.optimizer, &self.standing)?;
+        let path = checkpoint::save(
+            &self.plan.out,
+            &self.optimizer,
+            &self.standing,
+            &what(self.plan, self.recipe),
+        )?;
         let averages = self.optimizer.averages().map_err(tensors)?;
         let mut card = lesson.card(&averages)?;
         card.training = format!(
@@ -223,6 +247,49 @@ impl<'a> Run<'a> {
         lesson.measure(&averages, &mut folder.card)?;
         folder.save_card().map_err(|error| super::model(&error))
     }
+}
+
+/// What a run is of, as its checkpoint keeps it: another answer means other images, another network or other chance.
+/// Steps, rates and folders may change between sessions.
+fn what(plan: &TrainingPlan, recipe: &Recipe) -> String {
+    let data = match &plan.data {
+        DataSource::Folder(_) => "a folder".to_owned(),
+        DataSource::Phantoms { kinds, seed, count } => {
+            format!("{count} phantoms of each {} from {seed}", kinds.join(" "))
+        }
+    };
+    format!(
+        "{} on {data}, {} px, crops of {}, {} a batch, {} held out, seed {}, network {}",
+        super::task_name(plan.task),
+        recipe.size,
+        recipe.crop,
+        recipe.batch,
+        recipe.held_out,
+        recipe.seed,
+        recipe.network,
+    )
+}
+
+/// Takes the lines of steps beyond `step` out of the metrics: a killed run had written them, and they are done again.
+fn cut_back(path: &Path, step: usize) -> std::io::Result<()> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => other?,
+    };
+    let before = |line: &&str| {
+        let value: Option<serde_json::Value> = serde_json::from_str(line).ok();
+        let at = value.and_then(|value| value["step"].as_u64());
+        at.is_some_and(|at| at <= step as u64)
+    };
+    let kept: String = text
+        .lines()
+        .filter(before)
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    if kept.len() == text.len() {
+        return Ok(());
+    }
+    whole::write(path, kept.as_bytes(), true)
 }
 
 #[expect(

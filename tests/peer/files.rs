@@ -37,7 +37,7 @@ fn case(weights: &str) -> Case {
 }
 
 fn states(case: &Case) -> Vec<f32> {
-    let report = forward_files("clip-text", &case.files, 2).unwrap();
+    let report = forward_files("clip-text", &case.files, 2, &Device::Cpu).unwrap();
     assert_eq!(report.outputs["last_hidden_state"], [1, 4, 8]);
     assert!(report.seconds > 0.0);
     let out = candle_core::safetensors::load(&case.files.out, &candle_core::Device::Cpu).unwrap();
@@ -46,7 +46,7 @@ fn states(case: &Case) -> Vec<f32> {
 }
 
 fn refusal(case: &Case, arch: &str) -> ModelError {
-    let error = forward_files(arch, &case.files, 1).unwrap_err();
+    let error = forward_files(arch, &case.files, 1, &Device::Cpu).unwrap_err();
     assert!(!case.files.out.exists());
     error
 }

@@ -15,8 +15,9 @@ use std::time::Duration;
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{Common, say, say_json};
+use super::{Common, say, say_json, warn};
 use crate::job::{Error, ErrorKind};
+use crate::network::device::Place;
 use crate::network::{ops, speed};
 
 /// One measured figure.
@@ -125,9 +126,12 @@ pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<Exit
             let budget = Duration::try_from_secs_f64(*seconds).map_err(|error| {
                 Error::new(ErrorKind::Usage, format!("--seconds {seconds}: {error}"))
             })?;
+            let (place, missing) = Place::choose(common.device.into());
+            missing.iter().for_each(|notice| warn(notice));
+            let device = &place.device;
             let measure = || match whole {
-                Some(folder) => speed::whole::figures(folder, only, budget),
-                None => speed::figures(only, budget),
+                Some(folder) => speed::whole::figures(folder, only, budget, device),
+                None => speed::figures(only, budget, device),
             };
             pool.install(|| {
                 if *library {

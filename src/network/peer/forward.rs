@@ -35,10 +35,15 @@ pub struct Report {
     pub seconds: f64,
 }
 
-/// Builds the network `arch`, computes `repeat` times (at least once) and writes the outputs.
+/// Builds the network `arch` on a device in f32, computes `repeat` times (at least once) and writes the outputs.
 ///
 /// An error names the file, and the setting, tensor or input that is wrong; nothing is written then.
-pub fn forward_files(arch: &str, files: &Files, repeat: usize) -> Result<Report, ModelError> {
+pub fn forward_files(
+    arch: &str,
+    files: &Files,
+    repeat: usize,
+    device: &Device,
+) -> Result<Report, ModelError> {
     let configuration = |what: String| ModelError::Configuration {
         path: files.config.clone(),
         what,
@@ -47,13 +52,13 @@ pub fn forward_files(arch: &str, files: &Files, repeat: usize) -> Result<Report,
         .map_err(|source| ModelError::reading(&files.config, source))?;
     let config: Value =
         serde_json::from_slice(&text).map_err(|error| configuration(error.to_string()))?;
-    let inputs = read_inputs(&files.inputs)?;
+    let inputs = read_inputs(&files.inputs, device)?;
     let (others, prefixes) = prefixes(arch);
     let source = Source::open(&files.weights)?
         .without(others)
         .without_prefix(prefixes);
     let network = source
-        .build(&Device::Cpu, |scope| kind::build(arch, &config, scope))
+        .build(device, |scope| kind::build(arch, &config, scope))
         .map_err(|error| match error {
             // What is not about a tensor of the file is about the name or the settings.
             ModelError::Tensors { source, .. } => configuration(plain(&source)),
@@ -73,6 +78,7 @@ pub fn forward_files(arch: &str, files: &Files, repeat: usize) -> Result<Report,
     for _ in 0..repeat.max(1) {
         let start = Instant::now();
         outputs = network.forward(&inputs).map_err(failed)?;
+        device.synchronize().map_err(failed)?;
         times.push(start.elapsed().as_secs_f64());
     }
     times.sort_by(f64::total_cmp);
@@ -95,15 +101,14 @@ fn plain(error: &candle_core::Error) -> String {
     }
 }
 
-fn read_inputs(path: &Path) -> Result<Inputs, ModelError> {
+fn read_inputs(path: &Path, device: &Device) -> Result<Inputs, ModelError> {
     let content = std::fs::read(path).map_err(|source| ModelError::reading(path, source))?;
-    let tensors =
-        candle_core::safetensors::load_buffer(&content, &Device::Cpu).map_err(|error| {
-            ModelError::Inputs {
-                path: path.to_owned(),
-                what: format!("these are no safetensors: {}", plain(&error)),
-            }
-        })?;
+    let tensors = candle_core::safetensors::load_buffer(&content, device).map_err(|error| {
+        ModelError::Inputs {
+            path: path.to_owned(),
+            what: format!("these are no safetensors: {}", plain(&error)),
+        }
+    })?;
     Ok(Inputs::new(tensors.into_iter().collect()))
 }
 

@@ -3,11 +3,11 @@
 //! Separate from the single operations: here also what lies between them counts, and the memory of a step.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 
-use super::{Figure, fastest, fingerprint, input};
+use super::{CALLS, Figure, fingerprint, input, usual};
 use crate::network::denoiser::{Config, Denoiser};
 use crate::network::folder::{DiffusionConfig, ModelFolder};
 use crate::network::ops;
@@ -19,12 +19,12 @@ const BATCH: usize = 16;
 const SIDE: usize = 32;
 
 /// The denoiser of a diffusion model folder with trainable weights.
-fn denoiser(folder: &Path) -> Result<(Denoiser, Weights, Config)> {
+fn denoiser(folder: &Path, device: &Device) -> Result<(Denoiser, Weights, Config)> {
     let failed =
         |error: crate::network::folder::ModelError| candle_core::Error::Msg(error.to_string());
     let folder = ModelFolder::open(folder).map_err(failed)?;
     let config: DiffusionConfig = folder.configuration().map_err(failed)?;
-    let weights = Weights::new(1);
+    let weights = Weights::on(1, device);
     let network = Denoiser::new(&weights.builder(), &config.denoiser)?;
     let values = folder.tensors().map_err(failed)?;
     let values = values
@@ -39,8 +39,13 @@ fn denoiser(folder: &Path) -> Result<(Denoiser, Weights, Config)> {
 /// average), with fingerprints; and the process's largest memory.
 ///
 /// `folder` is a diffusion model folder. What the condition network adds is left out: it is computed once a picture.
-pub fn figures(folder: &Path, only: &str, budget: Duration) -> Result<Vec<Figure>> {
-    let (network, weights, config) = denoiser(folder)?;
+pub fn figures(
+    folder: &Path,
+    only: &str,
+    budget: Duration,
+    device: &Device,
+) -> Result<Vec<Figure>> {
+    let (network, weights, config) = denoiser(folder, device)?;
     let mut figures = Vec::new();
     let mut figure = |name: String, value: f64, unit: &'static str| {
         figures.push(Figure { name, value, unit });
@@ -50,13 +55,13 @@ pub fn figures(folder: &Path, only: &str, budget: Duration) -> Result<Vec<Figure
         if !name.contains(only) {
             continue;
         }
-        let x = input(&[batch, config.inputs(), SIDE, SIDE], 1)?;
-        let condition = input(&[batch, config.embedding], 2)?;
+        let x = input(&[batch, config.inputs(), SIDE, SIDE], 1, device)?;
+        let condition = input(&[batch, config.embedding], 2, device)?;
         // Without a graph of gradients, as in generation.
         let fixed = weights.tensors().into_iter().collect();
         let vb = candle_nn::VarBuilder::from_tensors(fixed, x.dtype(), x.device());
         let fixed = Denoiser::new(&vb, &config)?;
-        let seconds = fastest(budget, || {
+        let seconds = usual((CALLS, budget), device, || {
             fixed.forward(&x, &condition, None, None).map(drop)
         })?;
         let y = fixed.forward(&x, &condition, None, None)?;
@@ -67,16 +72,13 @@ pub fn figures(folder: &Path, only: &str, budget: Duration) -> Result<Vec<Figure
     if name.contains(only) {
         let step = Step::new(&network, &weights, &config)?;
         figure(format!("{name} fingerprint"), step.gradient_norm()?, "");
-        let start = Instant::now();
-        let mut best = f64::INFINITY;
         let mut steps = 0;
-        while steps < 3 || start.elapsed() < budget {
-            let before = Instant::now();
-            step.run(steps + 1)?;
-            best = best.min(before.elapsed().as_secs_f64());
+        // A step takes seconds: three make a median here, and several rounds one of them.
+        let seconds = usual((3, budget), device, || {
             steps += 1;
-        }
-        figure(name, best, "s");
+            step.run(steps)
+        })?;
+        figure(name, seconds, "s");
     }
     if let Some(bytes) = largest_memory() {
         figure("largest memory".to_owned(), bytes / 1e6, "MB");
@@ -96,13 +98,14 @@ struct Step<'a> {
 impl<'a> Step<'a> {
     fn new(network: &'a Denoiser, weights: &Weights, config: &Config) -> Result<Self> {
         // The embedding takes no part here.
+        let device = weights.device();
         let taught = weights.variables().into_iter();
         let taught = taught.filter(|(name, _)| !name.starts_with("embedding."));
         Ok(Self {
             network,
-            x: input(&[BATCH, config.inputs(), SIDE, SIDE], 1)?,
-            condition: input(&[BATCH, config.embedding], 2)?,
-            target: input(&[BATCH, config.latent, SIDE, SIDE], 3)?,
+            x: input(&[BATCH, config.inputs(), SIDE, SIDE], 1, device)?,
+            condition: input(&[BATCH, config.embedding], 2, device)?,
+            target: input(&[BATCH, config.latent, SIDE, SIDE], 3, device)?,
             slots: taught
                 .map(|(_, variable)| {
                     let zero = || variable.zeros_like().map(|zero| zero.detach());

@@ -113,6 +113,27 @@ pub(super) fn weighted(velocity: &Tensor, batch: &FlowBatch) -> Tensors<Tensor> 
     square.broadcast_mul(&batch.weight)?.mean_all()
 }
 
+/// The loss of a batch; where the recipe says so its gradients too, one block of the denoiser in memory at a time.
+pub(super) fn velocity_loss(
+    network: &Diffusion,
+    batch: &FlowBatch,
+    (recipe, config): (&Recipe, &DiffusionConfig),
+    part: &'static str,
+) -> Tensors<Loss> {
+    // A level without blocks has no stage that could halve it.
+    let (total, gradients) = if recipe.checkpointing && !config.denoiser.blocks.contains(&0) {
+        let (total, gradients) = staged(network, batch)?;
+        (total, Some(gradients))
+    } else {
+        (error(network, batch)?, None)
+    };
+    Ok(Loss {
+        parts: vec![(part, scalar(&total)?)],
+        total,
+        gradients,
+    })
+}
+
 /// [`error`] with its gradients, one block of the denoiser in memory at a time.
 fn staged(network: &Diffusion, batch: &FlowBatch) -> Tensors<(Tensor, GradStore)> {
     let condition = network.denoiser.embed(&batch.conditions, &batch.moments)?;
@@ -150,19 +171,8 @@ impl Lesson for DiffusionLesson {
         self.flow
             .batch(&self.recipe, step, &HOLES)
             .and_then(|batch| {
-                // A level without blocks has no stage that could halve it.
-                let blocks = self.config.denoiser.blocks;
-                let (total, gradients) = if self.recipe.checkpointing && !blocks.contains(&0) {
-                    let (total, gradients) = staged(&self.network, &batch)?;
-                    (total, Some(gradients))
-                } else {
-                    (error(&self.network, &batch)?, None)
-                };
-                Ok(Loss {
-                    parts: vec![("velocity", scalar(&total)?)],
-                    total,
-                    gradients,
-                })
+                let given = (&self.recipe, &self.config);
+                velocity_loss(&self.network, &batch, given, "velocity")
             })
             .map_err(|e| tensors(&e))
     }

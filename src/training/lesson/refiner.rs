@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use candle_core::{Result as Tensors, Tensor};
 use rayon::prelude::*;
 
-use super::diffusion::{Fresh, error, mean_error};
+use super::diffusion::{Fresh, mean_error, velocity_loss};
 use super::flow::{FlowBatch, logit_normal, masked, with_holes};
-use super::{Lesson, card, scalar};
+use super::{Lesson, card};
 use crate::geometry::{Affine, Point};
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind};
@@ -400,12 +400,8 @@ impl Lesson for RefinerLesson {
     fn loss(&mut self, step: usize, _done: f64) -> Result<Loss, Error> {
         let run = |lesson: &mut Self| {
             let batch = lesson.batch(step)?;
-            let total = error(&lesson.network, &batch)?;
-            Ok(Loss {
-                parts: vec![("velocity", scalar(&total)?)],
-                total,
-                gradients: None,
-            })
+            let given = (&lesson.recipe, &lesson.config);
+            velocity_loss(&lesson.network, &batch, given, "velocity")
         };
         run(self).map_err(|e: candle_core::Error| tensors(&e))
     }

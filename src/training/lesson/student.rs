@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Result as Tensors, Tensor};
 
-use super::diffusion::{HOLES, weighted};
+use super::diffusion::{HOLES, error, velocity_loss};
 use super::flow::{FlowBatch, FlowData, Holes};
-use super::{Lesson, card, fixed, mean_unseen, scalar};
+use super::{Lesson, card, fixed, mean_unseen};
 use crate::job::Error;
 use crate::network::condition::{Condition, Moment, Names, guided};
 use crate::network::device::Place;
@@ -244,17 +244,10 @@ impl StudentLesson {
         Tensor::cat(&rows, 0)
     }
 
-    fn error(&mut self, step: usize, network: &Diffusion) -> Tensors<Tensor> {
+    fn batch(&mut self, step: usize) -> Tensors<FlowBatch> {
         let mut batch = self.flow.batch(&self.recipe, step, &PARTS)?;
         batch.target = self.targets(&batch)?;
-        let velocity = asked(
-            network,
-            &batch.input,
-            &batch.hint,
-            &batch.conditions,
-            &batch.moments,
-        )?;
-        weighted(&velocity, &batch)
+        Ok(batch)
     }
 }
 
@@ -264,14 +257,10 @@ impl Lesson for StudentLesson {
     }
 
     fn loss(&mut self, step: usize, _done: f64) -> Result<Loss, Error> {
-        let network = self.network.clone();
-        self.error(step, &network)
-            .and_then(|total| {
-                Ok(Loss {
-                    parts: vec![("distance", scalar(&total)?)],
-                    total,
-                    gradients: None,
-                })
+        self.batch(step)
+            .and_then(|batch| {
+                let given = (&self.recipe, &self.config);
+                velocity_loss(&self.network, &batch, given, "distance")
             })
             .map_err(|e| tensors(&e))
     }
@@ -296,7 +285,7 @@ impl Lesson for StudentLesson {
         card: &mut Card,
     ) -> Result<(), Error> {
         let mean = Diffusion::new(&fixed(averages), &self.config, Names::default())
-            .and_then(|network| mean_unseen(|step| self.error(step, &network)))
+            .and_then(|network| mean_unseen(|step| error(&network, &self.batch(step)?)))
             .map_err(|e| tensors(&e))?;
         card.measured
             .insert("distance_from_two_half_steps".to_owned(), mean);

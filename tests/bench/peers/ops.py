@@ -2,14 +2,15 @@
 
 python3 ops.py [--program radcanvas] [--threads 2] [--rounds 3] [--seconds 0.2] [--only NAME]
 
-Each round runs ours and then PyTorch over all operations, so that a busy machine hurts both; the minimum over all
-rounds counts. Printed: milliseconds and the ratio ours / PyTorch (below 1: ours is faster), and geometric means.
+Each round runs ours and then PyTorch over all operations, so that a busy machine hurts both; a figure of a round is the
+median of at least 20 calls, and the median of the rounds counts. Printed: milliseconds and the ratio ours / PyTorch (below 1: ours is faster), and geometric means.
 """
 
 import argparse
 import json
 import math
 import re
+import statistics
 import subprocess
 import time
 
@@ -50,15 +51,14 @@ def subject(name):
     raise ValueError(f"no peer for {name}")
 
 
-def fastest(budget, call):
+def usual(budget, call, least=20):
     call()
-    best, calls, start = math.inf, 0, time.perf_counter()
-    while calls < 3 or time.perf_counter() - start < budget:
+    times, start = [], time.perf_counter()
+    while len(times) < least or time.perf_counter() - start < budget:
         before = time.perf_counter()
         call()
-        best = min(best, time.perf_counter() - before)
-        calls += 1
-    return best
+        times.append(time.perf_counter() - before)
+    return statistics.median(times)
 
 
 def peer(name, seconds):
@@ -66,7 +66,7 @@ def peer(name, seconds):
     inputs, run = subject(name)
     figures = {}
     with torch.no_grad():
-        figures["forward"] = fastest(seconds, lambda: run(*inputs))
+        figures["forward"] = usual(seconds, lambda: run(*inputs))
         y = run(*inputs)
     weights = values(tuple(y.shape), 9)
     figures["fingerprint"] = float((y.double() * weights.double()).sum())
@@ -80,7 +80,7 @@ def peer(name, seconds):
         scale = values(tuple(gradient.shape), 9).double()
         figures[f"gradient {index}"] = float((gradient.double() * scale).sum())
     ones = torch.ones_like(y)
-    figures["backward"] = fastest(seconds, lambda: torch.autograd.grad(y, leaves, ones, retain_graph=True))
+    figures["backward"] = usual(seconds, lambda: torch.autograd.grad(y, leaves, ones, retain_graph=True))
     return figures
 
 
@@ -127,7 +127,7 @@ def main():
     for name in own:
         line = f"{name:44}"
         for kind in ("forward", "backward"):
-            mine, theirs = min(own[name][kind]), min(other[name][kind])
+            mine, theirs = statistics.median(own[name][kind]), statistics.median(other[name][kind])
             width = 11 if kind == "forward" else 12
             line += f" {mine * 1e3:{width}.3f} {theirs * 1e3:9.3f} {mine / theirs:6.2f}"
             groups.setdefault((re.match(r"conv\d|[a-z ]+[a-z]", name)[0], kind), []).append(mine / theirs)

@@ -3,7 +3,8 @@
 python3 unet.py [--program radcanvas] [--model assets/models/diffusion] [--threads 2] [--rounds 5] [--seconds 1]
 
 Each round runs ours and then PyTorch's forward pass of 1 and 4 latents and a training step of 16 (forward, backward,
-clipping, AdamW, average of weights). The medians of the rounds count; every figure of a round is a fastest time. Memory is the largest resident set
+clipping, AdamW, average of weights). The medians of the rounds count; every figure of a round is a median too, of three
+steps or 20 passes at least. Memory is the largest resident set
 of a process that does nothing but the training step, less what the interpreter or the program holds before it.
 """
 
@@ -18,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
-from ops import fastest, values
+from ops import usual, values
 
 
 class Denoiser(torch.nn.Module):
@@ -93,7 +94,7 @@ def peer(folder, only, seconds):
                 x, condition = inputs(network, batch)
                 y = network(x, condition)
                 figures[f"{name} fingerprint"] = float((y.double() * values(tuple(y.shape), 9).double()).sum())
-                figures[name] = fastest(seconds, lambda: network(x, condition))
+                figures[name] = usual(seconds, lambda: network(x, condition))
     name = "unet training step of 16"
     if only in name:
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -116,7 +117,7 @@ def peer(folder, only, seconds):
 
         loss()
         figures[f"{name} fingerprint"] = float(torch.stack([p.grad.norm() for p in taught]).norm())
-        figures[name] = fastest(seconds, step)
+        figures[name] = usual(seconds, step, 3)
         figures["added memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
     figures["largest memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return figures
