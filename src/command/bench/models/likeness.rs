@@ -15,7 +15,7 @@ const RATIO: f64 = 1.5;
 const REBUILT: usize = 48;
 
 /// Generated images against a half of the real ones that they were not asked after; the other half, whose attributes
-/// they have, against the same.
+/// they have, against the same, and so that half out of the autoencoder: what no denoiser can better.
 pub(super) fn frechet(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
     let generator = match generator(ground, "Fréchet") {
         Ok(generator) => generator,
@@ -31,7 +31,7 @@ pub(super) fn frechet(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
         return Ok(vec![Row::unknown("Fréchet", why)]);
     };
     let count = ground.options.count;
-    let mut all = [Vec::new(), Vec::new(), Vec::new()];
+    let mut all = [const { Vec::new() }; 4];
     let mut rows = Vec::new();
     for kind in ground.kinds.clone() {
         if let Some(row) = untaught(&generator, "Fréchet", &kind) {
@@ -47,10 +47,16 @@ pub(super) fn frechet(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
             made.push(GreyMap::twelve_bit().grey(&image.radiograph.pixels.to_f32()));
         }
         let greys: Vec<Grid<f32>> = films.iter().map(grey).collect();
+        let mut decoded = Vec::with_capacity(count);
+        for grey in &greys[..count] {
+            let [full, _] = rebuilt(&generator, grey)?;
+            decoded.push(full);
+        }
         let features = [
             read_features(model, &made)?,
             read_features(model, &greys[..count])?,
             read_features(model, &greys[count..])?,
+            read_features(model, &decoded)?,
         ];
         rows.extend(compared(&kind, &features));
         for (all, of_kind) in all.iter_mut().zip(features) {
@@ -64,22 +70,28 @@ pub(super) fn frechet(ground: &mut Ground<'_>) -> Result<Vec<Row>, Error> {
 }
 
 /// Distances of generated and of real features from other real ones, and their ratio.
-fn compared(kind: &str, features: &[Vec<Vec<f32>>; 3]) -> Vec<Row> {
+fn compared(kind: &str, features: &[Vec<Vec<f32>>; 4]) -> Vec<Row> {
     let clouds = features.each_ref().map(|rows| Cloud::of(rows));
     let apart = |i: usize| distance(clouds[i].as_ref()?, clouds[2].as_ref()?);
-    let (made, real) = (apart(0), apart(1));
-    let ratio = made
-        .zip(real)
-        .filter(|(_, real)| *real > 0.0)
-        .map(|(made, real)| made / real);
+    let (made, real, decoded) = (apart(0), apart(1), apart(3));
+    let over_real = |distance: Option<f64>| {
+        let both = distance.zip(real).filter(|(_, real)| *real > 0.0);
+        both.map(|(distance, real)| distance / real)
+    };
     let note = format!("{} images each", features[0].len());
     let name = |what: &str| format!("Fréchet, {kind}: {what}");
     vec![
         Row::of(name("generated to real"), made, "").note(&note),
         Row::of(name("real to real"), real, "").note(&note),
-        Row::of(name("ratio"), ratio, "")
+        Row::of(name("ratio"), over_real(made), "")
             .wanted(0.0, RATIO)
             .note(&note),
+        Row::of(
+            name("ratio of the autoencoder alone"),
+            over_real(decoded),
+            "",
+        )
+        .note(&note),
     ]
 }
 
