@@ -173,7 +173,7 @@ fn computed(scene: &Scene, chance: &mut Noise) -> Grid<f32> {
     let glow = blur::enlarged(&glow, 4, w, h);
     let cup = chance.range(2.0, 8.0) as f32;
     let sigma = chance.range(1.45, 4.5) as f32;
-    let width = chance.gauss(108.0, 8.0).clamp(84.0, 126.0) as f32;
+    let width = chance.gauss(109.5, 8.0).clamp(85.0, 127.0) as f32;
     let level = chance.gauss(38.0, 2.5).clamp(31.0, 44.0) as f32;
     // Through the window at the scanner's matrix, then shrunk: saturated bone has soft borders that way.
     let shown = Grid::from_fn(w, h, |x, y| {
