@@ -129,7 +129,9 @@ fn forward(options: &Forward, common: &Common) -> Result<ExitCode, Error> {
         out: options.out.clone(),
     };
     let (place, missing) = Place::choose(common.device.into());
-    missing.iter().for_each(|notice| warn(notice));
+    if let Some(notice) = &missing {
+        warn(notice);
+    }
     let made = forward_files(&options.arch, &files, options.repeat, &place.device);
     let report = made.map_err(|error| {
         let kind = match &error {

@@ -127,7 +127,9 @@ pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<Exit
                 Error::new(ErrorKind::Usage, format!("--seconds {seconds}: {error}"))
             })?;
             let (place, missing) = Place::choose(common.device.into());
-            missing.iter().for_each(|notice| warn(notice));
+            if let Some(notice) = &missing {
+                warn(notice);
+            }
             let device = &place.device;
             let measure = || match whole {
                 Some(folder) => speed::whole::figures(folder, only, budget, device),
