@@ -131,46 +131,77 @@ fn angles(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     }
 }
 
+const UNMEASURED_NOISE: &str =
+    "The patch or its surroundings are too small to measure noise in, or flat";
+
 fn patch(ui: &mut Ui, shown: &Shown<'_>) {
     section(ui, "Patch");
     let made: Option<&Made> = shown.made();
     let none = "Show a result to see its numbers";
     let seam = made.and_then(|made| made.seam);
-    let seam_reason = if made.is_some() {
-        "A whole image has no seam"
-    } else {
-        none
+    let reason = |unmeasured: &'static str| match (made, seam) {
+        (None, _) => none,
+        (Some(_), None) => "A whole image has no seam",
+        (Some(_), Some(_)) => unmeasured,
     };
+    let times = |value: Option<f64>| value.map(|value| format!("{value:.2}"));
     value_row(
         ui,
         "Seam",
-        seam.map(|seam| format!("{:.2}", seam.jump)),
+        times(seam.and_then(|seam| seam.jump)),
         "×",
-        seam_reason,
+        reason("There is no border within the film, or the film is flat beside it"),
     )
     .on_hover_text("Mean gradient across the seam over that beside it; 1 is invisible");
-    value_row(
+    let noise = value_row(
         ui,
         "Noise",
-        seam.map(|seam| format!("{:.2}", seam.noise_ratio)),
+        times(seam.and_then(|seam| seam.noise_ratio)),
         "×",
-        seam_reason,
+        reason(UNMEASURED_NOISE),
+    );
+    let bands = seam.map_or([None; 4], |seam| seam.noise_bands);
+    noise.on_hover_text(format!(
+        "Noise power of the patch over that of its surroundings; 1 is alike. Finest to coarsest: {}",
+        bands.map(|band| times(band).unwrap_or_else(|| "–".to_owned())).join(", ")
+    ));
+    value_row(
+        ui,
+        "Noise in the ring",
+        times(seam.and_then(|seam| seam.ring_noise_ratio)),
+        "×",
+        reason("The ring is too narrow to measure noise in, or its surroundings are flat"),
     )
-    .on_hover_text("Noise power of the patch over that of its surroundings; 1 is alike");
+    .on_hover_text(
+        "Noise power half-way through the ring over that of the surroundings; 1 is alike",
+    );
     value_row(
         ui,
         "Gain and offset",
-        seam.map(|seam| {
-            let held = if seam.clamped { " (held)" } else { "" };
-            format!("{:.2}, {:+.1}{held}", seam.gain, seam.offset)
-        }),
+        seam.and_then(|seam| super::matched(&seam)),
         "",
-        seam_reason,
+        reason(super::UNMATCHED),
     )
     .on_hover_text(
-        "What the patch was matched by, in stored values, fitted on pixels outside the mask alone; held = it would have \
-         had to be more than is allowed",
+        "What the patch was matched by, in stored values, fitted outside the mask and inside the window alone; held = it \
+         would have had to be more than is allowed",
     );
+    if let Some(share) = seam
+        .and_then(|seam| seam.beyond_window)
+        .filter(|s| *s > 0.0)
+    {
+        value_row(
+            ui,
+            "Beyond the window",
+            Some(super::share_beyond(share)),
+            "",
+            none,
+        )
+        .on_hover_text(
+            "Share of the renewed part where the film lies beyond the window: the model never saw those values, and made \
+             others inside the window",
+        );
+    }
     value_row(
         ui,
         "Hint distance",
