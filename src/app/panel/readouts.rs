@@ -6,7 +6,7 @@ use super::Shown;
 use super::widgets::{divider, icon_button, section, sparkline, value_row};
 use crate::app::action::Action;
 use crate::app::theme::{self, glyph, palette};
-use crate::job::Made;
+use crate::job::{Made, Seam};
 use crate::landmarks::Side;
 use crate::measure::norberg::{bva_points, doubts, norberg_degrees};
 
@@ -131,19 +131,8 @@ fn angles(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     }
 }
 
-const UNMEASURED_NOISE: &str =
-    "The patch or its surroundings are too small to measure noise in, or flat";
-
-fn patch(ui: &mut Ui, shown: &Shown<'_>) {
-    section(ui, "Patch");
-    let made: Option<&Made> = shown.made();
-    let none = "Show a result to see its numbers";
-    let seam = made.and_then(|made| made.seam);
-    let reason = |unmeasured: &'static str| match (made, seam) {
-        (None, _) => none,
-        (Some(_), None) => "A whole image has no seam",
-        (Some(_), Some(_)) => unmeasured,
-    };
+/// The numbers of the seam; `reason` says why one is missing.
+fn seam_rows(ui: &mut Ui, seam: Option<Seam>, reason: &dyn Fn(&'static str) -> &'static str) {
     let times = |value: Option<f64>| value.map(|value| format!("{value:.2}"));
     value_row(
         ui,
@@ -195,13 +184,29 @@ fn patch(ui: &mut Ui, shown: &Shown<'_>) {
             "Beyond the window",
             Some(super::share_beyond(share)),
             "",
-            none,
+            "",
         )
         .on_hover_text(
             "Share of the renewed part where the film lies beyond the window: the model never saw those values, and made \
              others inside the window",
         );
     }
+}
+
+const UNMEASURED_NOISE: &str =
+    "The patch or its surroundings are too small to measure noise in, or flat";
+
+fn patch(ui: &mut Ui, shown: &Shown<'_>) {
+    section(ui, "Patch");
+    let made: Option<&Made> = shown.made();
+    let none = "Show a result to see its numbers";
+    let seam = made.and_then(|made| made.seam);
+    let reason = |unmeasured: &'static str| match (made, seam) {
+        (None, _) => none,
+        (Some(_), None) => "A whole image has no seam",
+        (Some(_), Some(_)) => unmeasured,
+    };
+    seam_rows(ui, seam, &reason);
     value_row(
         ui,
         "Hint distance",
