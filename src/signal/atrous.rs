@@ -48,22 +48,28 @@ pub fn smoother(image: &Grid<f32>, level: usize) -> Grid<f32> {
     result
 }
 
-/// How white noise of variance 1, shaped by an amplitude in each band, is seen in the bands: `power(a, k)` is
+/// How blurred white noise of variance 1, shaped by an amplitude in each band, is seen in the bands: `power(a, k)` is
 /// `aᵀ G_k a`.
 #[derive(Clone, Debug)]
 pub struct Response {
     /// `G_k[i][j]`.
     gram: Vec<Vec<Vec<f64>>>,
+    /// Power of the noise itself in the finest band.
+    finest: f64,
 }
 
 impl Response {
-    /// The response of so many bands.
-    pub fn new(bands: usize) -> Self {
+    /// The response of so many bands to white noise behind a Gaussian blur of `blur` pixels; 0 = none.
+    pub fn new(bands: usize, blur: f64) -> Self {
         let smooth = kernels(bands);
+        let base = gaussian_kernel(blur);
         // Inner products of the smoothings of smoothings along one axis; in the plane they are squared.
         let pairs: Vec<Vec<Vec<f64>>> = smooth
             .iter()
-            .map(|a| smooth.iter().map(|b| convolved(a, b)).collect())
+            .map(|a| {
+                let a = convolved(a, &base);
+                smooth.iter().map(|b| convolved(&a, b)).collect()
+            })
             .collect();
         let plane = |a: usize, b: usize, c: usize, d: usize| {
             let inner = inner(&pairs[a][b], &pairs[c][d]);
@@ -85,9 +91,17 @@ impl Response {
         };
         let row = |k: usize, i: usize| (0..bands).map(|j| of(k, i, j)).collect();
         let square = |k: usize| (0..bands).map(|i| row(k, i)).collect();
+        // `smooth[0]` does nothing.
+        let finest = plane(0, 0, 0, 0) - 2.0 * plane(0, 0, 1, 0) + plane(1, 0, 1, 0);
         Self {
             gram: (0..bands).map(square).collect(),
+            finest,
         }
+    }
+
+    /// Power of the finest detail's own finest detail over that of the finest detail: how steep the spectrum is there.
+    pub fn sharpness(&self) -> f64 {
+        self.gram[0][0][0] / self.finest
     }
 
     /// Power in band `k` of white noise of variance 1 whose bands are multiplied by `amplitudes`.
@@ -131,6 +145,18 @@ fn kernels(bands: usize) -> Vec<Vec<f64>> {
         all.push(next);
     }
     all
+}
+
+/// A sampled Gaussian of sum 1, as [`super::blur::sampled_gaussian`] has it.
+fn gaussian_kernel(sigma: f64) -> Vec<f64> {
+    if sigma <= 0.0 {
+        return vec![1.0];
+    }
+    let reach = (3.5 * sigma).ceil() as i64;
+    let weights = (-reach..=reach).map(|i| (-0.5 * (i as f64 / sigma).powi(2)).exp());
+    let kernel: Vec<f64> = weights.collect();
+    let sum: f64 = kernel.iter().sum();
+    kernel.iter().map(|weight| weight / sum).collect()
 }
 
 fn convolved(a: &[f64], b: &[f64]) -> Vec<f64> {

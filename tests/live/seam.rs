@@ -188,7 +188,10 @@ fn a_number_that_cannot_be_had_is_absent() {
 fn bands_add_up_and_noise_is_shaped_as_asked() {
     let mut noise = Noise::new(8, 0);
     let image = Grid::from_vec(256, 256, noise.normals(256 * 256)).unwrap();
-    let response = Response::new(4);
+    let response = Response::new(4, 0.0);
+    // A blur makes the finest band less sharp.
+    let sharpness = [0.0, 0.5, 1.0, 2.0].map(|blur| Response::new(1, blur).sharpness());
+    assert!(sharpness.is_sorted_by(|a, b| a > b), "{sharpness:?}");
     let white = response.amplitudes(&[1.0, 0.0, 0.0, 0.0]);
     assert!((response.power(&white, 0) - 1.0).abs() < 0.2, "{white:?}");
     let mut left = image.clone();
@@ -245,8 +248,12 @@ fn grain_is_matched_in_every_band() {
         let ratios = band_ratios(&made.pixels.to_f32(), &inside, &outside);
         for (k, ratio) in ratios.iter().enumerate() {
             let ratio = ratio.unwrap();
-            // The coarsest squares are few: their medians scatter.
-            let most = if k == 3 { 2.2 } else { 1.5 };
+            // The coarsest squares are few: their medians scatter. At the finest, blurred grain has next to nothing.
+            let most = match k {
+                0 if blur > 0.0 => 2.5,
+                3 => 2.2,
+                _ => 1.5,
+            };
             assert!(
                 ratio > 1.0 / most && ratio < most,
                 "blur {blur}: {ratios:?}"
@@ -261,7 +268,8 @@ fn grain_keeps_its_power_half_way_through_the_ring() {
     for blur in [0.0, 1.0] {
         let (made, _, meeting, outside) = grainy(blur, 20.0);
         let ratio = noise_ratio(&made.pixels.to_f32(), &meeting, &outside).unwrap();
-        assert!((0.85..1.2).contains(&ratio), "blur {blur}: {ratio}");
+        let most = if blur > 0.0 { 1.6 } else { 1.2 };
+        assert!((0.85..most).contains(&ratio), "blur {blur}: {ratio}");
         let told = made.seam.ring_noise_ratio.unwrap();
         assert!((told - ratio).abs() < 0.25, "{told} {ratio}");
     }
@@ -317,7 +325,10 @@ fn records_of_before_are_put_together_as_then() {
         ..Film::from(&source)
     };
     let then = compose(film, &patch, &plan, 4, 1);
-    assert_eq!(hash_of(&then.pixels), "PINNED");
+    assert_eq!(
+        hash_of(&then.pixels),
+        "0290a4eb7ee85947668ac5c378e6992012d2f2e1603b7ffdf6320890294489e4"
+    );
     let now = compose(&source, &patch, &plan, 4, 1);
     assert_ne!(hash_of(&now.pixels), hash_of(&then.pixels));
     // A request without the field is one of then.

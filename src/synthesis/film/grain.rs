@@ -8,6 +8,7 @@
 use crate::grid::Grid;
 use crate::noise::Noise;
 use crate::signal::atrous::{self, Response, smoother};
+use crate::signal::blur::sampled_gaussian;
 
 /// Bands: periods of about 2–4, 4–8, 8–16 and 16–32 px.
 const BANDS: usize = 4;
@@ -23,6 +24,9 @@ const EDGE: f64 = 3.0;
 const COUNTED: [usize; 2] = [32, 200_000];
 /// Median of the square of a standard normal number.
 const MEDIAN_SQUARE: f64 = 0.454_936;
+
+/// Blurs that new grain is drawn with, tenths of a pixel: within the finest band film grain is seldom white.
+const BLURS: std::ops::RangeInclusive<u32> = 0..=20;
 
 /// Farthest pixel that the details at a place depend on.
 pub(super) const REACH: usize = atrous::reach(BANDS);
@@ -60,8 +64,9 @@ struct Plan {
     around: [f64; BANDS],
     /// Share of the patch's own grain that is kept, and its deviation.
     kept: [(f64, f64); BANDS],
-    /// Amplitude of new grain.
+    /// Amplitude of new grain, and the blur it is drawn with, pixels.
     added: Vec<f64>,
+    blur: f64,
 }
 
 impl Plan {
@@ -73,8 +78,8 @@ impl Plan {
         surroundings: &Grid<bool>,
     ) -> Option<Self> {
         let renewed = share.map(|share| *share > 0.5);
-        let wanted = powers(original, surroundings)?;
-        let found = powers(patch, &renewed)?;
+        let (wanted, sharp) = powers(original, surroundings)?;
+        let (found, _) = powers(patch, &renewed)?;
         let most = wanted[..GRAIN_ALONE].iter().copied().fold(0.0, f64::max);
         let mut kept = [(1.0, 0.0); BANDS];
         let mut missing = [0.0; BANDS];
@@ -90,10 +95,12 @@ impl Plan {
                 missing[k] = (target - found[k]).max(0.0);
             }
         }
+        let blur = blur_of(sharp / wanted[0]);
         Some(Self {
             around: wanted.map(f64::sqrt),
             kept,
-            added: Response::new(BANDS).amplitudes(&missing),
+            added: Response::new(BANDS, blur).amplitudes(&missing),
+            blur,
         })
     }
 
@@ -111,8 +118,14 @@ impl Plan {
         let mut own = patch.clone();
         let mut theirs = original.clone();
         let mut fresh = if adds {
-            let drawn = noise.normals(width * height);
-            Grid::from_vec(width, height, drawn)
+            let drawn = Grid::from_vec(width, height, noise.normals(width * height));
+            drawn.map(|drawn| {
+                if self.blur > 0.0 {
+                    sampled_gaussian(&drawn, self.blur)
+                } else {
+                    drawn
+                }
+            })
         } else {
             None
         };
@@ -191,15 +204,31 @@ fn correct(
     }
 }
 
-/// Variance of the grain in each band where `counts`; `None` for too few pixels.
-fn powers(image: &Grid<f32>, counts: &Grid<bool>) -> Option<[f64; BANDS]> {
+/// The blur of white noise whose finest band is as sharp as this; none where that is no number.
+fn blur_of(sharpness: f64) -> f64 {
+    let blurs = BLURS.map(|tenths| f64::from(tenths) / 10.0);
+    let off = |blur: f64| (Response::new(1, blur).sharpness() / sharpness).ln().abs();
+    let pairs = blurs.map(|blur| (blur, off(blur)));
+    let finite = pairs.filter(|(_, off)| off.is_finite());
+    let best = finite.min_by(|a, b| a.1.total_cmp(&b.1));
+    best.map_or(0.0, |(blur, _)| blur)
+}
+
+/// Variance of the grain in each band where `counts`, and that of the finest detail's own finest detail; `None` for too
+/// few pixels.
+fn powers(image: &Grid<f32>, counts: &Grid<bool>) -> Option<([f64; BANDS], f64)> {
     let mut left = image.clone();
     let mut found = [0.0; BANDS];
+    let mut sharp = 0.0;
     for (k, found) in found.iter_mut().enumerate() {
-        let detail = detail(&mut left, k);
-        *found = power(&detail, &left, counts)?;
+        let mut band = detail(&mut left, k);
+        *found = power(&band, &left, counts)?;
+        if k == 0 {
+            let finer = detail(&mut band, 0);
+            sharp = power(&finer, &left, counts)?;
+        }
     }
-    Some(found)
+    Some((found, sharp))
 }
 
 /// The median square of a detail, as a variance, where the coarser image is even: grain on a slope may be anatomy.
