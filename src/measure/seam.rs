@@ -68,10 +68,21 @@ pub fn fit(
     outside: &Grid<bool>,
     range: f64,
 ) -> Option<Match> {
+    fit_after(patch, source, outside, range, 1.0)
+}
+
+/// [`fit`] of a patch that a gain was put on already: both together are clamped.
+pub fn fit_after(
+    patch: &Grid<f32>,
+    source: &Grid<f32>,
+    outside: &Grid<bool>,
+    range: f64,
+    earlier_gain: f64,
+) -> Option<Match> {
     let (patch_mean, patch_sd) = moments(patch, outside)?;
     let (source_mean, source_sd) = moments(source, outside)?;
     let gain = wanted_gain(patch_sd, source_sd, range);
-    let clamped_gain = gain.clamp(0.8, 1.25);
+    let clamped_gain = gain.clamp(0.8 / earlier_gain, 1.25 / earlier_gain);
     // Held is how far the surroundings move, not the offset itself: behind a gain that holds the distance from the
     // means to a stored value of 0, which means nothing (1024 below water in a CT).
     let move_by = source_mean - patch_mean;

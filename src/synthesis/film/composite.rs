@@ -89,6 +89,8 @@ pub struct Film<'a> {
     pub map: Option<&'a GreyMap>,
     /// Pixel Padding Value range, stored values.
     pub padding: Option<(f64, f64)>,
+    /// The gain that an earlier pass was matched by, 0.8–1.25; 1 without one.
+    pub earlier_gain: f64,
     /// The way of putting in, [`Request::composite`].
     pub composite: u32,
 }
@@ -99,6 +101,7 @@ impl<'a> From<&'a Pixels> for Film<'a> {
             pixels,
             map: None,
             padding: None,
+            earlier_gain: 1.0,
             composite: COMPOSITE,
         }
     }
@@ -115,6 +118,7 @@ impl<'a> Film<'a> {
             pixels: &source.pixels,
             map: Some(map),
             padding: source.padding,
+            earlier_gain: 1.0,
             composite: request.composite,
         }
     }
@@ -197,7 +201,8 @@ pub fn compose<'a>(
         let range = (high - low).max(1e-6);
         before::fit(patch, &original, &surroundings, range)
     } else {
-        seam::fit(patch, &original, &surroundings, film.range())
+        let range = film.range();
+        seam::fit_after(patch, &original, &surroundings, range, film.earlier_gain)
     };
     let matched = fitted.map_or_else(|| patch.clone(), |fitted| fitted.of(patch));
     let mixed = if film.composite == 0 {

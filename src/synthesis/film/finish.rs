@@ -34,7 +34,10 @@ impl Frame {
         let (composite, base) = match (&self.blend, &request.source) {
             (Some(blend), Some(source)) => {
                 let patch = patch.crop(shift(self.crop.region, blend.region), 0.0);
-                let film = Film::of(source, &self.map, request);
+                let film = Film {
+                    earlier_gain: self.matched.map_or(1.0, |matched| matched.gain),
+                    ..Film::of(source, &self.map, request)
+                };
                 let mut made = compose(film, &patch, blend, request.seed, image_number);
                 self.add_earlier(&mut made.seam);
                 (made, (**source).clone())

@@ -205,6 +205,16 @@ mod tests {
             (seam.offset.unwrap() - whole).abs() < 15.0,
             "{seam:?} {whole}"
         );
+        // Two passes together are held as one is.
+        let flat = true_grey.map(|v| 0.4 + 0.5 * (v - 0.4));
+        let (_, matched) = frame.painted(&request, &flat);
+        let second = Frame {
+            matched,
+            ..frame.clone()
+        };
+        let made = second.finish(&readers, &request, 0, &flat).unwrap();
+        let seam = made.seam.unwrap();
+        assert!(seam.clamped && seam.gain.unwrap() < 1.2501, "{seam:?}");
         request.composite = 0;
         assert_eq!(frame.painted(&request, &first), (first.clone(), None));
     }
