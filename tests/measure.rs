@@ -288,9 +288,11 @@ fn seam_numbers() {
     let mut noise = Noise::new(1, 1);
     let source = Grid::from_fn(20, 20, |_, _| noise.range(100.0, 200.0) as f32);
     let patch = source.map(|v| (v - 20.0) / 1.1);
-    let found = fit(&patch, &source, &outside, 255.0);
+    let found = fit(&patch, &source, &outside, 255.0).unwrap();
     near(found.gain, 1.1, 1e-4);
     near(found.offset, 20.0, 1e-2);
+    let nowhere = Grid::filled(20, 20, false);
+    assert_eq!(fit(&patch, &source, &nowhere, 255.0), None);
     // A step at the border of a ramp is a jump of its height over the ramp's slope.
     let inside = Grid::from_fn(20, 20, |x, _| x >= 10);
     let stepped = Grid::from_fn(20, 20, |x, _| x as f32 + if x >= 10 { 4.0 } else { 0.0 });

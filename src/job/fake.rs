@@ -121,7 +121,13 @@ fn made(request: &Request, image_number: u64) -> Made {
         image_number,
         changed_outside_ring: outside.unwrap_or(0),
         changed_inside: all.unwrap_or(0),
-        seam: (request.mode != Mode::Sketch).then(Seam::default),
+        seam: (request.mode != Mode::Sketch).then(|| Seam {
+            gain: Some(1.0),
+            offset: Some(0.0),
+            jump: Some(1.0),
+            noise_ratio: Some(1.0),
+            ..Seam::default()
+        }),
         hint_distance_px: request.hint.as_ref().map(|_| 1.0),
         hips: Some(hips(&radiograph, request.seed != HEADLESS_SEED)),
         saliency: vec![radiograph.grey(&radiograph.initial_window())],

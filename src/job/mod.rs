@@ -23,7 +23,7 @@ pub use order::{
 pub use outcome::{HipReading, Made, Outcome, Seam};
 pub use prompted::{ControlUse, LoraUse, Prompted, Scheduler};
 pub use request::{
-    Attributes, Control, GivenNoise, Mode, ModelReference, Request, RingPolicy, Sampler, Sex,
-    WarmStart,
+    Attributes, COMPOSITE, Control, GivenNoise, Mode, ModelReference, Request, RingPolicy, Sampler,
+    Sex, WarmStart,
 };
 pub use worker::{BuildEngine, Task, Wake, Worker};

@@ -44,17 +44,29 @@ impl HipReading {
     }
 }
 
-/// How well the patch meets its surroundings.
+/// How well the patch meets its surroundings; what could not be measured is absent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seam {
-    /// Factor put on the patch, fitted on outside pixels, clamped.
-    pub gain: f64,
-    /// Offset put on the patch, stored values.
-    pub offset: f64,
+    /// Factor put on the patch, fitted on outside pixels inside the window, clamped; that of all passes together.
+    /// Absent where too few of those pixels lie near the mask: nothing was matched then.
+    pub gain: Option<f64>,
+    /// Offset put on the patch, stored values; absent through a Modality LUT of two passes, too, where no one offset is
+    /// theirs.
+    pub offset: Option<f64>,
     /// Mean gradient across the seam over that beside it; 1 = invisible.
-    pub jump: f64,
+    pub jump: Option<f64>,
     /// High-pass noise power of the patch over that of its surroundings; 1 = alike.
-    pub noise_ratio: f64,
+    pub noise_ratio: Option<f64>,
+    /// The same for means over 1, 2, 4 and 8 pixels a side: coarser and coarser grain.
+    #[serde(default)]
+    pub noise_bands: [Option<f64>; 4],
+    /// The same half-way through the ring, where patch and film mix.
+    #[serde(default)]
+    pub ring_noise_ratio: Option<f64>,
+    /// The share of the renewed part, 0–1, where the film lies beyond the window: the model never saw those values and
+    /// none of them comes back. Absent without a window and in older records.
+    #[serde(default)]
+    pub beyond_window: Option<f64>,
     /// Whether gain or offset would have had to be larger than is allowed: the patch does not belong there.
     #[serde(default)]
     pub clamped: bool,

@@ -150,6 +150,9 @@ pub struct WarmStart {
     pub latent: GivenNoise,
 }
 
+/// How patches are put into films today; see [`Request::composite`].
+pub const COMPOSITE: u32 = 1;
+
 const fn one_pass() -> usize {
     1
 }
@@ -223,9 +226,22 @@ pub struct Request {
     /// 2 = a painted part that is larger than the model is made again in a tighter crop, from what the first pass made.
     #[serde(default = "one_pass")]
     pub passes: usize,
+    /// How a patch is put into its film: [`COMPOSITE`] is today's way. 0, or absent as in records from before there was a
+    /// choice, is that of then, so that they still give the same image: gain and offset fitted on what the window
+    /// clips, too, grain of one power, no match before a second pass, and no second pass over large parts.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub composite: u32,
     /// A draft while the pen moves: the preview decoder and no measurements.
     #[serde(default)]
     pub preview: bool,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(composite: &u32) -> bool {
+    *composite == 0
 }
 
 impl Request {
@@ -256,6 +272,7 @@ impl Request {
             noise: None,
             warm: None,
             passes: 2,
+            composite: COMPOSITE,
             preview: false,
         }
     }

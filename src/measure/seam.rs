@@ -1,8 +1,13 @@
 //! How well a patch meets its surroundings: gain and offset, gradient jump, noise ratio.
 //!
-//! Pure functions of the pixels, so that the composite and the numbers shown beside it cannot disagree.
+//! Pure functions of the pixels, so that the composite and the numbers shown beside it cannot disagree. A number that
+//! cannot be had is absent: a patch that was never compared with anything is not a perfect one.
 
 use crate::grid::Grid;
+use crate::signal::blur::area_average;
+
+/// Pixels a side of the squares whose means [`band_ratios`] compares: periods of about 2–4, 4–8, 8–16 and 16–32 px.
+pub const BANDS: [usize; 4] = [1, 2, 4, 8];
 
 /// A gain and an offset that map the patch onto its surroundings.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -16,12 +21,20 @@ pub struct Match {
 }
 
 impl Match {
-    /// Changes nothing.
-    pub const NONE: Self = Self {
-        gain: 1.0,
-        offset: 0.0,
-        clamped: false,
-    };
+    /// This match and then `next`, as one.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        Self {
+            gain: next.gain * self.gain,
+            offset: next.gain * self.offset + next.offset,
+            clamped: self.clamped || next.clamped,
+        }
+    }
+
+    /// A patch, matched.
+    pub fn of(self, patch: &Grid<f32>) -> Grid<f32> {
+        patch.map(|v| (f64::from(*v) * self.gain + self.offset) as f32)
+    }
 }
 
 /// Mean and standard deviation of the cells where `counts` is set; `None` for fewer than eight cells.
@@ -46,27 +59,54 @@ pub fn moments(image: &Grid<f32>, counts: &Grid<bool>) -> Option<(f64, f64)> {
 
 /// Gain and offset fitted by masked moments on pixels outside the mask that both images show.
 ///
-/// `outside` marks them. The gain is clamped to 0.8–1.25 and the offset to a quarter of `range`: a patch that needs
-/// more does not belong there, and the seam's jump then says so.
-pub fn fit(patch: &Grid<f32>, source: &Grid<f32>, outside: &Grid<bool>, range: f64) -> Match {
-    let (Some((patch_mean, patch_sd)), Some((source_mean, source_sd))) =
-        (moments(patch, outside), moments(source, outside))
-    else {
-        return Match::NONE;
+/// `outside` marks them. The gain is clamped to 0.8–1.25, and what it leaves of the difference of means to a quarter of
+/// `range`: a patch that needs more does not belong there, and the seam's jump then says so. `None` for fewer than
+/// eight pixels.
+pub fn fit(
+    patch: &Grid<f32>,
+    source: &Grid<f32>,
+    outside: &Grid<bool>,
+    range: f64,
+) -> Option<Match> {
+    fit_after(patch, source, outside, range, 1.0)
+}
+
+/// [`fit`] of a patch that a gain was put on already: both together are clamped.
+pub fn fit_after(
+    patch: &Grid<f32>,
+    source: &Grid<f32>,
+    outside: &Grid<bool>,
+    range: f64,
+    earlier_gain: f64,
+) -> Option<Match> {
+    let (patch_mean, patch_sd) = moments(patch, outside)?;
+    let (source_mean, source_sd) = moments(source, outside)?;
+    let gain = wanted_gain(patch_sd, source_sd, range);
+    let clamped_gain = gain.clamp(0.8 / earlier_gain, 1.25 / earlier_gain);
+    // Held is how far the surroundings move, not the offset itself: behind a gain that holds the distance from the
+    // means to a stored value of 0, which means nothing (1024 below water in a CT).
+    let move_by = source_mean - patch_mean;
+    let limit = 0.25 * range.abs();
+    let moved = move_by.clamp(-limit, limit);
+    let held = moved != move_by;
+    let offset = if held {
+        patch_mean + moved - clamped_gain * patch_mean
+    } else {
+        source_mean - clamped_gain * patch_mean
     };
-    let wanted = if patch_sd > 1e-6 * range.abs().max(1e-12) {
+    Some(Match {
+        gain: clamped_gain,
+        offset,
+        clamped: clamped_gain != gain || held,
+    })
+}
+
+/// The gain that gives the patch the source's deviation.
+pub(crate) fn wanted_gain(patch_sd: f64, source_sd: f64, range: f64) -> f64 {
+    if patch_sd > 1e-6 * range.abs().max(1e-12) {
         source_sd / patch_sd
     } else {
         1.0
-    };
-    let gain = wanted.clamp(0.8, 1.25);
-    let needed = source_mean - gain * patch_mean;
-    let limit = 0.25 * range.abs() + (gain - 1.0).abs() * range.abs();
-    let offset = needed.clamp(-limit, limit);
-    Match {
-        gain,
-        offset,
-        clamped: gain != wanted || offset != needed,
     }
 }
 
@@ -118,6 +158,26 @@ pub fn jump(image: &Grid<f32>, inside: &Grid<bool>) -> Option<f64> {
 pub fn noise_ratio(image: &Grid<f32>, a: &Grid<bool>, b: &Grid<bool>) -> Option<f64> {
     let (of_a, of_b) = (noise_power(image, a)?, noise_power(image, b)?);
     (of_b > 0.0).then(|| of_a / of_b)
+}
+
+/// [`noise_ratio`] of the means over squares of each of [`BANDS`] pixels a side: how coarse grain compares too.
+///
+/// Squares count that lie wholly inside.
+pub fn band_ratios(
+    image: &Grid<f32>,
+    a: &Grid<bool>,
+    b: &Grid<bool>,
+) -> [Option<f64>; BANDS.len()] {
+    BANDS.map(|side| {
+        if side == 1 {
+            return noise_ratio(image, a, b);
+        }
+        let whole = |counts: &Grid<bool>| {
+            let share = area_average(&counts.map(|c| f32::from(u8::from(*c))), side);
+            share.map(|share| *share >= 1.0)
+        };
+        noise_ratio(&area_average(image, side), &whole(a), &whole(b))
+    })
 }
 
 /// Median squared response to the high pass `[1 −2 1; −2 4 −2; 1 −2 1] / 6` inside `counts`; `None` below 16 pixels.

@@ -1,7 +1,8 @@
-//! Filters and transforms of images that several layers need: blur, area averages, Fourier.
+//! Filters and transforms of images that several layers need: blur, bands, area averages, Fourier.
 //!
 //! Ground: pure functions of grids and slices, so that phantoms and measurements share one piece of code.
 
+pub mod atrous;
 pub mod blur;
 pub mod fourier;
 pub mod resize;

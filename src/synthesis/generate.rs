@@ -10,7 +10,7 @@ use super::plan::Plan;
 use super::readings::{Readers, broken, image_tensor};
 use super::refine::{Refine, RefinerModel};
 use crate::grid::Grid;
-use crate::job::{Error, ErrorKind, Mode, Observe, Outcome, Progress, Request};
+use crate::job::{COMPOSITE, Error, ErrorKind, Mode, Observe, Outcome, Progress, Request};
 use crate::network::autoencoder::{Autoencoder, FACTOR};
 use crate::network::control::Branch;
 use crate::network::device::Place;
@@ -86,13 +86,20 @@ pub fn generate(
         };
         let first = plan.sample(image_number, &mut report)?;
         let second = plan.second(branch, &first.grey)?;
-        let (frame, mut grey) = match &second {
-            Some(second) => {
-                let mut report = |step: usize| report(plan.steps + step);
-                let finer = second.sample(image_number, &mut report)?;
-                (&second.frame, finer.grey)
-            }
-            None => (&plan.frame, first.grey),
+        let tiled = if second.is_none() {
+            plan.tiled(branch, &first.grey)?
+        } else {
+            None
+        };
+        let (frame, mut grey) = if let Some(second) = &second {
+            let mut report = |step: usize| report(plan.steps + step);
+            let finer = second.sample(image_number, &mut report)?;
+            (&second.frame, finer.grey)
+        } else if let Some(tiled) = &tiled {
+            let mut report = |step: usize| report(plan.steps + step);
+            (tiled.frame(), tiled.sample(image_number, &mut report)?)
+        } else {
+            (&plan.frame, first.grey)
         };
         if let Some(refine) = &refine {
             let mut report = |step: usize| report(plan.steps + second_steps + step);
@@ -188,6 +195,12 @@ pub(super) fn check(request: &Request) -> Result<(), Error> {
         return usage(
             format!("{} images are asked for", request.count),
             "use 1 to 10000",
+        );
+    }
+    if request.composite > COMPOSITE {
+        return usage(
+            format!("the request puts patches in as way {}", request.composite),
+            "make it with the newer version of the program that wrote it",
         );
     }
     let numbers = [

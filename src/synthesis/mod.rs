@@ -9,6 +9,7 @@ mod readings;
 mod refine;
 pub mod sampler;
 pub mod schedule;
+mod tiled;
 
 pub use film::{composite, crop, frame, grey, line_distance};
 pub use generate::{ControlModel, Generator, generate, rebuilt};

@@ -8,6 +8,7 @@ use candle_core::{DType, Tensor};
 
 use super::film::crop::CropTransform;
 use super::film::frame::{Frame, place};
+use super::film::tiles::Squares;
 use super::generate::Generator;
 use super::readings::{broken, grey_of, image_tensor};
 use super::sampler::{Known, Step, grid, noised, walk};
@@ -23,23 +24,25 @@ use crate::noise::Noise;
 use crate::signal::resize::{resize, resize_lines};
 
 /// Stream of the ancestral sampler's fresh noise: beyond those of the images.
-const FRESH_STREAM: u64 = 1 << 41;
+pub(super) const FRESH_STREAM: u64 = 1 << 41;
 /// Stream of the noise of a second pass.
 const SECOND_STREAM: u64 = 1 << 42;
 /// How much of a second pass is new: it sharpens what the first one decided.
-const SECOND_STRENGTH: f64 = 0.4;
+pub(super) const SECOND_STRENGTH: f64 = 0.4;
 
 /// Everything that all images of a request share.
 pub(super) struct Plan<'a> {
-    generator: &'a Generator,
-    request: &'a Request,
+    pub(super) generator: &'a Generator,
+    pub(super) request: &'a Request,
     /// A ControlNet branch with the hint it reads; it takes the adapter's place.
     branch: Option<(&'a Branch, Tensor)>,
     pub(super) frame: Frame,
     /// The frame of the second pass, where one is worth it.
     finer: Option<Frame>,
+    /// The squares of the second pass, where a single one would show nothing finer.
+    pub(super) squares: Option<Squares>,
     /// What the model is told to keep: mask (1 = renew) and the source's latent, at latent size.
-    known: Option<(Tensor, Tensor, Tensor)>,
+    pub(super) known: Option<(Tensor, Tensor, Tensor)>,
     /// The share of the model's pixels that is renewed: 1 without a mask.
     renewed: f64,
     /// The latent that noise is mixed into, and when on the path the walk begins; absent = noise alone.
@@ -92,18 +95,29 @@ impl<'a> Plan<'a> {
         let mut plan = Self::over(generator, request, frame);
         plan.steps = request.steps;
         plan.finer = plan.frame.finer(request);
+        if plan.finer.is_none() && request.refiner.is_none() {
+            // A refiner goes over the same part as finely itself.
+            plan.squares = plan.frame.squares(request, generator.size / FACTOR);
+        }
         plan.encode(grey.as_ref()).map_err(|e| broken(&e))?;
         plan.begin().map_err(|e| broken(&e))?;
         plan.control(branch).map_err(|e| broken(&e))?;
         Ok(plan)
     }
 
-    /// How many steps a second pass will take; 0 without one.
+    /// How many steps a second pass will take, those of all its squares together; 0 without one.
     pub(super) fn second_steps(&self) -> usize {
-        match &self.finer {
-            Some(_) => (self.request.steps as f64 * SECOND_STRENGTH).ceil() as usize,
-            None => 0,
-        }
+        let squares = match (&self.finer, &self.squares) {
+            (Some(_), _) => 1,
+            (None, Some(squares)) => squares.frames.len(),
+            (None, None) => 0,
+        };
+        squares * self.steps_again()
+    }
+
+    /// Steps of a second pass of one square.
+    pub(super) fn steps_again(&self) -> usize {
+        (self.request.steps as f64 * SECOND_STRENGTH).ceil() as usize
     }
 
     /// The plan that goes over what the first pass painted once more, in a tighter crop; `None` without one.
@@ -112,14 +126,26 @@ impl<'a> Plan<'a> {
         branch: Option<&'a Branch>,
         first: &Grid<f32>,
     ) -> Result<Option<Self>, Error> {
-        let (Some(frame), Some(source)) = (self.finer.clone(), &self.request.source) else {
+        let Some(mut frame) = self.finer.clone() else {
             return Ok(None);
         };
-        let painted = place(
-            &self.frame.crop.grey_from_model(first),
-            self.frame.crop.region,
-            frame.crop.region,
-        );
+        let (painted, matched) = self.frame.painted(self.request, first);
+        frame.matched = matched;
+        self.again(branch, frame, &painted)
+    }
+
+    /// The plan that goes over `painted` (grey over this plan's crop at the image's resolution) in a tighter crop; `None`
+    /// without a source.
+    pub(super) fn again(
+        &self,
+        branch: Option<&'a Branch>,
+        frame: Frame,
+        painted: &Grid<f32>,
+    ) -> Result<Option<Self>, Error> {
+        let Some(source) = &self.request.source else {
+            return Ok(None);
+        };
+        let painted = place(painted, self.frame.crop.region, frame.crop.region);
         let touched = frame.touched().unwrap_or_default();
         let mut grey = frame.grey(source);
         for ((cell, new), touched) in grey
@@ -133,9 +159,8 @@ impl<'a> Plan<'a> {
             }
         }
         let grey = resize(&grey, frame.crop.model_px, frame.crop.model_px);
-        let steps = self.second_steps();
         let mut plan = Self::over(self.generator, self.request, frame);
-        plan.steps = steps;
+        plan.steps = self.steps_again();
         plan.stream = SECOND_STREAM;
         plan.encode(Some(&grey)).map_err(|e| broken(&e))?;
         plan.origin = plan
@@ -164,6 +189,7 @@ impl<'a> Plan<'a> {
             with_hint: None,
             frame,
             finer: None,
+            squares: None,
             steps: 1,
             stream: 0,
         }
@@ -347,7 +373,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The guided velocity at one step.
-    fn velocity(&self, z: &Tensor, step: &Step) -> candle_core::Result<Tensor> {
+    pub(super) fn velocity(&self, z: &Tensor, step: &Step) -> candle_core::Result<Tensor> {
         let (generator, request) = (self.generator, self.request);
         let denoiser = &generator.diffusion.denoiser;
         let known = self.known.as_ref().map(|(mask, _, kept)| (mask, kept));

@@ -130,7 +130,7 @@ pub(super) struct Bench {
 }
 
 impl Bench {
-    fn new(with_student: bool) -> Self {
+    pub(super) fn new(with_student: bool) -> Self {
         let folder = tempfile::tempdir().unwrap();
         models(folder.path(), with_student);
         Self::over(folder)

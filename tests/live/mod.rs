@@ -6,5 +6,6 @@ mod frame;
 #[cfg(feature = "window")]
 mod machine;
 mod refine;
+mod seam;
 #[cfg(feature = "window")]
 mod window;

@@ -19,7 +19,7 @@ use super::keys::Keys;
 use super::session::{ModelChoice, Session, Staged};
 use super::settings::Settings;
 use crate::document::Layer;
-use crate::job::{HipReading, Made, Mode};
+use crate::job::{HipReading, Made, Mode, Seam};
 use crate::landmarks::{HipLandmarks, Side};
 
 /// Everything a panel may look at.
@@ -242,6 +242,29 @@ pub(crate) fn duration(seconds: f64) -> String {
         format!("{seconds:.1} s")
     } else {
         format!("{:.0} min", seconds / 60.0)
+    }
+}
+
+/// Why a patch was matched by nothing.
+pub(crate) const UNMATCHED: &str =
+    "Too few pixels near the mask lie inside the window to compare the patch with";
+
+/// What a patch was matched by; `None` where nothing could be compared.
+pub(crate) fn matched(seam: &Seam) -> Option<String> {
+    let gain = seam.gain?;
+    let offset = seam
+        .offset
+        .map_or_else(|| "–".to_owned(), |offset| format!("{offset:+.1}"));
+    let held = if seam.clamped { " (held)" } else { "" };
+    Some(format!("{gain:.2}, {offset}{held}"))
+}
+
+/// A share above 0 in percent, never rounded to none.
+pub(crate) fn share_beyond(share: f64) -> String {
+    if share < 0.01 {
+        "< 1 %".to_owned()
+    } else {
+        format!("{:.0} %", share * 100.0)
     }
 }
 

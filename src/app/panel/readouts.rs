@@ -6,7 +6,7 @@ use super::Shown;
 use super::widgets::{divider, icon_button, section, sparkline, value_row};
 use crate::app::action::Action;
 use crate::app::theme::{self, glyph, palette};
-use crate::job::Made;
+use crate::job::{Made, Seam};
 use crate::landmarks::Side;
 use crate::measure::norberg::{bva_points, doubts, norberg_degrees};
 
@@ -131,46 +131,82 @@ fn angles(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     }
 }
 
+/// The numbers of the seam; `reason` says why one is missing.
+fn seam_rows(ui: &mut Ui, seam: Option<Seam>, reason: &dyn Fn(&'static str) -> &'static str) {
+    let times = |value: Option<f64>| value.map(|value| format!("{value:.2}"));
+    value_row(
+        ui,
+        "Seam",
+        times(seam.and_then(|seam| seam.jump)),
+        "×",
+        reason("There is no border within the film, or the film is flat beside it"),
+    )
+    .on_hover_text("Mean gradient across the seam over that beside it; 1 is invisible");
+    let noise = value_row(
+        ui,
+        "Noise",
+        times(seam.and_then(|seam| seam.noise_ratio)),
+        "×",
+        reason(UNMEASURED_NOISE),
+    );
+    let bands = seam.map_or([None; 4], |seam| seam.noise_bands);
+    noise.on_hover_text(format!(
+        "Noise power of the patch over that of its surroundings; 1 is alike. Finest to coarsest: {}",
+        bands.map(|band| times(band).unwrap_or_else(|| "–".to_owned())).join(", ")
+    ));
+    value_row(
+        ui,
+        "Noise in the ring",
+        times(seam.and_then(|seam| seam.ring_noise_ratio)),
+        "×",
+        reason("The ring is too narrow to measure noise in, or its surroundings are flat"),
+    )
+    .on_hover_text(
+        "Noise power half-way through the ring over that of the surroundings; 1 is alike",
+    );
+    value_row(
+        ui,
+        "Gain and offset",
+        seam.and_then(|seam| super::matched(&seam)),
+        "",
+        reason(super::UNMATCHED),
+    )
+    .on_hover_text(
+        "What the patch was matched by, in stored values, fitted outside the mask and inside the window alone; held = it \
+         would have had to be more than is allowed",
+    );
+    if let Some(share) = seam
+        .and_then(|seam| seam.beyond_window)
+        .filter(|s| *s > 0.0)
+    {
+        value_row(
+            ui,
+            "Beyond the window",
+            Some(super::share_beyond(share)),
+            "",
+            "",
+        )
+        .on_hover_text(
+            "Share of the renewed part where the film lies beyond the window: the model never saw those values, and made \
+             others inside the window",
+        );
+    }
+}
+
+const UNMEASURED_NOISE: &str =
+    "The patch or its surroundings are too small to measure noise in, or flat";
+
 fn patch(ui: &mut Ui, shown: &Shown<'_>) {
     section(ui, "Patch");
     let made: Option<&Made> = shown.made();
     let none = "Show a result to see its numbers";
     let seam = made.and_then(|made| made.seam);
-    let seam_reason = if made.is_some() {
-        "A whole image has no seam"
-    } else {
-        none
+    let reason = |unmeasured: &'static str| match (made, seam) {
+        (None, _) => none,
+        (Some(_), None) => "A whole image has no seam",
+        (Some(_), Some(_)) => unmeasured,
     };
-    value_row(
-        ui,
-        "Seam",
-        seam.map(|seam| format!("{:.2}", seam.jump)),
-        "×",
-        seam_reason,
-    )
-    .on_hover_text("Mean gradient across the seam over that beside it; 1 is invisible");
-    value_row(
-        ui,
-        "Noise",
-        seam.map(|seam| format!("{:.2}", seam.noise_ratio)),
-        "×",
-        seam_reason,
-    )
-    .on_hover_text("Noise power of the patch over that of its surroundings; 1 is alike");
-    value_row(
-        ui,
-        "Gain and offset",
-        seam.map(|seam| {
-            let held = if seam.clamped { " (held)" } else { "" };
-            format!("{:.2}, {:+.1}{held}", seam.gain, seam.offset)
-        }),
-        "",
-        seam_reason,
-    )
-    .on_hover_text(
-        "What the patch was matched by, in stored values, fitted on pixels outside the mask alone; held = it would have \
-         had to be more than is allowed",
-    );
+    seam_rows(ui, seam, &reason);
     value_row(
         ui,
         "Hint distance",

@@ -185,7 +185,9 @@ fn numbers(ui: &Ui, item: &Staged, shown: &Shown<'_>, rect: Rect, frame: Rect) {
         line(&super::sentence(finding), &text, p.text);
     }
     if let Some(seam) = item.made.seam {
-        let text = format!("{:.2}× · noise {:.2}×", seam.jump, seam.noise_ratio);
+        let times =
+            |value: Option<f64>| value.map_or_else(|| "–".to_owned(), |v| format!("{v:.2}×"));
+        let text = format!("{} · noise {}", times(seam.jump), times(seam.noise_ratio));
         line(
             "Seam",
             &text,
@@ -227,16 +229,20 @@ fn details(ui: &mut Ui, item: &Staged, shown: &Shown<'_>) {
         ),
     };
     if let Some(seam) = made.seam {
-        let held = if seam.clamped {
-            ", held at its limit: the patch may not belong here"
-        } else {
-            ""
+        let text = match super::matched(&seam) {
+            Some(matched) if seam.clamped => {
+                format!("Matched by gain and offset {matched}: the patch may not belong here")
+            }
+            Some(matched) => format!("Matched by gain and offset {matched}"),
+            None => format!("Not matched. {}", super::UNMATCHED),
         };
-        let text = format!(
-            "Matched by gain {:.2} and offset {:+.1}{held}",
-            seam.gain, seam.offset
-        );
         ui.label(text);
+        if let Some(share) = seam.beyond_window.filter(|share| *share > 0.0) {
+            ui.label(format!(
+                "{} of the renewed part lies beyond the window: its values are not those of the film",
+                super::share_beyond(share)
+            ));
+        }
     }
     for (finding, probability) in &made.findings {
         ui.label(

@@ -158,6 +158,7 @@ fn same_but_seed(a: &Request, b: &Request) -> bool {
         && a.refiner == b.refiner
         && a.attributes == b.attributes
         && (a.steps, a.sampler, a.passes) == (b.steps, b.sampler, b.passes)
+        && a.composite == b.composite
         && (a.strength, a.guidance) == (b.strength, b.guidance)
         && a.control == b.control
         && a.ring == b.ring

@@ -3,22 +3,21 @@
 //! A pixel outside the declared ring is copied bit for bit, never computed; inside, values are blended in f32 and
 //! quantised once, rounded. What is allowed to change is decided here alone and returned with the result.
 
-use crate::document::mask::distance_to;
+use super::grey::GreyMap;
+use super::{before, grain};
+use crate::document::mask::{bounds, distance_to};
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
-use crate::job::Seam;
-use crate::measure::seam;
+use crate::job::{COMPOSITE, Request, Seam};
+use crate::measure::seam::{self, Match};
 use crate::noise::Noise;
-use crate::radiograph::Pixels;
+use crate::radiograph::{Pixels, Radiograph};
 
 /// How far blending reaches inward from the mask's border when the ring is 0, image pixels.
 const INWARD_PX: f32 = 6.0;
 
-/// How often a grainy patch is softened at most: each time takes the finest of what is left.
-const SOFTENINGS: usize = 4;
-
 /// Stream of the seed that grain is drawn from; images draw from streams below it.
-const GRAIN_STREAM: u64 = 1 << 40;
+pub(super) const GRAIN_STREAM: u64 = 1 << 40;
 
 /// Where and how much a patch counts, over one region of the image.
 #[derive(Clone, Debug)]
@@ -81,36 +80,137 @@ pub struct Composite {
     pub seam: Seam,
 }
 
-/// Puts `patch` (stored values over `blend.region`) into `source`.
+/// The film that a patch is put into, and what of it can be compared with a patch.
+#[derive(Clone, Copy, Debug)]
+pub struct Film<'a> {
+    /// Stored values.
+    pub pixels: &'a Pixels,
+    /// What the model was shown them through; absent = all of them as they are.
+    pub map: Option<&'a GreyMap>,
+    /// Pixel Padding Value range, stored values.
+    pub padding: Option<(f64, f64)>,
+    /// The gain that an earlier pass was matched by, 0.8–1.25; 1 without one.
+    pub earlier_gain: f64,
+    /// The way of putting in, [`Request::composite`].
+    pub composite: u32,
+}
+
+impl<'a> From<&'a Pixels> for Film<'a> {
+    fn from(pixels: &'a Pixels) -> Self {
+        Self {
+            pixels,
+            map: None,
+            padding: None,
+            earlier_gain: 1.0,
+            composite: COMPOSITE,
+        }
+    }
+}
+
+impl<'a> Film<'a> {
+    /// The source of a request, shown through `map`.
+    pub(in crate::synthesis) fn of(
+        source: &'a Radiograph,
+        map: &'a GreyMap,
+        request: &Request,
+    ) -> Self {
+        Self {
+            pixels: &source.pixels,
+            map: Some(map),
+            padding: source.padding,
+            earlier_gain: 1.0,
+            composite: request.composite,
+        }
+    }
+
+    fn is_padding(&self, value: f32) -> bool {
+        let value = f64::from(value);
+        self.padding
+            .is_some_and(|(low, high)| (low..=high).contains(&value))
+    }
+
+    /// Whether a stored value was measured and lies strictly inside the window: what lies beyond it the model never
+    /// saw, so that a patch must not be matched to it.
+    fn shows(&self, value: f32) -> bool {
+        value.is_finite() && !self.is_padding(value) && self.map.is_none_or(|map| map.shows(value))
+    }
+
+    /// What values can differ by: the film's range, or the window's where that is narrower.
+    fn range(&self) -> f64 {
+        let (low, high) = self.pixels.quantiles(0.005, self.padding);
+        let range = (high - low).max(1e-6);
+        self.map.map_or(range, |map| range.min(map.range()))
+    }
+
+    /// Pixels that stay as they are, within reach of those that do not, and can be compared.
+    fn surroundings(&self, original: &Grid<f32>, share: &Grid<f32>) -> Grid<bool> {
+        let mut near = near_outside(share);
+        if self.composite > 0 {
+            for (near, value) in near.cells_mut().iter_mut().zip(original.cells()) {
+                *near = *near && self.shows(*value);
+            }
+        }
+        near
+    }
+
+    /// What a patch of grey (0–1 over `blend.region`) has to be matched by; `None` where too little can be compared.
+    pub(in crate::synthesis) fn grey_match(
+        &self,
+        grey: &Grid<f32>,
+        blend: &Blend,
+    ) -> Option<Match> {
+        let map = self.map?;
+        let original = self.pixels.crop_f32(blend.region);
+        let surroundings = self.surroundings(&original, &blend.share);
+        let range = (self.range() / map.range()).min(1.0);
+        seam::fit(grey, &map.grey(&original), &surroundings, range)
+    }
+
+    /// The share of the renewed pixels whose source lies beyond the window; `None` without a window.
+    fn beyond_window(&self, original: &Grid<f32>, renewed: &Grid<bool>) -> Option<f64> {
+        let map = self.map?;
+        let (mut all, mut beyond) = (0_usize, 0_usize);
+        for (value, renewed) in original.cells().iter().zip(renewed.cells()) {
+            if *renewed && value.is_finite() && !self.is_padding(*value) {
+                all += 1;
+                beyond += usize::from(map.clips(*value));
+            }
+        }
+        (all > 0).then(|| beyond as f64 / all as f64)
+    }
+}
+
+/// Puts `patch` (stored values over `blend.region`) into a film.
 ///
-/// Gain, offset and grain are fitted on pixels of the region that stay as they are, within reach of the mask.
-pub fn compose(
-    source: &Pixels,
+/// Gain, offset and grain are fitted on pixels of the region that stay as they are, within reach of the mask, inside
+/// the window and no padding.
+pub fn compose<'a>(
+    film: impl Into<Film<'a>>,
     patch: &Grid<f32>,
     blend: &Blend,
     seed: u64,
     image_number: u64,
 ) -> Composite {
+    let film = film.into();
+    let source = film.pixels;
     let region = blend.region;
     let original = source.crop_f32(region);
-    let (low, high) = source.quantiles(0.005, None);
-    let range = (high - low).max(1e-6);
-    let surroundings = near_outside(&blend.share);
-    let fitted = seam::fit(patch, &original, &surroundings, range);
-    let mut matched = patch.map(|v| (f64::from(*v) * fitted.gain + fitted.offset) as f32);
-    let renewed = blend.share.map(|share| *share > 0.5);
-    match_grain(
-        &mut matched,
-        &original,
-        &renewed,
-        &surroundings,
-        seed,
-        image_number,
-    );
-    let mixed = Grid::from_fn(region.width, region.height, |x, y| {
-        let share = blend.share[(x, y)];
-        original[(x, y)] + share * (matched[(x, y)] - original[(x, y)])
-    });
+    let surroundings = film.surroundings(&original, &blend.share);
+    let fitted = if film.composite == 0 {
+        let (low, high) = source.quantiles(0.005, None);
+        let range = (high - low).max(1e-6);
+        before::fit(patch, &original, &surroundings, range)
+    } else {
+        let range = film.range();
+        seam::fit_after(patch, &original, &surroundings, range, film.earlier_gain)
+    };
+    let matched = fitted.map_or_else(|| patch.clone(), |fitted| fitted.of(patch));
+    let mixed = if film.composite == 0 {
+        before::mixed(matched, &original, blend, &surroundings, seed, image_number)
+    } else {
+        let mut noise = Noise::new(seed, GRAIN_STREAM + image_number);
+        mixed(&matched, &original, &blend.share, &surroundings, &mut noise)
+    };
     let pixels = paste(source, &mixed, &blend.share, region);
     let mut changed = Grid::filled(source.width(), source.height(), 0_u8);
     for y in 0..region.height {
@@ -124,17 +224,31 @@ pub fn compose(
     let all = source.count_different(&pixels).unwrap_or(usize::MAX);
     // `None` would mean another size or depth: everything counts as changed then.
     let changed_outside_ring = outside.unwrap_or(usize::MAX);
-    let result = pixels.crop_f32(region);
+    let area = compared(&blend.share, &surroundings).unwrap_or_default();
+    let result = pixels.crop_f32(PixelRect {
+        x: region.x + area.x,
+        y: region.y + area.y,
+        ..area
+    });
+    let share = blend.share.crop(area, 0.0);
+    let surroundings = surroundings.crop(area, false);
+    let renewed = share.map(|share| *share > 0.5);
+    // Half-way through the ring, where two grains meet.
+    let meeting = share.map(|share| (0.2..=0.8).contains(share));
+    let noise_bands = seam::band_ratios(&result, &renewed, &surroundings);
     Composite {
         changed,
         changed_outside_ring,
         changed_inside: all.saturating_sub(changed_outside_ring),
         seam: Seam {
-            gain: fitted.gain,
-            offset: fitted.offset,
-            clamped: fitted.clamped,
-            jump: seam::jump(&result, &renewed).unwrap_or(1.0),
-            noise_ratio: seam::noise_ratio(&result, &renewed, &surroundings).unwrap_or(1.0),
+            gain: fitted.map(|fitted| fitted.gain),
+            offset: fitted.map(|fitted| fitted.offset),
+            clamped: fitted.is_some_and(|fitted| fitted.clamped),
+            jump: seam::jump(&result, &renewed),
+            noise_ratio: noise_bands[0],
+            noise_bands,
+            ring_noise_ratio: seam::noise_ratio(&result, &meeting, &surroundings),
+            beyond_window: film.beyond_window(&original.crop(area, 0.0), &renewed),
         },
         pixels,
     }
@@ -147,68 +261,40 @@ fn near_outside(share: &Grid<f32>) -> Grid<bool> {
     distance_to(&touched).map(|d| *d > 0.0 && *d <= reach)
 }
 
-/// Makes the patch as grainy as its surroundings, by added noise or by taking some of its own away: a smooth patch in
-/// a grainy film looks like a sticker, and a grainy one in a smooth film too.
-fn match_grain(
-    patch: &mut Grid<f32>,
-    original: &Grid<f32>,
-    renewed: &Grid<bool>,
-    surroundings: &Grid<bool>,
-    seed: u64,
-    image_number: u64,
-) {
-    // One image with both textures, so that one measure compares them.
-    let powers = |patch: &Grid<f32>| {
-        let both = Grid::from_fn(patch.width(), patch.height(), |x, y| {
-            if renewed[(x, y)] {
-                patch[(x, y)]
-            } else {
-                original[(x, y)]
-            }
-        });
-        Some((
-            seam::noise_power(&both, renewed)?,
-            seam::noise_power(&both, surroundings)?,
-        ))
-    };
-    let mut found = powers(patch);
-    for _ in 0..SOFTENINGS {
-        let Some((inner, outer)) = found.filter(|(inner, outer)| *inner > 1.2 * outer) else {
-            break;
-        };
-        soften(patch, (outer / inner).sqrt() as f32);
-        found = powers(patch);
-    }
-    let Some(missing) = found.map(|(inner, outer)| outer - inner) else {
-        return;
-    };
-    if missing <= 0.0 {
-        return;
-    }
-    // White noise of variance 1 has power 36/36 = 1 behind the high pass; the median of its square is 0.455.
-    let sigma = (missing / 0.455).sqrt();
-    let mut noise = Noise::new(seed, GRAIN_STREAM + image_number);
-    for value in patch.cells_mut() {
-        *value += (sigma * noise.normal()) as f32;
-    }
+/// The bounds of all that changes or is compared with it; `None` where nothing changes.
+fn compared(share: &Grid<f32>, surroundings: &Grid<bool>) -> Option<PixelRect> {
+    let changing = bounds(&share.map(|s| u8::from(*s > 0.0)))?;
+    let around = bounds(&surroundings.map(|s| u8::from(*s))).unwrap_or(changing);
+    Some(changing.union(around))
 }
 
-/// Keeps the share `keep` of what a binomial blur of 3 × 3 pixels takes away.
-fn soften(patch: &mut Grid<f32>, keep: f32) {
-    let (width, height) = patch.size();
-    let at =
-        |i: usize, step: i64, size: usize| (i as i64 + step).clamp(0, size as i64 - 1) as usize;
-    let along = |grid: &Grid<f32>, dx: i64, dy: i64| {
-        Grid::from_fn(width, height, |x, y| {
-            let before = grid[(at(x, -dx, width), at(y, -dy, height))];
-            let after = grid[(at(x, dx, width), at(y, dy, height))];
-            0.25 * (before + after) + 0.5 * grid[(x, y)]
-        })
+/// The matched patch with grain like its surroundings', blended: anatomy by its share, grain so that its power stays.
+///
+/// Only what the surroundings reach is filtered; elsewhere nothing changes.
+fn mixed(
+    matched: &Grid<f32>,
+    original: &Grid<f32>,
+    share: &Grid<f32>,
+    surroundings: &Grid<bool>,
+    noise: &mut Noise,
+) -> Grid<f32> {
+    let mut all = original.clone();
+    let Some(area) = compared(share, surroundings) else {
+        return all;
     };
-    let low = along(&along(patch, 1, 0), 0, 1);
-    for (value, low) in patch.cells_mut().iter_mut().zip(low.cells()) {
-        *value = low + keep * (*value - low);
+    let area = area.grown(grain::REACH as i64).intersection(share.bounds());
+    let blended = grain::blended(
+        matched.crop(area, 0.0),
+        &original.crop(area, 0.0),
+        &share.crop(area, 0.0),
+        &surroundings.crop(area, false),
+        noise,
+    );
+    for y in 0..area.height {
+        let start = area.x as usize;
+        all.row_mut(area.y as usize + y)[start..start + area.width].copy_from_slice(blended.row(y));
     }
+    all
 }
 
 /// Copies `source` and overwrites only where the share is above 0, rounded once to the depth.

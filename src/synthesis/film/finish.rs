@@ -4,13 +4,14 @@
 
 use std::sync::Arc;
 
-use super::composite::{Composite, compose};
+use super::composite::{Composite, Film, compose};
 use super::frame::{Frame, shift};
 use crate::document::mask::distance_to;
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
-use crate::job::{Error, Made, Mode, Request};
+use crate::job::{Error, Made, Mode, Request, Seam};
 use crate::measure::edges::{edges, median_distance};
+use crate::measure::seam::Match;
 use crate::radiograph::{DisplayWindow, Pixels, Radiograph, SyntheticMark};
 use crate::signal::resize::resize;
 use crate::synthesis::readings::{
@@ -33,7 +34,12 @@ impl Frame {
         let (composite, base) = match (&self.blend, &request.source) {
             (Some(blend), Some(source)) => {
                 let patch = patch.crop(shift(self.crop.region, blend.region), 0.0);
-                let made = compose(&source.pixels, &patch, blend, request.seed, image_number);
+                let film = Film {
+                    earlier_gain: self.matched.map_or(1.0, |matched| matched.gain),
+                    ..Film::of(source, &self.map, request)
+                };
+                let mut made = compose(film, &patch, blend, request.seed, image_number);
+                self.add_earlier(&mut made.seam);
                 (made, (**source).clone())
             }
             _ => self.whole_image(request, &patch),
@@ -77,6 +83,20 @@ impl Frame {
         })
     }
 
+    /// What an earlier pass was matched by belongs to what is told: a second one is given the outside.
+    fn add_earlier(&self, seam: &mut Seam) {
+        let Some(grey) = self.matched else { return };
+        let last = Match {
+            gain: seam.gain.unwrap_or(1.0),
+            offset: seam.offset.unwrap_or(0.0),
+            clamped: seam.clamped,
+        };
+        let first = self.map.stored_match(grey);
+        seam.gain = Some(grey.gain * last.gain);
+        seam.offset = first.map(|first| first.then(last).offset);
+        seam.clamped = grey.clamped || last.clamped;
+    }
+
     /// A whole new image: of the source's depth, or 12 bits.
     fn whole_image(&self, request: &Request, patch: &Grid<f32>) -> (Composite, Radiograph) {
         let all = PixelRect::new(0, 0, self.size.0, self.size.1);
@@ -110,7 +130,7 @@ impl Frame {
             changed: Grid::filled(self.size.0, self.size.1, 255),
             changed_outside_ring: 0,
             changed_inside: self.size.0 * self.size.1,
-            seam: crate::job::Seam::default(),
+            seam: Seam::default(),
             pixels,
         };
         (composite, base)

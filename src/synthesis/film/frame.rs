@@ -3,19 +3,20 @@
 //!
 //! Separate so that whatever paints the grey, a network or a stand-in of a check, ends in the very same composite.
 
-use super::composite::{Blend, blend};
+use super::composite::{Blend, Film, blend};
 use super::crop::CropTransform;
 use super::grey::GreyMap;
 use crate::document::mask::bounds;
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
 use crate::job::{Error, Mode, Request};
+use crate::measure::seam::Match;
 use crate::radiograph::Radiograph;
 
 /// A second pass is worth its time when its crop is at most this share of the first one's.
-const FINER: f64 = 0.75;
+pub(super) const FINER: f64 = 0.75;
 /// And when the first pass shows fewer than this many model pixels for an image pixel.
-const COARSE: f64 = 0.9;
+pub(super) const COARSE: f64 = 0.9;
 
 /// Crop, grey map and blend of a request.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Frame {
     pub blend: Option<Blend>,
     /// Columns and rows of the image.
     pub size: (usize, usize),
+    /// What the grey of an earlier pass was matched by, before a later one went over it.
+    pub matched: Option<Match>,
 }
 
 impl Frame {
@@ -56,6 +59,7 @@ impl Frame {
             map,
             blend,
             size,
+            matched: None,
         })
     }
 
@@ -73,7 +77,33 @@ impl Frame {
             crop,
             map: self.map.clone(),
             size: self.size,
+            matched: None,
         })
+    }
+
+    /// Grey of a first pass (0–1, at the model's size) at the image's own resolution over the crop, and what it was
+    /// matched by to what stays.
+    ///
+    /// A second pass is told what stays, so that what it makes of the rest always fits what it was given: the match has to
+    /// come before. `None` for old records, and where too little can be compared.
+    pub(in crate::synthesis) fn painted(
+        &self,
+        request: &Request,
+        first: &Grid<f32>,
+    ) -> (Grid<f32>, Option<Match>) {
+        let grey = self.crop.grey_from_model(first);
+        let (Some(blend), Some(source)) = (&self.blend, &request.source) else {
+            return (grey, None);
+        };
+        if request.composite == 0 {
+            return (grey, None);
+        }
+        let seen = grey.crop(shift(self.crop.region, blend.region), 0.0);
+        let found = Film::of(source, &self.map, request).grey_match(&seen, blend);
+        match found {
+            Some(found) => (found.of(&grey).map(|v| v.clamp(0.0, 1.0)), Some(found)),
+            None => (grey, None),
+        }
     }
 
     /// Grey (0–1) of the source over the crop at the image's own resolution, black outside the image.
@@ -93,7 +123,7 @@ impl Frame {
 }
 
 /// 255 where pixels are to be renewed; `None` where all of the image is.
-fn renewed(request: &Request) -> Option<Grid<u8>> {
+pub(super) fn renewed(request: &Request) -> Option<Grid<u8>> {
     let mask = request.mask.as_ref()?;
     match request.mode {
         Mode::Inpaint => Some(mask.map(|m| if *m > 0 { 255 } else { 0 })),
@@ -103,7 +133,7 @@ fn renewed(request: &Request) -> Option<Grid<u8>> {
 }
 
 /// What may change: the bounds of what is renewed, grown by the ring.
-fn reach(renew: &Grid<u8>, request: &Request) -> PixelRect {
+pub(super) fn reach(renew: &Grid<u8>, request: &Request) -> PixelRect {
     bounds(renew)
         .unwrap_or_default()
         .grown(request.ring.px.ceil() as i64)
@@ -121,4 +151,71 @@ pub(in crate::synthesis) fn place(
 /// `to` as seen from a grid that lies over `from`.
 pub(super) const fn shift(from: PixelRect, to: PixelRect) -> PixelRect {
     PixelRect::new(to.x - from.x, to.y - from.y, to.width, to.height)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::job::ModelReference;
+    use crate::radiograph::{DisplayWindow, Pixels};
+
+    fn request() -> Request {
+        let mut request = Request::new(Mode::Inpaint, ModelReference::default());
+        let film = Grid::from_fn(128, 128, |x, y| (1000 + 5 * (x * 7 % 40) + 6 * y) as u16);
+        request.source = Some(Arc::new(Radiograph::from_pixels(Pixels::U16(film))));
+        request.window = Some(DisplayWindow::from_range(900.0, 2100.0));
+        request.mask = Some(Grid::from_fn(128, 128, |x, y| {
+            if (40..90).contains(&x) && (40..90).contains(&y) {
+                255
+            } else {
+                0
+            }
+        }));
+        request
+    }
+
+    #[test]
+    fn a_first_pass_is_matched_before_a_second_one_is_told_what_stays() {
+        let mut request = request();
+        let frame = Frame::new(&request, 128).unwrap();
+        let true_grey = frame.grey(request.source.as_ref().unwrap());
+        let first = true_grey.map(|v| (v - 0.02) / 1.1);
+        let (painted, matched) = frame.painted(&request, &first);
+        let matched = matched.unwrap();
+        assert!((matched.gain - 1.1).abs() < 0.01, "{matched:?}");
+        let off = |grey: &Grid<f32>| {
+            let pairs = grey.cells().iter().zip(true_grey.cells());
+            pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+        };
+        assert!(off(&painted) < 0.01 && off(&first) > 0.03);
+        // What is told is the way from the first pass: the second one, given the outside, has nothing left to match.
+        let second = Frame {
+            matched: Some(matched),
+            ..frame.clone()
+        };
+        let readers = crate::synthesis::Readers::default();
+        let made = second.finish(&readers, &request, 0, &true_grey).unwrap();
+        let seam = made.seam.unwrap();
+        assert!((seam.gain.unwrap() - 1.1).abs() < 0.01, "{seam:?}");
+        let once = frame.finish(&readers, &request, 0, &first).unwrap();
+        let whole = once.seam.unwrap().offset.unwrap();
+        assert!(
+            (seam.offset.unwrap() - whole).abs() < 15.0,
+            "{seam:?} {whole}"
+        );
+        // Two passes together are held as one is.
+        let flat = true_grey.map(|v| 0.4 + 0.5 * (v - 0.4));
+        let (_, matched) = frame.painted(&request, &flat);
+        let second = Frame {
+            matched,
+            ..frame.clone()
+        };
+        let made = second.finish(&readers, &request, 0, &flat).unwrap();
+        let seam = made.seam.unwrap();
+        assert!(seam.clamped && seam.gain.unwrap() < 1.2501, "{seam:?}");
+        request.composite = 0;
+        assert_eq!(frame.painted(&request, &first), (first.clone(), None));
+    }
 }

@@ -5,6 +5,7 @@
 
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind};
+use crate::measure::seam::Match;
 use crate::radiograph::{DisplayWindow, ModalityTransform, Photometric, Radiograph};
 
 /// `grey = (stored − black) / (white − black)`.
@@ -59,22 +60,61 @@ impl GreyMap {
         }
     }
 
+    /// Grey of a stored value, below 0 and above 1 where the window clips it.
+    fn unclipped(&self, stored: f32) -> f64 {
+        let mut value = f64::from(stored);
+        if let Some((first, table)) = &self.table {
+            let index = (value as i64).saturating_sub(*first).max(0) as usize;
+            let last = table.len().saturating_sub(1);
+            value = table.get(index.min(last)).map_or(value, |v| f64::from(*v));
+        }
+        (value - self.black) * (1.0 / (self.white - self.black))
+    }
+
     /// Grey, 0–1 and clamped, of stored values.
     pub fn grey(&self, stored: &Grid<f32>) -> Grid<f32> {
-        let scale = 1.0 / (self.white - self.black);
         stored.map(|value| {
-            let mut value = f64::from(*value);
-            if let Some((first, table)) = &self.table {
-                let index = (value as i64).saturating_sub(*first).max(0) as usize;
-                let last = table.len().saturating_sub(1);
-                value = table.get(index.min(last)).map_or(value, |v| f64::from(*v));
-            }
-            let grey = (value - self.black) * scale;
+            let grey = self.unclipped(*value);
             if grey.is_finite() {
                 grey.clamp(0.0, 1.0) as f32
             } else {
                 0.0
             }
+        })
+    }
+
+    /// Whether a stored value lies strictly inside the window: grey tells which one it was.
+    pub fn shows(&self, stored: f32) -> bool {
+        let grey = self.unclipped(stored);
+        grey > 0.0 && grey < 1.0
+    }
+
+    /// Whether a stored value lies beyond the window: grey tells another one.
+    pub fn clips(&self, stored: f32) -> bool {
+        let grey = self.unclipped(stored);
+        !(0.0..=1.0).contains(&grey)
+    }
+
+    /// Stored values from one end of the window to the other, above 0; at least 1 through a table.
+    pub fn range(&self) -> f64 {
+        let span = (self.white - self.black).abs();
+        let Some((_, table)) = &self.table else {
+            return span;
+        };
+        let (low, high) = (self.black.min(self.white), self.black.max(self.white));
+        let inside = |v: &f32| (low..=high).contains(&f64::from(*v));
+        let first = table.iter().position(inside);
+        let last = table.iter().rposition(inside);
+        let entries = first.zip(last).map_or(0, |(first, last)| last - first);
+        (entries as f64).max(1.0)
+    }
+
+    /// A match of grey as a match of stored values; `None` through a table, where no offset is one.
+    pub(super) fn stored_match(&self, grey: Match) -> Option<Match> {
+        let span = self.white - self.black;
+        self.table.is_none().then_some(Match {
+            offset: self.black + grey.offset * span - grey.gain * self.black,
+            ..grey
         })
     }
 

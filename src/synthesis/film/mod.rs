@@ -3,10 +3,13 @@
 //!
 //! Separate from the networks: nothing here knows what paints the grey.
 
+mod before;
 pub mod composite;
 pub mod crop;
 mod finish;
 pub mod frame;
+mod grain;
 pub mod grey;
+pub(super) mod tiles;
 
 pub use finish::line_distance;

@@ -20,6 +20,7 @@ use crate::noise::Noise;
 use crate::signal::blur::{bilinear, gaussian};
 use crate::synthesis::film::crop::CropTransform;
 use crate::synthesis::film::frame::Frame;
+use crate::synthesis::film::tiles::ramp;
 use crate::synthesis::plan::condition;
 use crate::synthesis::readings::{broken, grey_of, image_tensor};
 use crate::synthesis::sampler::grid;
@@ -40,14 +41,6 @@ const DARK: f32 = 0.03;
 struct Tile {
     x: usize,
     y: usize,
-}
-
-/// How much a cell of a square counts, along one side: it fades over what overlaps.
-fn ramp(cells: usize, overlap: usize) -> Vec<f32> {
-    let share = |distance: usize| (distance as f32 + 0.5) / overlap.max(1) as f32;
-    (0..cells)
-        .map(|i| share(i).min(share(cells - 1 - i)).min(1.0))
-        .collect()
 }
 
 impl Refine<'_> {
