@@ -15,12 +15,12 @@ use crate::job::{Error, ErrorKind, HipReading, Mode};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 use crate::radiograph::write::{
-    HipReport, MeasuredAngle, Object, SecondaryCapture, Segment, coco, deidentify,
+    HipReport, Look, MeasuredAngle, Object, SecondaryCapture, Segment, coco, deidentify,
     deidentify_own_report, figure_annotations, figures_csv, hip_annotations, hips_csv, masks_csv,
     write_dicom, write_object, write_whole,
 };
 use crate::radiograph::{
-    DisplayWindow, Identity, Pixels, Radiograph, export as write_image, export_color, read,
+    Identity, Pixels, Radiograph, export as write_image, export_color, read,
 };
 
 /// What is exported, besides the form that it takes.
@@ -28,8 +28,8 @@ use crate::radiograph::{
 pub struct Exporting {
     /// The document.
     pub document: Document,
-    /// The window that it is looked at through.
-    pub window: DisplayWindow,
+    /// How it is looked at.
+    pub look: Look,
     /// What the network read, where the points are still those.
     pub reading: Option<HipReading>,
     /// Name of the file that was opened.
@@ -132,7 +132,7 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
             let mut annotations: Vec<_> = hips(what).iter().flat_map(hip_annotations).collect();
             annotations.extend(figure_annotations(image, &figures(document)));
             let object = Object::Presentation {
-                window: &what.window,
+                look: &what.look,
                 annotations: &annotations,
             };
             write_object(path, image, &object, true).map_err(failed)

@@ -29,7 +29,7 @@ pub(super) use deidentify::deidentify;
 pub(super) use directory::{is_directory, referenced};
 pub(super) use file::{DicomFile, looks_like_dicom, parse};
 pub(super) use layout::Layout;
-pub(super) use readback::{presented, report_numbers};
+pub(super) use readback::{Presented, presented, report_numbers};
 
 /// Where a file belongs, without a look at its pixels.
 pub(super) fn place(file: &DicomFile) -> super::series::Place {
@@ -235,6 +235,10 @@ fn describe(
         .some_text(0x0008_0060)
         .unwrap_or_else(|| "OT".to_owned());
     radiograph.spacing = spacing::spacing(view, frame, notes);
+    radiograph.calibration = view
+        .some_text(0x0028_0A02)
+        .map(|kind| [kind, view.text(0x0028_0A04)]);
+    radiograph.burned_in = view.text(0x0028_0301);
     radiograph.view_position = view.text(0x0018_5101);
     radiograph.source = Source {
         path: None,

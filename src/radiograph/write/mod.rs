@@ -11,6 +11,7 @@ mod modules;
 mod presentation;
 mod report;
 mod segmentation;
+mod shown;
 mod tables;
 mod volume;
 
@@ -18,7 +19,7 @@ use std::path::{Path, PathBuf};
 
 use crate::geometry::Figure;
 
-use super::{DisplayWindow, Radiograph, ReadError, ReadProblem, check};
+use super::{Radiograph, ReadError, ReadProblem, check};
 use crate::whole;
 
 pub(super) use glyphs::MARK;
@@ -30,6 +31,8 @@ pub use presentation::{Annotation, presentation_bytes};
 pub(super) use report::reported;
 pub use report::{HipReport, MeasuredAngle, report_bytes};
 pub use segmentation::{Segment, segmentation_bytes};
+pub use shown::Look;
+pub(super) use shown::{displayed, is_inverse, written_displays};
 pub use tables::{coco, figures_csv, hips_csv, mask_of_counts, masks_csv};
 
 /// A DICOM object about an image.
@@ -48,8 +51,8 @@ pub enum Object<'a> {
     },
     /// How the image was looked at.
     Presentation {
-        /// The window.
-        window: &'a DisplayWindow,
+        /// Window, polarity, turns and what is in sight.
+        look: &'a Look,
         /// What is drawn over it.
         annotations: &'a [Annotation],
     },
@@ -70,10 +73,9 @@ pub fn write_object(
         Object::Segmentation(segments) => segmentation_bytes(image, segments),
         Object::Report(report) => report_bytes(image, Some(report), &[], ""),
         Object::Measurements { hips, figures } => report_bytes(image, *hips, figures, ""),
-        Object::Presentation {
-            window,
-            annotations,
-        } => presentation_bytes(image, window, annotations),
+        Object::Presentation { look, annotations } => {
+            presentation_bytes(image, look, annotations)
+        }
     }
     .map_err(unsupported)?;
     check::object(&bytes, image, object).map_err(unsupported)?;

@@ -69,7 +69,7 @@ impl App {
         let opened = open.path.as_deref().map(crate::app::panel::file_name);
         let what = Exporting {
             document,
-            window: self.session.view.window.clone(),
+            look: self.session.view.look(),
             reading: open.reading.clone(),
             name: opened.unwrap_or_else(|| open.title.clone()),
             without_identity: nameless.then(|| self.salt()),
