@@ -15,8 +15,8 @@ use crate::job::{Error, ErrorKind};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 use crate::radiograph::write::{
-    HipReport, Look, MeasuredAngle, Object, Segment, WriteError, coco, figure_annotations, figures_csv,
-    hip_annotations, hips_csv, masks_csv, write_object, write_whole,
+    HipReport, Look, MeasuredAngle, Object, Segment, WriteError, coco, figure_annotations,
+    figures_csv, hip_annotations, hips_csv, masks_csv, write_object, write_whole,
 };
 use crate::radiograph::{self, DisplayWindow, Radiograph, WindowFunction};
 
@@ -123,7 +123,7 @@ pub(super) fn run(options: &Export, common: &Common) -> Result<ExitCode, Error> 
                 quarter_turns: options.turns % 4,
                 flipped: options.flip,
                 shown: area(options)?,
-                ..window.into()
+                ..Look::from(window)
             };
             let object = Object::Presentation {
                 look: &look,

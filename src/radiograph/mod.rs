@@ -34,8 +34,8 @@ pub use export::{ExportError, Values, export, export_color, export_step, values}
 pub use extend::Margins;
 pub use luminance::{Picture, Rgb};
 pub use open::{
-    ImageFile, InspectedWindow, Inspection, Preview, inspect, inspect_all, open, open_bytes,
-    open_here, read,
+    ImageFile, InspectedWindow, Inspection, Preview, inspect, inspect_all, masks_of, open,
+    open_bytes, open_here, read,
 };
 pub use pixels::Pixels;
 pub use raster::SYNTHETIC_KEYWORD;
@@ -377,6 +377,13 @@ impl Radiograph {
         } else {
             None
         }
+    }
+
+    /// What is said where these are masks of another image and no image; `None` for images.
+    pub fn masks_note(&self) -> Option<&str> {
+        let class = self.source.sop_class.as_deref()?;
+        let note = self.notes.first()?;
+        dicom::SEGMENTATION.contains(&class).then_some(note)
     }
 
     /// Other pixels in the place of these: grey, since the colours were those of the pixels that go.

@@ -102,7 +102,9 @@ impl Pixels {
         match self {
             Self::U8(_) if (1..8).contains(&bits) => Some((0.0, power(bits) - 1.0)),
             Self::U16(_) if (9..16).contains(&bits) => Some((0.0, power(bits) - 1.0)),
-            Self::I16(_) if (2..16).contains(&bits) => Some((-power(bits - 1), power(bits - 1) - 1.0)),
+            Self::I16(_) if (2..16).contains(&bits) => {
+                Some((-power(bits - 1), power(bits - 1) - 1.0))
+            }
             _ => self.limits(),
         }
     }

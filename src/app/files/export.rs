@@ -19,9 +19,7 @@ use crate::radiograph::write::{
     deidentify_own_report, figure_annotations, figures_csv, hip_annotations, hips_csv, masks_csv,
     write_dicom, write_object, write_whole,
 };
-use crate::radiograph::{
-    Identity, Pixels, Radiograph, export as write_image, export_color, read,
-};
+use crate::radiograph::{Identity, Pixels, Radiograph, export as write_image, export_color, read};
 
 /// What is exported, besides the form that it takes.
 #[derive(Clone, Debug)]
@@ -38,6 +36,10 @@ pub struct Exporting {
     /// identity goes along.
     pub without_identity: Option<Vec<u8>>,
 }
+
+/// What is said where pixels leave without identity, and the file does not promise that they show none.
+const BURNED_IN: &str = "The pixels may show a name: look at them before you give them away \
+    (Burned In Annotation is not NO)";
 
 fn failed(error: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Failed, error.to_string())
@@ -77,9 +79,19 @@ pub fn export(kind: ExportKind, what: &Exporting, path: &Path) -> Result<Vec<Str
             said.extend(done.warnings);
             Ok(said)
         }
-        _ => {
+        nameless => {
             write(kind, what, path)?;
-            Ok(Vec::new())
+            let image = what.document.image();
+            let shows_pixels = matches!(
+                kind,
+                ExportKind::Png16 | ExportKind::Tiff | ExportKind::Nifti | ExportKind::Record
+            );
+            let burned = nameless.is_some() && shows_pixels && image.burned_in != "NO";
+            let mut said: Vec<String> = burned.then(|| BURNED_IN.to_owned()).into_iter().collect();
+            if kind == ExportKind::Dicom {
+                said.extend(image.about_colors().map(|what| format!("Color: {what}")));
+            }
+            Ok(said)
         }
     }
 }

@@ -41,6 +41,7 @@ impl App {
         match action {
             Action::OpenDialog
             | Action::Open(_)
+            | Action::Dropped(_)
             | Action::OpenCase(_)
             | Action::Restore(_)
             | Action::Discard(_)

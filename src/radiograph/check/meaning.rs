@@ -120,7 +120,11 @@ pub(super) fn same_view(
     });
     let steps = calibrated.map_or(Vec::new(), |s| vec![s.row_mm, s.column_mm]);
     let same = back.spacing_mm.len() == steps.len()
-        && back.spacing_mm.iter().zip(&steps).all(|(a, b)| near(*a, *b));
+        && back
+            .spacing_mm
+            .iter()
+            .zip(&steps)
+            .all(|(a, b)| near(*a, *b));
     said(same, "another spacing")?;
     let (graphics, texts) = drawn(annotations);
     said(back.graphics == graphics, "another drawing")?;

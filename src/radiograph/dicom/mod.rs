@@ -12,6 +12,7 @@ pub mod exchange;
 mod file;
 mod frames;
 mod layout;
+mod objects;
 mod readback;
 mod samples;
 mod values;
@@ -29,6 +30,7 @@ pub(super) use deidentify::deidentify;
 pub(super) use directory::{is_directory, referenced};
 pub(super) use file::{DicomFile, looks_like_dicom, parse};
 pub(super) use layout::Layout;
+pub(super) use objects::{SEGMENTATION, masks_on};
 pub(super) use readback::{Presented, presented, report_numbers};
 
 /// Where a file belongs, without a look at its pixels.
@@ -37,6 +39,17 @@ pub(super) fn place(file: &DicomFile) -> super::series::Place {
         bytes: &file.bytes,
         elements: &file.elements,
     })
+}
+
+/// Whether a file holds masks of an image, and no image.
+pub(super) fn is_masks(file: &DicomFile) -> bool {
+    let view = View {
+        bytes: &file.bytes,
+        elements: &file.elements,
+    };
+    let class = view.some_text(0x0008_0016);
+    let class = class.or_else(|| file.meta_class.clone());
+    class.is_some_and(|class| SEGMENTATION.contains(&class.as_str()))
 }
 
 /// Decodes one frame.
@@ -115,6 +128,9 @@ pub(super) fn read_frame(
     radiograph.photometric = photometric;
     radiograph.overlays = overlays;
     describe(&mut radiograph, view, file, layout, &mut notes);
+    // What it is comes before what was assumed about it.
+    let about = objects::about_masks(view, radiograph.source.sop_class.as_deref());
+    notes.splice(0..0, about);
     radiograph.notes = notes;
     Ok(radiograph)
 }

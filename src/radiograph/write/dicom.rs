@@ -16,9 +16,7 @@ use super::glyphs::{MARK, mark_bitmap};
 use super::modules::{Begun, SeriesFacts};
 use super::shown::{put_modality, put_spacing, put_voi};
 use super::{WriteError, write_whole};
-use crate::radiograph::{
-    FileKind, ModalityTransform, Photometric, Pixels, Radiograph, Rgb, check,
-};
+use crate::radiograph::{FileKind, ModalityTransform, Photometric, Pixels, Radiograph, Rgb, check};
 
 /// What a Secondary Capture says beside its pixels.
 #[derive(Clone, Debug, Default)]
@@ -123,7 +121,11 @@ fn put_provenance(
     let colors = radiograph.about_colors();
     let description: Vec<String> = contribution.iter().cloned().chain(colors).collect();
     if !description.is_empty() {
-        let description = description.join("; ").chars().take(1024).collect::<String>();
+        let description = description
+            .join("; ")
+            .chars()
+            .take(1024)
+            .collect::<String>();
         set.text(tags::DERIVATION_DESCRIPTION, VR::ST, description);
     }
     let Some(contribution) = contribution else {
@@ -236,8 +238,7 @@ fn put_color(set: &mut DataSet, color: &Rgb) {
         bytes.push(0);
     }
     let bytes = PrimitiveValue::U8(bytes.into());
-    set.0
-        .put(DataElement::new(tags::PIXEL_DATA, VR::OB, bytes));
+    set.0.put(DataElement::new(tags::PIXEL_DATA, VR::OB, bytes));
 }
 
 fn put_depth(set: &mut DataSet, allocated: u16, stored: u16, signed: u16) {

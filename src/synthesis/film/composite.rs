@@ -126,7 +126,9 @@ pub fn compose(
         let share = blend.share[(x, y)];
         let value = original[(x, y)] + share * (matched[(x, y)] - original[(x, y)]);
         // A film of 12 bits stays one, however light the gain and the grain make it.
-        blend.limits.map_or(value, |(low, high)| value.clamp(low as f32, high as f32))
+        blend
+            .limits
+            .map_or(value, |(low, high)| value.clamp(low as f32, high as f32))
     });
     let pixels = paste(source, &mixed, &blend.share, region);
     let mut changed = Grid::filled(source.width(), source.height(), 0_u8);
