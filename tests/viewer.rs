@@ -372,6 +372,7 @@ fn every_form_is_written_with_or_without_identity() {
         look: DisplayWindow::from_range(-100.0, 300.0).into(),
         reading: None,
         name: "Doe Jane.dcm".to_owned(),
+        blank: false,
         without_identity: None,
     };
     let holds = |path: &Path, word: &str| {

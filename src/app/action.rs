@@ -154,6 +154,8 @@ pub enum Action {
     Nodes(Box<super::nodes::Ask>),
     /// Exports go without identity, or with it.
     ExportIdentity,
+    /// Makes the painted mask black in exports without identity, or leaves it.
+    ExportBlank,
     /// Ends the program.
     Quit,
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use radcanvas::app::Start;
 use radcanvas::app::action::{Action, ExportKind};
 use radcanvas::app::files::{Exporting, export, load};
-use radcanvas::document::{Document, Layer};
+use radcanvas::document::{Document, Edit, Layer, Mark, Operation, Shape};
+use radcanvas::geometry::Point;
 use radcanvas::grid::Grid;
 use radcanvas::radiograph::write::{Look, Object, Segment, write_object};
 use radcanvas::radiograph::{self, DisplayWindow};
@@ -116,6 +117,7 @@ fn pixels_that_leave_without_identity_are_to_be_looked_at() {
         look: Look::from(DisplayWindow::from_range(0.0, 100.0)),
         reading: None,
         name: "film".to_owned(),
+        blank: false,
         without_identity: Some(b"secret".to_vec()),
     };
     let pictures = [
@@ -145,5 +147,42 @@ fn pixels_that_leave_without_identity_are_to_be_looked_at() {
         }
         let said = said(&what, kind);
         assert!(!said.contains("Burned In Annotation"), "{kind:?}: {said}");
+    }
+    // Painted over, and made black: nothing is left to look at.
+    Arc::make_mut(&mut what.document.original).burned_in.clear();
+    what.blank = true;
+    let path = folder.path().join("black.tif");
+    let refused = export(ExportKind::Tiff, &what, &path)
+        .unwrap_err()
+        .to_string();
+    assert!(refused.contains("no mask") && !path.exists(), "{refused}");
+    let mark = Mark {
+        layer: Layer::Mask,
+        operation: Operation::Paint,
+        shape: Shape::Rectangle {
+            from: Point::new(0.0, 0.0),
+            to: Point::new(3.0, 2.0),
+        },
+    };
+    what.document.apply(&Edit::AddMark(Arc::new(mark))).unwrap();
+    let mask = what.document.mask().unwrap();
+    for kind in [ExportKind::Tiff, ExportKind::Nifti, ExportKind::Dicom] {
+        let path = folder
+            .path()
+            .join(format!("black{}.{}", kind.suffix(), kind.ending()));
+        let said = export(kind, &what, &path).unwrap().join("; ");
+        assert!(!said.contains("Burned In"), "{kind:?}: {said}");
+        let back = radiograph::read(&path, 0).unwrap();
+        let black = image.stored_limits().unwrap().0;
+        for y in 0..image.height() {
+            for x in 0..image.width() {
+                let wanted = if mask[(x, y)] == 0 {
+                    image.pixels.value(x, y)
+                } else {
+                    Some(black)
+                };
+                assert_eq!(back.pixels.value(x, y), wanted, "{kind:?} {x} {y}");
+            }
+        }
     }
 }

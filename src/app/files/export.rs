@@ -16,8 +16,8 @@ use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 use crate::radiograph::write::{
     HipReport, Look, MeasuredAngle, Object, SecondaryCapture, Segment, coco, deidentify,
-    deidentify_own_report, figure_annotations, figures_csv, hip_annotations, hips_csv, masks_csv,
-    write_dicom, write_object, write_whole,
+    deidentify_blanked, deidentify_own_report, figure_annotations, figures_csv, hip_annotations,
+    hips_csv, masks_csv, write_dicom, write_object, write_whole,
 };
 use crate::radiograph::{Identity, Pixels, Radiograph, export as write_image, export_color, read};
 
@@ -32,6 +32,8 @@ pub struct Exporting {
     pub reading: Option<HipReading>,
     /// Name of the file that was opened.
     pub name: String,
+    /// Whether the painted mask is made black where the image leaves without identity.
+    pub blank: bool,
     /// Secret of this session: a file without identity gets its identifiers from it, the same for all of them. Absent =
     /// identity goes along.
     pub without_identity: Option<Vec<u8>>,
@@ -67,11 +69,12 @@ pub fn export(kind: ExportKind, what: &Exporting, path: &Path) -> Result<Vec<Str
             let folder = tempfile::tempdir().map_err(failed)?;
             let whole = folder.path().join("whole.dcm");
             write(kind, what, &whole)?;
-            let rewrite = match kind {
-                ExportKind::Report => deidentify_own_report,
-                _ => deidentify,
-            };
-            let done = rewrite(&whole, path, salt, true).map_err(failed)?;
+            let done = match (kind, blank_mask(kind, what)?) {
+                (ExportKind::Report, _) => deidentify_own_report(&whole, path, salt, true),
+                (_, Some(mask)) => deidentify_blanked(&whole, path, salt, true, &mask),
+                (_, None) => deidentify(&whole, path, salt, true),
+            }
+            .map_err(failed)?;
             let mut said = vec![format!(
                 "Identity removed: {} attributes, by the basic profile",
                 done.removed.len()
@@ -80,13 +83,18 @@ pub fn export(kind: ExportKind, what: &Exporting, path: &Path) -> Result<Vec<Str
             Ok(said)
         }
         nameless => {
-            write(kind, what, path)?;
+            let blank = blank_mask(kind, what)?;
+            match &blank {
+                Some(mask) => picture(path, &what.document.image().blackened(mask))?,
+                None => write(kind, what, path)?,
+            }
             let image = what.document.image();
             let shows_pixels = matches!(
                 kind,
                 ExportKind::Png16 | ExportKind::Tiff | ExportKind::Nifti | ExportKind::Record
             );
-            let burned = nameless.is_some() && shows_pixels && image.burned_in != "NO";
+            let unknown = image.burned_in != "NO" && blank.is_none();
+            let burned = nameless.is_some() && shows_pixels && unknown;
             let mut said: Vec<String> = burned.then(|| BURNED_IN.to_owned()).into_iter().collect();
             if kind == ExportKind::Dicom {
                 said.extend(image.about_colors().map(|what| format!("Color: {what}")));
@@ -96,19 +104,43 @@ pub fn export(kind: ExportKind, what: &Exporting, path: &Path) -> Result<Vec<Str
     }
 }
 
+/// What is to be made black in this form; absent where nothing is, or the form shows no pixels.
+///
+/// # Errors
+/// It was asked for, and nothing is painted.
+fn blank_mask(kind: ExportKind, what: &Exporting) -> Result<Option<Grid<u8>>, Error> {
+    let shows = matches!(
+        kind,
+        ExportKind::Png16 | ExportKind::Tiff | ExportKind::Nifti | ExportKind::Dicom
+    );
+    if !(what.blank && what.without_identity.is_some() && shows) {
+        return Ok(None);
+    }
+    let mask = what.document.mask();
+    let missing = || {
+        let remedy = "paint over every name on the mask canvas, or export without making it black";
+        nothing("there is no mask to make black", remedy)
+    };
+    mask.map(Some).ok_or_else(missing)
+}
+
+/// An image as a picture: of a color image what any other program shows of it.
+fn picture(path: &Path, image: &Radiograph) -> Result<(), Error> {
+    let nifti = path.extension().is_some_and(|e| e == "gz" || e == "nii");
+    if image.color().is_some() && !nifti {
+        export_color(path, image, true).map_err(failed)
+    } else {
+        write_image(path, image, &image.pixels, true).map_err(failed)
+    }
+}
+
 fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
     let document = &what.document;
-    let picture =
-        |image: &Radiograph| write_image(path, image, &image.pixels, true).map_err(failed);
     let text = |bytes: Result<Vec<u8>, String>| {
         write_whole(path, &bytes.map_err(failed)?, true).map_err(failed)
     };
     match kind {
-        // A picture of a color image is what any other program shows of it.
-        ExportKind::Png16 | ExportKind::Tiff if document.image().color().is_some() => {
-            export_color(path, document.image(), true).map_err(failed)
-        }
-        ExportKind::Png16 | ExportKind::Tiff | ExportKind::Nifti => picture(document.image()),
+        ExportKind::Png16 | ExportKind::Tiff | ExportKind::Nifti => picture(path, document.image()),
         ExportKind::Dicom => {
             let made = accepted_record(document);
             let facts = SecondaryCapture {
@@ -158,7 +190,7 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
             let image = document.image();
             let mask =
                 painted(document).unwrap_or_else(|| Grid::filled(image.width(), image.height(), 0));
-            picture(&Radiograph::from_pixels(Pixels::U8(mask)))
+            picture(path, &Radiograph::from_pixels(Pixels::U8(mask)))
         }
         ExportKind::Record => {
             let Some(mut record) = accepted_record(document) else {

@@ -133,6 +133,7 @@ impl App {
             Action::ExportIdentity => {
                 self.settings.export_nameless = !self.settings.export_nameless;
             }
+            Action::ExportBlank => session.export_blank = !session.export_blank,
             Action::SeriesList => self.settings.series_list = !self.settings.series_list,
             Action::PacsButtons => self.settings.pacs_buttons = !self.settings.pacs_buttons,
             Action::FullScreen => {

@@ -190,6 +190,7 @@ impl App {
             look,
             reading: open.reading.clone(),
             name: String::new(),
+            blank: false,
             without_identity: form.deidentify.then(secret),
         };
         self.with_node("Sending", move |node, access, observe| {

@@ -72,6 +72,7 @@ impl App {
             look: self.session.view.look(),
             reading: open.reading.clone(),
             name: opened.unwrap_or_else(|| open.title.clone()),
+            blank: nameless && self.session.export_blank,
             without_identity: nameless.then(|| self.salt()),
         };
         self.tasks.export = Some(Task::start("export", self.wake(), move || {
