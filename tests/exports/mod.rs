@@ -332,7 +332,12 @@ fn films_of_twelve_bits_stay_so() {
     let mask = Grid::from_fn(96, 96, |x, y| {
         u8::from((30..66).contains(&x) && (30..66).contains(&y)) * 255
     });
-    let patch = film.pixels.to_f32().map(|v| v + 700.0);
+    let values = film.pixels.to_f32();
+    // Lighter in the middle alone, where no match with the surroundings takes it back.
+    let patch = Grid::from_fn(96, 96, |x, y| {
+        let middle = (42..54).contains(&x) && (42..54).contains(&y);
+        values[(x, y)] + if middle { 700.0 } else { 0.0 }
+    });
     let all = PixelRect::new(0, 0, 96, 96);
     let free = compose(&film.pixels, &patch, &blend(&mask, 0.0, all), 1, 0);
     assert!(free.pixels.range().1 > 4095.0, "the case says nothing");

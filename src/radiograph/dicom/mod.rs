@@ -254,7 +254,10 @@ fn describe(
     radiograph.calibration = view
         .some_text(0x0028_0A02)
         .map(|kind| [kind, view.text(0x0028_0A04)]);
-    radiograph.burned_in = view.text(0x0028_0301);
+    radiograph.burned_in = view
+        .some_text(0x0028_0301)
+        .filter(|said| matches!(said.as_str(), "YES" | "NO"))
+        .unwrap_or_default();
     radiograph.view_position = view.text(0x0018_5101);
     radiograph.source = Source {
         path: None,

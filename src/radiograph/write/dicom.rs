@@ -119,7 +119,8 @@ fn put_provenance(
         }
     });
     let colors = radiograph.about_colors();
-    let description: Vec<String> = contribution.iter().cloned().chain(colors).collect();
+    let made = contribution.iter().filter(|text| !text.is_empty()).cloned();
+    let description: Vec<String> = made.chain(colors).collect();
     if !description.is_empty() {
         let description = description
             .join("; ")
