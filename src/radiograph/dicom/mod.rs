@@ -130,7 +130,9 @@ pub(super) fn read_frame(
     describe(&mut radiograph, view, file, layout, &mut notes);
     // What it is comes before what was assumed about it.
     let about = objects::about_masks(view, radiograph.source.sop_class.as_deref());
-    notes.splice(0..0, about);
+    if let Some(about) = about {
+        notes.insert(0, about);
+    }
     radiograph.notes = notes;
     Ok(radiograph)
 }

@@ -50,10 +50,13 @@ pub fn masks_of(path: &Path, image: &Radiograph) -> Result<Option<Vec<Segment>>,
                 image.height()
             ))));
         }
-        let inside = picture
-            .pixels
-            .to_f32()
-            .map(|v| if f64::from(*v) >= found.least { 255 } else { 0 });
+        let inside = picture.pixels.to_f32().map(|v| {
+            if f64::from(*v) >= found.least {
+                255_u8
+            } else {
+                0
+            }
+        });
         match masks
             .iter_mut()
             .find(|(number, _)| *number == found.segment)

@@ -163,9 +163,9 @@ pub(in crate::radiograph::write) fn put_voi(
         displays.push(DisplayWindow {
             center: f64::midpoint(range.0, range.1) + 0.5,
             width: (range.1 - range.0 + 1.0).max(1.0),
+            function: WindowFunction::Linear,
             ..DisplayWindow::from_range(0.0, 1.0)
         });
-        displays[0].function = WindowFunction::Linear;
     }
     let mut several = |tag, vr, of: &dyn Fn(&DisplayWindow) -> String| {
         let texts: Vec<String> = displays.iter().map(of).collect();
