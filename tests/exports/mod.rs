@@ -45,7 +45,7 @@ fn holds(path: &Path, words: &[u8]) -> bool {
 }
 
 /// The bytes of an element in Explicit VR Little Endian with a short length.
-fn element(group: u16, element: u16, vr: &[u8; 2], value: &[u8]) -> Vec<u8> {
+fn element(group: u16, element: u16, vr: [u8; 2], value: &[u8]) -> Vec<u8> {
     let mut bytes = [group.to_le_bytes(), element.to_le_bytes()].concat();
     bytes.extend(vr);
     bytes.extend((value.len() as u16).to_le_bytes());
@@ -85,10 +85,10 @@ fn a_view_is_written_whole_and_every_part_of_it_is_read_back() {
     object_at(&path, &image, &object(&look, &marks)).unwrap();
     // Turned by 90° and mirrored: the upper left of the screen is the upper left of the image again.
     for (tag, vr, value) in [
-        (0x0042, b"US", &[90, 0][..]),
-        (0x0041, b"CS", b"Y "),
-        (0x0052, b"SL", &[11, 0, 0, 0, 6, 0, 0, 0]),
-        (0x0053, b"SL", &[50, 0, 0, 0, 35, 0, 0, 0]),
+        (0x0042, *b"US", &[90, 0][..]),
+        (0x0041, *b"CS", b"Y "),
+        (0x0052, *b"SL", &[11, 0, 0, 0, 6, 0, 0, 0]),
+        (0x0053, *b"SL", &[50, 0, 0, 0, 35, 0, 0, 0]),
     ] {
         assert!(holds(&path, &element(0x0070, tag, vr, value)), "{tag:04X}");
     }
@@ -158,7 +158,7 @@ fn the_corners_of_a_turned_image_are_those_that_the_screen_shows() {
         };
         write_object(&path, &image, &object, true).unwrap();
         let place = |[x, y]: [i32; 2]| [x.to_le_bytes(), y.to_le_bytes()].concat();
-        let corner = |tag, at| element(0x0070, tag, b"SL", &place(at));
+        let corner = |tag, at| element(0x0070, tag, *b"SL", &place(at));
         assert!(holds(&path, &corner(0x0052, first)), "{turns} {flipped}");
         assert!(holds(&path, &corner(0x0053, last)), "{turns} {flipped}");
     }
@@ -200,8 +200,8 @@ fn curves_go_into_views_and_detector_spacing_stays_out_of_them() {
         });
         let image = captured(&folder.path().join("film.dcm"), &film);
         write_object(&path, &image, &object(&plain), true).unwrap();
-        let spacing = element(0x0070, 0x0101, b"DS", b"0.3\\0.2 ");
-        let aspect = element(0x0070, 0x0102, b"IS", b"3\\2 ");
+        let spacing = element(0x0070, 0x0101, *b"DS", b"0.3\\0.2 ");
+        let aspect = element(0x0070, 0x0102, *b"IS", b"3\\2 ");
         assert_eq!(holds(&path, &spacing), written, "{source:?}");
         assert_eq!(holds(&path, &aspect), !written, "{source:?}");
     }
@@ -219,7 +219,7 @@ fn a_color_image_stays_one() {
             let back = radiograph::read(&path, 0).unwrap();
             assert_eq!(back.color(), Some(colors), "{name}");
             assert_eq!(back.source.photometric, "RGB", "{name}");
-            assert!(holds(&path, &element(0x0028, 0x0006, b"US", &[0, 0])));
+            assert!(holds(&path, &element(0x0028, 0x0006, *b"US", &[0, 0])));
         }
     }
     // What was made from a color image is grey, and says so.
