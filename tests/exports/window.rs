@@ -10,7 +10,7 @@ use radcanvas::document::{Document, Edit, Layer, Mark, Operation, Shape};
 use radcanvas::geometry::Point;
 use radcanvas::grid::Grid;
 use radcanvas::radiograph::write::{Look, Object, Segment, write_object};
-use radcanvas::radiograph::{self, DisplayWindow};
+use radcanvas::radiograph::{self, DisplayWindow, Photometric};
 
 use super::{captured, fixture, ramp};
 use crate::app::{model, until, window};
@@ -173,7 +173,11 @@ fn pixels_that_leave_without_identity_are_to_be_looked_at() {
         let said = export(kind, &what, &path).unwrap().join("; ");
         assert!(!said.contains("Burned In"), "{kind:?}: {said}");
         let back = radiograph::read(&path, 0).unwrap();
-        let black = image.stored_limits().unwrap().0;
+        let limits = image.stored_limits().unwrap();
+        let black = match image.photometric {
+            Photometric::Monochrome1 => limits.1,
+            Photometric::Monochrome2 => limits.0,
+        };
         for y in 0..image.height() {
             for x in 0..image.width() {
                 let wanted = if mask[(x, y)] == 0 {
