@@ -337,8 +337,9 @@ fn reports_views_and_tables_carry_every_figure() {
     assert!(!text.contains("UNKNOWN"));
     let annotations = figure_annotations(&image, &figures);
     let window = DisplayWindow::from_range(-1000.0, 1000.0);
+    let look = window.into();
     let view = Object::Presentation {
-        window: &window,
+        look: &look,
         annotations: &annotations,
     };
     write_object(&folder.path().join("view.dcm"), &image, &view, false).unwrap();

@@ -101,8 +101,9 @@ fn write_all(source: &Path, to: &Path, variant: u16) -> Vec<(&'static str, Resul
         object("masks.dcm", Object::Segmentation(&segments)),
     ));
     done.push(("report.dcm", object("report.dcm", Object::Report(&report))));
+    let look = window.into();
     let view = Object::Presentation {
-        window: &window,
+        look: &look,
         annotations: &[],
     };
     done.push(("view.dcm", object("view.dcm", view)));

@@ -17,6 +17,7 @@ mod app_prompted;
 mod color;
 mod command;
 mod document;
+mod exports;
 mod figures;
 mod files;
 mod full_disk;

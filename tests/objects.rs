@@ -166,8 +166,9 @@ fn reports_and_views_are_written_and_read_back() {
             text: "left".to_owned(),
         },
     ];
+    let look = window.into();
     let view = Object::Presentation {
-        window: &window,
+        look: &look,
         annotations: &annotations,
     };
     let path = folder.path().join("view.dcm");

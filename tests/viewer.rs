@@ -369,9 +369,10 @@ fn every_form_is_written_with_or_without_identity() {
     let document = dicom_case();
     let mut what = Exporting {
         document,
-        window: DisplayWindow::from_range(-100.0, 300.0),
+        look: DisplayWindow::from_range(-100.0, 300.0).into(),
         reading: None,
         name: "Doe Jane.dcm".to_owned(),
+        blank: false,
         without_identity: None,
     };
     let holds = |path: &Path, word: &str| {

@@ -134,6 +134,8 @@ pub enum Action {
     OpenDialog,
     /// Opens a file or a folder.
     Open(PathBuf),
+    /// Takes a dropped file: masks onto the open image, all else is opened.
+    Dropped(PathBuf),
     /// Opens the bundled case of this number.
     OpenCase(usize),
     /// Back to the empty state.
@@ -152,6 +154,8 @@ pub enum Action {
     Nodes(Box<super::nodes::Ask>),
     /// Exports go without identity, or with it.
     ExportIdentity,
+    /// Makes the painted mask black in exports without identity, or leaves it.
+    ExportBlank,
     /// Ends the program.
     Quit,
 

@@ -312,6 +312,13 @@ pub const COMMANDS: &[Command] = &[
         "",
         || Action::ExportIdentity,
     ),
+    command(
+        "File",
+        "export-blank",
+        "Mask black in exports without identity",
+        "",
+        || Action::ExportBlank,
+    ),
     command("File", "close", "Close the case", "Ctrl+W", || {
         Action::CloseCase
     }),

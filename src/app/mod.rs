@@ -280,7 +280,7 @@ impl App {
                     .first()
                     .map(|file| file.path().to_owned())
             });
-            actions.extend(dropped.map(Action::Open));
+            actions.extend(dropped.map(Action::Dropped));
         }
         actions
     }

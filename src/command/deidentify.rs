@@ -8,9 +8,13 @@ use std::process::ExitCode;
 
 use serde_json::json;
 
+use super::generate::raster;
 use super::{Common, report, say, say_json};
+use crate::grid::Grid;
 use crate::job::{Error, ErrorKind};
-use crate::radiograph::write::{Deidentification, DeidentifyError, WriteError, deidentify, secret};
+use crate::radiograph::write::{
+    Deidentification, DeidentifyError, WriteError, deidentify, deidentify_blanked, secret,
+};
 
 /// Options of `deidentify`.
 #[derive(Clone, Debug, clap::Args)]
@@ -19,6 +23,9 @@ pub(super) struct Deidentify {
     input: PathBuf,
     /// The new file, or the folder for files named 0001.dcm and so on.
     output: PathBuf,
+    /// A mask of the size of the image: pixels under it are made black, which must be every name burned into them.
+    #[arg(long)]
+    blank: Option<PathBuf>,
     /// Replace existing files.
     #[arg(long)]
     force: bool,
@@ -27,12 +34,13 @@ pub(super) struct Deidentify {
 /// De-identifies a file or every file of a folder; references between the files of one run hold.
 pub(super) fn run(options: &Deidentify, common: &Common) -> Result<ExitCode, Error> {
     let salt = secret();
+    let blank = options.blank.as_deref().map(raster).transpose()?;
     let mut removed = BTreeSet::new();
     let mut warnings = BTreeSet::new();
     let mut files = Vec::new();
     let mut failed = 0;
     for (from, to) in pairs(options)? {
-        match one(&from, &to, &salt, options.force) {
+        match one(&from, &to, &salt, blank.as_ref(), options.force) {
             Ok(done) => {
                 removed.extend(done.removed);
                 warnings.extend(done.warnings);
@@ -97,8 +105,18 @@ pub(super) fn files_under(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
-fn one(from: &Path, to: &Path, salt: &[u8], force: bool) -> Result<Deidentification, Error> {
-    deidentify(from, to, salt, force).map_err(|error| match error {
+fn one(
+    from: &Path,
+    to: &Path,
+    salt: &[u8],
+    blank: Option<&Grid<u8>>,
+    force: bool,
+) -> Result<Deidentification, Error> {
+    match blank {
+        Some(mask) => deidentify_blanked(from, to, salt, force, mask),
+        None => deidentify(from, to, salt, force),
+    }
+    .map_err(|error| match error {
         DeidentifyError::Read(error) => error.into(),
         DeidentifyError::Write(error) => {
             let kind = match error {

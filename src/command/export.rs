@@ -10,13 +10,13 @@ use serde_json::json;
 use super::generate::raster;
 use super::norberg::{points_for, read_points};
 use super::{Common, say, say_json};
-use crate::geometry::Figure;
+use crate::geometry::{Figure, Point};
 use crate::job::{Error, ErrorKind};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 use crate::radiograph::write::{
-    HipReport, MeasuredAngle, Object, Segment, WriteError, coco, figure_annotations, figures_csv,
-    hip_annotations, hips_csv, masks_csv, write_object, write_whole,
+    HipReport, Look, MeasuredAngle, Object, Segment, WriteError, coco, figure_annotations,
+    figures_csv, hip_annotations, hips_csv, masks_csv, write_object, write_whole,
 };
 use crate::radiograph::{self, DisplayWindow, Radiograph, WindowFunction};
 
@@ -48,6 +48,18 @@ pub(super) struct Export {
     /// Window as `CENTER,WIDTH`; the image's own if absent.
     #[arg(long)]
     window: Option<String>,
+    /// View: black and white exchanged.
+    #[arg(long)]
+    invert: bool,
+    /// View: clockwise quarter turns.
+    #[arg(long, default_value_t = 0)]
+    turns: u8,
+    /// View: mirrored left to right, after the turn.
+    #[arg(long)]
+    flip: bool,
+    /// View: the part in sight as `LEFT,TOP,WIDTH,HEIGHT` in pixels of the image; all of it if absent.
+    #[arg(long)]
+    area: Option<String>,
     /// Frame, from 0.
     #[arg(long, default_value_t = 0)]
     frame: usize,
@@ -106,8 +118,15 @@ pub(super) fn run(options: &Export, common: &Common) -> Result<ExitCode, Error> 
             let window = window(options, &image)?;
             let mut annotations = report.as_ref().map(hip_annotations).unwrap_or_default();
             annotations.extend(figure_annotations(&image, &figures));
+            let look = Look {
+                invert: options.invert,
+                quarter_turns: options.turns % 4,
+                flipped: options.flip,
+                shown: area(options)?,
+                ..Look::from(window)
+            };
             let object = Object::Presentation {
-                window: &window,
+                look: &look,
                 annotations: &annotations,
             };
             write_object(path, &image, &object, force).map_err(|error| written(&error))?;
@@ -226,6 +245,29 @@ fn hips(options: &Export, image: &Radiograph) -> Result<Option<HipReport>, Error
         algorithm: options.algorithm.clone(),
         person: String::new(),
     }))
+}
+
+/// The corners of the part in sight, as the turned image shows them: upper left, lower right.
+fn area(options: &Export) -> Result<Option<[Point; 2]>, Error> {
+    let Some(text) = &options.area else {
+        return Ok(None);
+    };
+    let numbers: Vec<f64> = text
+        .split(',')
+        .filter_map(|part| part.trim().parse().ok())
+        .filter(|number: &f64| number.is_finite() && number.abs() < 1.0e6)
+        .collect();
+    match numbers[..] {
+        [left, top, width, height] if width >= 1.0 && height >= 1.0 => Ok(Some([
+            Point::new(left - 0.5, top - 0.5),
+            Point::new(left + width - 0.5, top + height - 0.5),
+        ])),
+        _ => Err(
+            Error::new(ErrorKind::Usage, format!("'{text}' is no part of an image")).remedy(
+                "give left, top, width and height in pixels with commas between, as 10,20,300,200",
+            ),
+        ),
+    }
 }
 
 fn window(options: &Export, image: &Radiograph) -> Result<DisplayWindow, Error> {

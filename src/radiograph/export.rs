@@ -96,8 +96,8 @@ fn modality_values(image: &Radiograph) -> Pixels {
 /// The image as it stands at one step of the pipeline: what came before is no longer to be applied.
 fn at_step(image: &Radiograph, which: Values) -> Radiograph {
     let mut step = image.clone();
-    step.replace_pixels(values(image, which));
     if which != Values::Stored {
+        step.replace_pixels(values(image, which));
         step.modality_transform = ModalityTransform::default();
         step.padding = None;
         (step.source.bits_stored, step.source.signed) = step.pixels.depth();
@@ -113,7 +113,8 @@ fn at_step(image: &Radiograph, which: Values) -> Radiograph {
 
 /// Writes one step of an image, as [`export`] does, and returns the values written.
 ///
-/// The display view of a colour image goes into PNG and TIFF as its colours; what is returned is its luminance.
+/// The display view of a colour image goes into PNG, TIFF and DICOM as its colours, and into DICOM its stored values
+/// too; what is returned is its luminance.
 ///
 /// # Errors
 /// See [`export`].
@@ -127,6 +128,10 @@ pub fn export_step(
     let picture = matches!(ending(path).as_str(), "png" | "tif" | "tiff");
     if which == Values::Display && picture && image.color().is_some() {
         export_color(path, image, overwrite)?;
+        return Ok(step.pixels);
+    }
+    if which == Values::Display && ending(path) == "dcm" && image.color().is_some() {
+        export(path, image, &image.pixels, overwrite)?;
         return Ok(step.pixels);
     }
     export(path, &step, &step.pixels, overwrite)?;
@@ -167,6 +172,14 @@ pub fn export(
     if !overwrite && path.exists() {
         return Err(ExportError::Exists(path.to_owned()));
     }
+    let captured = || {
+        let mut own = image.clone();
+        // The colors are those of the image's own values.
+        if own.pixels != *pixels {
+            own.replace_pixels(pixels.clone());
+        }
+        own
+    };
     let mut out = Cursor::new(Vec::new());
     match ending.as_str() {
         "png" => {
@@ -176,8 +189,7 @@ pub fn export(
         "npy" => write_npy(&mut out, pixels).map_err(disk)?,
         "safetensors" => write_safetensors(&mut out, image, pixels).map_err(disk)?,
         "dcm" => {
-            let mut own = image.clone();
-            own.pixels = pixels.clone();
+            let own = captured();
             let bytes = dicom_bytes(&own, &SecondaryCapture::default());
             *out.get_mut() = bytes.map_err(refused)?;
         }
@@ -188,6 +200,7 @@ pub fn export(
     match ending.as_str() {
         "npy" => same_tail(out.get_ref(), pixels),
         "safetensors" => same_tensor(out.get_ref(), pixels),
+        "dcm" => check::capture(out.get_ref(), &captured(), false),
         _ => check::image(out.get_ref(), image, pixels),
     }
     .map_err(refused)?;

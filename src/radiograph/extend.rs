@@ -3,9 +3,11 @@
 //! The pixels of the image are copied bit for bit; the room repeats the nearest pixel until something is put there.
 //! Whatever holds such room is marked, since a repeated pixel was never measured.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Pixels, Radiograph, SyntheticMark};
+use super::{Photometric, Pixels, Radiograph, SyntheticMark};
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
 
@@ -93,6 +95,40 @@ impl Pixels {
 }
 
 impl Radiograph {
+    /// The image with black where `mask` is not 0, colors too: what was burned into it there is gone, and it says so.
+    ///
+    /// A mask of another size changes nothing.
+    #[must_use]
+    pub fn blackened(&self, mask: &Grid<u8>) -> Self {
+        let mut image = self.clone();
+        if mask.size() != (self.width(), self.height()) {
+            return image;
+        }
+        let (low, high) = self.stored_limits().unwrap_or_else(|| self.pixels.range());
+        let black = match self.photometric {
+            Photometric::Monochrome1 => high,
+            Photometric::Monochrome2 => low,
+        };
+        let inside = |x: usize, y: usize| mask[(x, y)] != 0;
+        let values = self.pixels.to_f32();
+        let values = Grid::from_fn(self.width(), self.height(), |x, y| {
+            if inside(x, y) {
+                black as f32
+            } else {
+                values[(x, y)]
+            }
+        });
+        let colors = self.color().map(|colors| {
+            let (width, height) = colors.size();
+            Arc::new(Grid::from_fn(width, height, |x, y| {
+                if inside(x, y) { [0; 3] } else { colors[(x, y)] }
+            }))
+        });
+        image.replace_pixels(self.pixels.like(&values));
+        "NO".clone_into(&mut image.burned_in);
+        image.with_color(colors)
+    }
+
     /// The image with room at its edges, marked as holding pixels that were not measured; `None` when it would be
     /// larger than 65 535 pixels a side, or has no pixels.
     pub fn extended(&self, margins: &Margins) -> Option<Self> {

@@ -34,8 +34,8 @@ pub use export::{ExportError, Values, export, export_color, export_step, values}
 pub use extend::Margins;
 pub use luminance::{Picture, Rgb};
 pub use open::{
-    ImageFile, InspectedWindow, Inspection, Preview, inspect, inspect_all, open, open_bytes,
-    open_here, read,
+    ImageFile, InspectedWindow, Inspection, Preview, inspect, inspect_all, masks_of, open,
+    open_bytes, open_here, read,
 };
 pub use pixels::Pixels;
 pub use raster::SYNTHETIC_KEYWORD;
@@ -59,6 +59,18 @@ pub enum SpacingSource {
 }
 
 impl SpacingSource {
+    /// Pixel Spacing Calibration Type and Description (0028,0A02 and 0A04) of a spacing in the patient; `None` for others.
+    ///
+    /// The reader knows them again.
+    pub(crate) const fn calibration(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Calibrated => Some(("GEOMETRY", "calibrated; how is not known")),
+            Self::EstimatedMagnification => Some(("GEOMETRY", "estimated magnification factor")),
+            Self::Manual => Some(("FIDUCIAL", "set by hand")),
+            Self::Detector | Self::FileResolution => None,
+        }
+    }
+
     /// What stands behind a length: `mm (calibrated)`.
     pub const fn label(self) -> &'static str {
         match self {
@@ -257,6 +269,12 @@ pub struct Radiograph {
     pub modality: String,
     /// Millimetres a pixel; absent when unknown.
     pub spacing: Option<Spacing>,
+    /// Pixel Spacing Calibration Type and Description, as the file has them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<[String; 2]>,
+    /// Burned In Annotation (0028,0301): `YES`, `NO`, or empty when the file does not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub burned_in: String,
     /// Stored → modality values.
     pub modality_transform: ModalityTransform,
     /// Unit of the modality values: `HU`, or empty.
@@ -298,6 +316,8 @@ impl Radiograph {
             frames: 1,
             modality: "OT".to_owned(),
             spacing: None,
+            calibration: None,
+            burned_in: String::new(),
             modality_transform: ModalityTransform::default(),
             modality_unit: String::new(),
             photometric: Photometric::Monochrome2,
@@ -339,6 +359,31 @@ impl Radiograph {
     pub fn with_color(mut self, color: Option<Arc<Rgb>>) -> Self {
         self.color = color;
         self
+    }
+
+    /// What is lost of the colors of a colour file when the image is written as it is; `None` where nothing is.
+    pub fn about_colors(&self) -> Option<String> {
+        let written = &self.source.photometric;
+        let colored = ["RGB", "YBR", "PALETTE"]
+            .iter()
+            .any(|name| written.starts_with(name));
+        if self.color().is_some() {
+            (written == "PALETTE COLOR" || self.source.bits_stored > 8)
+                .then(|| "colors are written in 8 bits a channel".to_owned())
+        } else if colored && self.synthetic.is_some() {
+            Some(format!(
+                "the source was {written}: values are its luminance (Rec. 601)"
+            ))
+        } else {
+            None
+        }
+    }
+
+    /// What is said where these are masks of another image and no image; `None` for images.
+    pub fn masks_note(&self) -> Option<&str> {
+        let class = self.source.sop_class.as_deref()?;
+        let note = self.notes.first()?;
+        dicom::SEGMENTATION.contains(&class).then_some(note)
     }
 
     /// Other pixels in the place of these: grey, since the colours were those of the pixels that go.

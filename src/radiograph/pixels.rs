@@ -7,7 +7,7 @@ use std::io::{ErrorKind, Read};
 
 use serde::{Deserialize, Serialize};
 
-use super::Rgb;
+use super::{FileKind, Radiograph, Rgb};
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
 
@@ -93,6 +93,20 @@ impl Pixels {
             let source_y = (rect.y + y as i64).clamp(0, height - 1) as usize;
             f32::from(grid[(source_x, source_y)])
         }))
+    }
+
+    /// The range of values that `bits` of the buffer can hold, signed where the buffer is; of other numbers of bits the
+    /// range of the buffer. Floats have none.
+    pub fn limits_of(&self, bits: u16) -> Option<(f64, f64)> {
+        let power = |bits: u16| f64::from(1_u32 << bits);
+        match self {
+            Self::U8(_) if (1..8).contains(&bits) => Some((0.0, power(bits) - 1.0)),
+            Self::U16(_) if (9..16).contains(&bits) => Some((0.0, power(bits) - 1.0)),
+            Self::I16(_) if (2..16).contains(&bits) => {
+                Some((-power(bits - 1), power(bits - 1) - 1.0))
+            }
+            _ => self.limits(),
+        }
     }
 
     /// A buffer of the same depth; values are rounded once and clamped to what the depth can hold.
@@ -273,6 +287,20 @@ impl Pixels {
             f64::from(*sample.select_nth_unstable_by(index, f32::total_cmp).1)
         };
         (quantile(tail), quantile(1.0 - tail))
+    }
+}
+
+impl Radiograph {
+    /// The stored values that the file's own bits can hold: a 12-bit film stays one. Floats have none.
+    pub fn stored_limits(&self) -> Option<(f64, f64)> {
+        // Of other kinds of file and of colors, the bits are those of a sample and not of the values here.
+        let own = self.source.kind == FileKind::Dicom || self.source.kind == FileKind::Memory;
+        let grey = self.source.photometric.starts_with("MONOCHROME");
+        if own && grey {
+            self.pixels.limits_of(self.source.bits_stored)
+        } else {
+            self.pixels.limits()
+        }
     }
 }
 

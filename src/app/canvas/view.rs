@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::{Affine, Point};
+use crate::radiograph::write::Look;
 use crate::radiograph::{DisplayWindow, Radiograph, WindowFunction};
 
 /// Smallest zoom, screen pixels an image pixel.
@@ -52,6 +53,9 @@ pub struct View {
     /// Columns and rows of the image shown; set by the canvas each frame.
     #[serde(skip)]
     pub image_size: (usize, usize),
+    /// The image points at the upper left and the lower right corner of the canvas; set by the canvas each frame.
+    #[serde(skip)]
+    pub corners: Option<[Point; 2]>,
 }
 
 impl Default for View {
@@ -67,6 +71,7 @@ impl Default for View {
             colors: ColorMap::Grey,
             margin: 0.0,
             image_size: (1, 1),
+            corners: None,
         }
     }
 }
@@ -82,6 +87,24 @@ impl View {
             center: middle((radiograph.width(), radiograph.height())),
             ..Self::default()
         }
+    }
+
+    /// The same in the words of an export: what is in sight is told where it is not the whole image.
+    pub fn look(&self) -> Look {
+        Look {
+            window: self.window.clone(),
+            invert: self.invert,
+            quarter_turns: self.quarter_turns % 4,
+            flipped: self.flipped,
+            shown: self.corners.filter(|_| !self.fitted),
+        }
+    }
+
+    /// Remembers which part of the image a canvas shows.
+    pub(super) fn remember_corners(&mut self, rect: egui::Rect, pixels_per_point: f32) {
+        let image = self.image_from_screen(rect, pixels_per_point);
+        let corners = [rect.min, rect.max].map(|corner| image.apply(point_of(corner)));
+        self.corners = Some(corners);
     }
 
     /// Shows the whole image from now on, in each canvas at its own size.

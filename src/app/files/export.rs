@@ -15,29 +15,33 @@ use crate::job::{Error, ErrorKind, HipReading, Mode};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 use crate::radiograph::write::{
-    HipReport, MeasuredAngle, Object, SecondaryCapture, Segment, coco, deidentify,
-    deidentify_own_report, figure_annotations, figures_csv, hip_annotations, hips_csv, masks_csv,
-    write_dicom, write_object, write_whole,
+    HipReport, Look, MeasuredAngle, Object, SecondaryCapture, Segment, coco, deidentify,
+    deidentify_blanked, deidentify_own_report, figure_annotations, figures_csv, hip_annotations,
+    hips_csv, masks_csv, write_dicom, write_object, write_whole,
 };
-use crate::radiograph::{
-    DisplayWindow, Identity, Pixels, Radiograph, export as write_image, export_color, read,
-};
+use crate::radiograph::{Identity, Pixels, Radiograph, export as write_image, export_color, read};
 
 /// What is exported, besides the form that it takes.
 #[derive(Clone, Debug)]
 pub struct Exporting {
     /// The document.
     pub document: Document,
-    /// The window that it is looked at through.
-    pub window: DisplayWindow,
+    /// How it is looked at.
+    pub look: Look,
     /// What the network read, where the points are still those.
     pub reading: Option<HipReading>,
     /// Name of the file that was opened.
     pub name: String,
+    /// Whether the painted mask is made black where the image leaves without identity.
+    pub blank: bool,
     /// Secret of this session: a file without identity gets its identifiers from it, the same for all of them. Absent =
     /// identity goes along.
     pub without_identity: Option<Vec<u8>>,
 }
+
+/// What is said where pixels leave without identity, and the file does not promise that they show none.
+const BURNED_IN: &str = "The pixels may show a name: look at them before you give them away \
+    (Burned In Annotation is not NO)";
 
 fn failed(error: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Failed, error.to_string())
@@ -65,11 +69,12 @@ pub fn export(kind: ExportKind, what: &Exporting, path: &Path) -> Result<Vec<Str
             let folder = tempfile::tempdir().map_err(failed)?;
             let whole = folder.path().join("whole.dcm");
             write(kind, what, &whole)?;
-            let rewrite = match kind {
-                ExportKind::Report => deidentify_own_report,
-                _ => deidentify,
-            };
-            let done = rewrite(&whole, path, salt, true).map_err(failed)?;
+            let done = match (kind, blank_mask(kind, what)?) {
+                (ExportKind::Report, _) => deidentify_own_report(&whole, path, salt, true),
+                (_, Some(mask)) => deidentify_blanked(&whole, path, salt, true, &mask),
+                (_, None) => deidentify(&whole, path, salt, true),
+            }
+            .map_err(failed)?;
             let mut said = vec![format!(
                 "Identity removed: {} attributes, by the basic profile",
                 done.removed.len()
@@ -77,26 +82,65 @@ pub fn export(kind: ExportKind, what: &Exporting, path: &Path) -> Result<Vec<Str
             said.extend(done.warnings);
             Ok(said)
         }
-        _ => {
-            write(kind, what, path)?;
-            Ok(Vec::new())
+        nameless => {
+            let blank = blank_mask(kind, what)?;
+            match &blank {
+                Some(mask) => picture(path, &what.document.image().blackened(mask))?,
+                None => write(kind, what, path)?,
+            }
+            let image = what.document.image();
+            let shows_pixels = matches!(
+                kind,
+                ExportKind::Png16 | ExportKind::Tiff | ExportKind::Nifti | ExportKind::Record
+            );
+            let unknown = image.burned_in != "NO" && blank.is_none();
+            let burned = nameless.is_some() && shows_pixels && unknown;
+            let mut said: Vec<String> = burned.then(|| BURNED_IN.to_owned()).into_iter().collect();
+            if kind == ExportKind::Dicom {
+                said.extend(image.about_colors().map(|what| format!("Color: {what}")));
+            }
+            Ok(said)
         }
+    }
+}
+
+/// What is to be made black in this form; absent where nothing is, or the form shows no pixels.
+///
+/// # Errors
+/// It was asked for, and nothing is painted.
+fn blank_mask(kind: ExportKind, what: &Exporting) -> Result<Option<Grid<u8>>, Error> {
+    let shows = matches!(
+        kind,
+        ExportKind::Png16 | ExportKind::Tiff | ExportKind::Nifti | ExportKind::Dicom
+    );
+    if !(what.blank && what.without_identity.is_some() && shows) {
+        return Ok(None);
+    }
+    let mask = what.document.mask();
+    let missing = || {
+        let remedy = "paint over every name on the mask canvas, or export without making it black";
+        nothing("there is no mask to make black", remedy)
+    };
+    mask.map(Some).ok_or_else(missing)
+}
+
+/// An image as a picture: of a color image what any other program shows of it.
+fn picture(path: &Path, image: &Radiograph) -> Result<(), Error> {
+    let nifti = path.extension().is_some_and(|e| e == "gz" || e == "nii");
+    if image.color().is_some() && !nifti {
+        export_color(path, image, true).map_err(failed)
+    } else {
+        write_image(path, image, &image.pixels, true).map_err(failed)
     }
 }
 
 fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
     let document = &what.document;
-    let picture =
-        |image: &Radiograph| write_image(path, image, &image.pixels, true).map_err(failed);
     let text = |bytes: Result<Vec<u8>, String>| {
         write_whole(path, &bytes.map_err(failed)?, true).map_err(failed)
     };
     match kind {
-        // A picture of a color image is what any other program shows of it.
-        ExportKind::Png16 | ExportKind::Tiff if document.image().color().is_some() => {
-            export_color(path, document.image(), true).map_err(failed)
-        }
-        ExportKind::Png16 | ExportKind::Tiff | ExportKind::Nifti => picture(document.image()),
+        ExportKind::Png16 | ExportKind::Tiff | ExportKind::Nifti => picture(path, document.image()),
         ExportKind::Dicom => {
             let made = accepted_record(document);
             let facts = SecondaryCapture {
@@ -132,7 +176,7 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
             let mut annotations: Vec<_> = hips(what).iter().flat_map(hip_annotations).collect();
             annotations.extend(figure_annotations(image, &figures(document)));
             let object = Object::Presentation {
-                window: &what.window,
+                look: &what.look,
                 annotations: &annotations,
             };
             write_object(path, image, &object, true).map_err(failed)
@@ -146,7 +190,7 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
             let image = document.image();
             let mask =
                 painted(document).unwrap_or_else(|| Grid::filled(image.width(), image.height(), 0));
-            picture(&Radiograph::from_pixels(Pixels::U8(mask)))
+            picture(path, &Radiograph::from_pixels(Pixels::U8(mask)))
         }
         ExportKind::Record => {
             let Some(mut record) = accepted_record(document) else {

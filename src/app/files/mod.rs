@@ -275,6 +275,10 @@ pub fn load(path: &Path, keep: Option<&Path>, show: &dyn Fn(Preview)) -> Result<
         show(preview);
     }
     let radiograph = first.file.frame(0).map_err(refused)?;
+    if let Some(what) = radiograph.masks_note() {
+        let remedy = "open that image, then drop this file on it";
+        return Err(unreadable(path, what).remedy(remedy));
+    }
     let several = gathered.series.len() > 1 || first.file.frames() > 1;
     let mut loaded = loaded(radiograph, path, keep);
     loaded.notes.extend(gathered.notes.iter().cloned());

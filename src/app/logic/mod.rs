@@ -41,6 +41,7 @@ impl App {
         match action {
             Action::OpenDialog
             | Action::Open(_)
+            | Action::Dropped(_)
             | Action::OpenCase(_)
             | Action::Restore(_)
             | Action::Discard(_)
@@ -132,6 +133,7 @@ impl App {
             Action::ExportIdentity => {
                 self.settings.export_nameless = !self.settings.export_nameless;
             }
+            Action::ExportBlank => session.export_blank = !session.export_blank,
             Action::SeriesList => self.settings.series_list = !self.settings.series_list,
             Action::PacsButtons => self.settings.pacs_buttons = !self.settings.pacs_buttons,
             Action::FullScreen => {

@@ -183,13 +183,14 @@ impl App {
         };
         let form = &self.session.nodes.form;
         let web = form.web;
-        let window = self.session.view.window.clone();
+        let look = self.session.view.look();
         let kinds = form.objects(open);
         let what = Exporting {
             document: open.document().clone(),
-            window,
+            look,
             reading: open.reading.clone(),
             name: String::new(),
+            blank: false,
             without_identity: form.deidentify.then(secret),
         };
         self.with_node("Sending", move |node, access, observe| {

@@ -110,6 +110,8 @@ fn file_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
             ui.separator();
             let nameless = shown.settings.export_nameless;
             check(ui, shown, "export-nameless", nameless, actions);
+            let blank = shown.session.export_blank;
+            check(ui, shown, "export-blank", blank, actions);
         });
     });
     item(ui, shown, "nodes", None, true, actions);

@@ -343,6 +343,8 @@ pub struct Session {
     pub overlays: bool,
     /// Whether identity is hidden.
     pub hide_identity: bool,
+    /// Whether the painted mask is made black in exports without identity; never remembered.
+    pub export_blank: bool,
     /// Orders that run or wait.
     pub jobs: Vec<Job>,
     /// What the window had to say, oldest first.
@@ -415,6 +417,7 @@ impl Session {
             nodes: super::nodes::View::default(),
             full_screen: false,
             salt: Vec::new(),
+            export_blank: false,
         }
     }
 

@@ -92,7 +92,7 @@ fn with_object<T>(
         "masks.dcm" => then(&Object::Segmentation(&segments(work, variant))),
         "report.dcm" => then(&Object::Report(&report(variant))),
         _ => then(&Object::Presentation {
-            window: &window(variant),
+            look: &window(variant).into(),
             annotations: &[],
         }),
     }

@@ -68,10 +68,14 @@ fn no_pixels(file: &DicomFile, view: View<'_>) -> ReadProblem {
         (_, Some(cut)) => {
             ReadProblem::Damaged(format!("it ends before Pixel Data (7FE0,0010): {cut}"))
         }
-        (Some(class), None) => ReadProblem::NoImage(format!(
-            "it is a {} and has no Pixel Data (7FE0,0010)",
-            class_name(&class)
-        )),
+        (Some(class), None) => {
+            let belongs = super::objects::belongs(view);
+            let comma = if belongs.is_empty() { "" } else { "; " };
+            ReadProblem::NoImage(format!(
+                "it is a {} and has no Pixel Data (7FE0,0010){comma}{belongs}",
+                class_name(&class)
+            ))
+        }
         (None, None) => ReadProblem::NoImage(
             "it has neither SOP Class UID (0008,0016) nor Pixel Data (7FE0,0010)".to_owned(),
         ),

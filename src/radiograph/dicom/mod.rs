@@ -12,6 +12,7 @@ pub mod exchange;
 mod file;
 mod frames;
 mod layout;
+mod objects;
 mod readback;
 mod samples;
 mod values;
@@ -29,7 +30,8 @@ pub(super) use deidentify::deidentify;
 pub(super) use directory::{is_directory, referenced};
 pub(super) use file::{DicomFile, looks_like_dicom, parse};
 pub(super) use layout::Layout;
-pub(super) use readback::{presented, report_numbers};
+pub(super) use objects::{SEGMENTATION, masks_on};
+pub(super) use readback::{Presented, presented, report_numbers};
 
 /// Where a file belongs, without a look at its pixels.
 pub(super) fn place(file: &DicomFile) -> super::series::Place {
@@ -37,6 +39,17 @@ pub(super) fn place(file: &DicomFile) -> super::series::Place {
         bytes: &file.bytes,
         elements: &file.elements,
     })
+}
+
+/// Whether a file holds masks of an image, and no image.
+pub(super) fn is_masks(file: &DicomFile) -> bool {
+    let view = View {
+        bytes: &file.bytes,
+        elements: &file.elements,
+    };
+    let class = view.some_text(0x0008_0016);
+    let class = class.or_else(|| file.meta_class.clone());
+    class.is_some_and(|class| SEGMENTATION.contains(&class.as_str()))
 }
 
 /// Decodes one frame.
@@ -115,6 +128,11 @@ pub(super) fn read_frame(
     radiograph.photometric = photometric;
     radiograph.overlays = overlays;
     describe(&mut radiograph, view, file, layout, &mut notes);
+    // What it is comes before what was assumed about it.
+    let about = objects::about_masks(view, radiograph.source.sop_class.as_deref());
+    if let Some(about) = about {
+        notes.insert(0, about);
+    }
     radiograph.notes = notes;
     Ok(radiograph)
 }
@@ -235,6 +253,13 @@ fn describe(
         .some_text(0x0008_0060)
         .unwrap_or_else(|| "OT".to_owned());
     radiograph.spacing = spacing::spacing(view, frame, notes);
+    radiograph.calibration = view
+        .some_text(0x0028_0A02)
+        .map(|kind| [kind, view.text(0x0028_0A04)]);
+    radiograph.burned_in = view
+        .some_text(0x0028_0301)
+        .filter(|said| matches!(said.as_str(), "YES" | "NO"))
+        .unwrap_or_default();
     radiograph.view_position = view.text(0x0018_5101);
     radiograph.source = Source {
         path: None,

@@ -1,11 +1,13 @@
-//! Objects of ours read back: the numbers of a report, the window and points of a presentation state.
+//! Objects of ours read back: the numbers of a report, the view and the drawings of a presentation state.
 //!
 //! Separate because it is the second path: written by one library, read by our own parser, and compared before anyone
 //! is told that it was saved.
 
+use super::attributes::lut;
 use super::file::parse;
 use super::values::{Kind, View};
 use crate::radiograph::error::ReadProblem;
+use crate::radiograph::{DisplayWindow, ModalityTransform};
 
 /// Every NUM of a report in the order of its tree: code value of its name, and its number.
 pub(in crate::radiograph) fn report_numbers(
@@ -42,15 +44,27 @@ fn walk(view: View<'_>, depth: usize, found: &mut Vec<(String, f64)>) {
 /// What a presentation state says.
 #[derive(Debug, PartialEq)]
 pub(in crate::radiograph) struct Presented {
-    pub(in crate::radiograph) center: f64,
-    pub(in crate::radiograph) width: f64,
     /// SOP Instance UID of the image that it is about.
     pub(in crate::radiograph) image: String,
-    /// Numbers of every graphic.
-    pub(in crate::radiograph) graphics: Vec<Vec<f64>>,
+    /// Modality values that the window counts in.
+    pub(in crate::radiograph) transform: ModalityTransform,
+    /// The first curve or window.
+    pub(in crate::radiograph) window: DisplayWindow,
+    /// Presentation LUT Shape.
+    pub(in crate::radiograph) shape: String,
+    /// Degrees clockwise, and whether it is mirrored after the turn.
+    pub(in crate::radiograph) turn: (f64, bool),
+    /// Column and row, from 1, of the corners of the displayed area.
+    pub(in crate::radiograph) area: [Vec<f64>; 2],
+    /// Presentation Pixel Spacing; empty where there is none.
+    pub(in crate::radiograph) spacing_mm: Vec<f64>,
+    /// Type and numbers of every graphic.
+    pub(in crate::radiograph) graphics: Vec<(String, Vec<f64>)>,
+    /// Words and anchor of every text.
+    pub(in crate::radiograph) texts: Vec<(String, Vec<f64>)>,
 }
 
-/// The window, the image and the graphics of a presentation state.
+/// The view, the image and everything drawn of a presentation state.
 pub(in crate::radiograph) fn presented(bytes: Vec<u8>) -> Result<Presented, ReadProblem> {
     let file = parse(bytes)?;
     let view = View {
@@ -59,24 +73,47 @@ pub(in crate::radiograph) fn presented(bytes: Vec<u8>) -> Result<Presented, Read
     };
     let missing = |what: &str| ReadProblem::Damaged(format!("a presentation state without {what}"));
     let voi = view.item(0x0028_3110).ok_or_else(|| missing("window"))?;
-    let window = |tag| {
-        view.of(&voi)
-            .number(tag, Kind::Text)
-            .ok_or_else(|| missing("window"))
-    };
+    let voi = view.of(&voi);
+    let curve = lut::voi_tables(voi, 0, false).into_iter().next();
+    let window = curve
+        .map(DisplayWindow::from_table)
+        .or_else(|| lut::windows(voi, 0).into_iter().next())
+        .ok_or_else(|| missing("window"))?;
     let series = view.item(0x0008_1115).ok_or_else(|| missing("image"))?;
     let series = view.of(&series);
     let image = series.item(0x0008_1140).ok_or_else(|| missing("image"))?;
-    let mut graphics = Vec::new();
+    let area = view
+        .item(0x0070_005A)
+        .ok_or_else(|| missing("displayed area"))?;
+    let area = view.of(&area);
+    let charsets = view.texts(0x0008_0005);
+    let (mut graphics, mut texts) = (Vec::new(), Vec::new());
     for layer in &view.items(0x0070_0001) {
-        for object in &view.of(layer).items(0x0070_0009) {
-            graphics.push(view.of(object).numbers(0x0070_0022, Kind::Short));
+        let layer = view.of(layer);
+        for object in &layer.items(0x0070_0009) {
+            let object = view.of(object);
+            let numbers = object.numbers(0x0070_0022, Kind::Short);
+            graphics.push((object.text(0x0070_0023), numbers));
+        }
+        for text in &layer.items(0x0070_0008) {
+            let text = view.of(text);
+            let words = text.free_text(0x0070_0006, &charsets);
+            texts.push((words, text.numbers(0x0070_0014, Kind::Short)));
         }
     }
+    let (transform, _) = lut::modality(view, 0, false, &mut Vec::new());
     Ok(Presented {
-        center: window(0x0028_1050)?,
-        width: window(0x0028_1051)?,
         image: series.of(&image).text(0x0008_1155),
+        transform,
+        window,
+        shape: view.text(0x2050_0020),
+        turn: (
+            view.number(0x0070_0042, Kind::Short).unwrap_or(0.0),
+            view.text(0x0070_0041) == "Y",
+        ),
+        area: [0x0070_0052, 0x0070_0053].map(|tag| area.numbers(tag, Kind::Short)),
+        spacing_mm: area.numbers(0x0070_0101, Kind::Text),
         graphics,
+        texts,
     })
 }

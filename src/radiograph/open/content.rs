@@ -16,7 +16,7 @@ use crate::radiograph::{FileKind, Picture, Radiograph, archive, dicom, raster};
 const MOST_FILE_BYTES: u64 = 1 << 33;
 
 /// Every format shows itself within so many bytes.
-const HEAD_BYTES: u64 = 4096;
+pub(super) const HEAD_BYTES: u64 = 4096;
 
 /// A file in memory, its kind known and its header read.
 pub(in crate::radiograph) enum Content {
@@ -107,7 +107,7 @@ fn found(path: &Path) -> Result<Found, ReadProblem> {
     Content::of(bytes).map(Found::Image)
 }
 
-fn opened(path: &Path) -> Result<(std::fs::File, u64), ReadProblem> {
+pub(super) fn opened(path: &Path) -> Result<(std::fs::File, u64), ReadProblem> {
     let failed = |error: std::io::Error| ReadProblem::Open(error.to_string());
     let meta = std::fs::metadata(path).map_err(failed)?;
     // A pipe or a device would wait for ever.

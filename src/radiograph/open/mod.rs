@@ -5,6 +5,7 @@
 
 pub(super) mod content;
 pub(super) mod inspect;
+mod masks;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,7 @@ use content::Content;
 
 pub use content::Preview;
 pub use inspect::{InspectedWindow, Inspection, inspect, inspect_all};
+pub use masks::masks_of;
 
 /// A file that was opened, or the files of a series one after the other.
 pub struct ImageFile {

@@ -1,7 +1,7 @@
 //! DICOM Secondary Capture (SOP class 1.2.840.10008.5.1.4.1.1.7), marked as synthetic where it is.
 //!
 //! Stored values are written as they are, photometric interpretation and Modality LUT included, so that a pixel that
-//! was not regenerated keeps its very bits. Attributes: PS3.3 A.8.1 (IOD), C.8.6.1 (Conversion Type), C.12.1.1
+//! was not regenerated keeps its very bits; colors as RGB of 8 bits. Attributes: PS3.3 A.8.1 (IOD), C.8.6.1 (Conversion Type), C.12.1.1
 //! (Synthetic Data), C.7.5.2 (Contributing Equipment).
 
 use std::path::Path;
@@ -11,14 +11,12 @@ use dicom_core::smallvec::SmallVec;
 use dicom_core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom_dictionary_std::{tags, uids};
 
-use super::dataset::{Code, DataSet, date_and_time, decimal};
+use super::dataset::{Code, DataSet, date_and_time};
 use super::glyphs::{MARK, mark_bitmap};
 use super::modules::{Begun, SeriesFacts};
+use super::shown::{put_modality, put_spacing, put_voi};
 use super::{WriteError, write_whole};
-use crate::radiograph::{
-    FileKind, ModalityTransform, Photometric, Pixels, Radiograph, SpacingSource, WindowFunction,
-    check,
-};
+use crate::radiograph::{FileKind, ModalityTransform, Photometric, Pixels, Radiograph, Rgb, check};
 
 /// What a Secondary Capture says beside its pixels.
 #[derive(Clone, Debug, Default)]
@@ -104,16 +102,37 @@ fn put_provenance(
         item.text(tags::REFERENCED_SOP_INSTANCE_UID, VR::UI, instance.clone());
         set.items(tags::SOURCE_IMAGE_SEQUENCE, vec![item]);
     }
-    let Some(mark) = &radiograph.synthetic else {
+    let made_here = facts.from_nothing || source.kind == FileKind::Memory;
+    match radiograph.burned_in.as_str() {
+        // Only the pixels of a source may show a name; what is drawn here shows none.
+        "" if made_here && radiograph.synthetic.is_some() => {
+            set.text(tags::BURNED_IN_ANNOTATION, VR::CS, "NO");
+        }
+        "" => {}
+        known => set.text(tags::BURNED_IN_ANNOTATION, VR::CS, known),
+    }
+    let contribution = radiograph.synthetic.as_ref().map(|mark| {
+        if mark.contribution.is_empty() {
+            mark.evidence.clone()
+        } else {
+            mark.contribution.clone()
+        }
+    });
+    let colors = radiograph.about_colors();
+    let made = contribution.iter().filter(|text| !text.is_empty()).cloned();
+    let description: Vec<String> = made.chain(colors).collect();
+    if !description.is_empty() {
+        let description = description
+            .join("; ")
+            .chars()
+            .take(1024)
+            .collect::<String>();
+        set.text(tags::DERIVATION_DESCRIPTION, VR::ST, description);
+    }
+    let Some(contribution) = contribution else {
         return;
     };
-    set.text(tags::BURNED_IN_ANNOTATION, VR::CS, "NO");
-    let contribution: String = if mark.contribution.is_empty() {
-        mark.evidence.chars().take(1024).collect()
-    } else {
-        mark.contribution.chars().take(1024).collect()
-    };
-    set.text(tags::DERIVATION_DESCRIPTION, VR::ST, contribution.clone());
+    let contribution: String = contribution.chars().take(1024).collect();
     let (date, time) = date_and_time(now);
     let mut item = DataSet::default();
     item.code(
@@ -174,6 +193,15 @@ fn put_pixels(
             "{width} × {height} pixels are more than DICOM's 65535 a side"
         ));
     };
+    set.number(tags::ROWS, rows);
+    set.number(tags::COLUMNS, columns);
+    if !facts.from_nothing {
+        put_spacing(set, radiograph);
+    }
+    if let Some(color) = radiograph.color() {
+        put_color(set, color);
+        return Ok(());
+    }
     let inverted = radiograph.photometric == Photometric::Monochrome1;
     let photometric = if inverted {
         "MONOCHROME1"
@@ -182,67 +210,79 @@ fn put_pixels(
     };
     set.number(tags::SAMPLES_PER_PIXEL, 1);
     set.text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, photometric);
-    set.number(tags::ROWS, rows);
-    set.number(tags::COLUMNS, columns);
     let ((low, high), slope, intercept) = put_values(set, radiograph);
-    let kept = &radiograph.modality_transform;
-    let (slope, intercept) = match kept {
-        ModalityTransform::Linear {
-            slope: s,
-            intercept: i,
-        } => (slope * s, intercept * s + i),
-        ModalityTransform::Table { .. } => (slope, intercept),
-    };
-    if slope != 1.0 || intercept != 0.0 || !radiograph.modality_unit.is_empty() {
-        let unit = if radiograph.modality_unit.is_empty() {
-            "US"
-        } else {
-            &radiograph.modality_unit
-        };
-        set.text(tags::RESCALE_INTERCEPT, VR::DS, decimal(intercept));
-        set.text(tags::RESCALE_SLOPE, VR::DS, decimal(slope));
-        set.text(tags::RESCALE_TYPE, VR::LO, unit);
+    let signed = matches!(radiograph.pixels, Pixels::I16(_));
+    put_padding(set, radiograph, signed);
+    let plain = radiograph.modality_transform == ModalityTransform::default();
+    if !plain || slope != 1.0 || intercept != 0.0 || !radiograph.modality_unit.is_empty() {
+        put_modality(set, radiograph, (slope, intercept), signed)?;
     }
-    put_window(
+    let values = [low, high].map(|stored| {
+        let own = stored * slope + intercept;
+        radiograph.modality_transform.apply(own)
+    });
+    put_voi(
         set,
         radiograph,
-        (low * slope + intercept, high * slope + intercept),
-    );
-    if let Some(spacing) = radiograph.spacing
-        && !facts.from_nothing
-    {
-        let text = format!(
-            "{}\\{}",
-            decimal(spacing.row_mm),
-            decimal(spacing.column_mm)
-        );
-        match spacing.source {
-            SpacingSource::Calibrated | SpacingSource::Manual => {
-                set.text(tags::PIXEL_SPACING, VR::DS, text);
-                if spacing.source == SpacingSource::Manual {
-                    set.text(tags::PIXEL_SPACING_CALIBRATION_TYPE, VR::CS, "FIDUCIAL");
-                    let how = "set by hand";
-                    set.text(tags::PIXEL_SPACING_CALIBRATION_DESCRIPTION, VR::LO, how);
-                }
-            }
-            _ => set.text(tags::NOMINAL_SCANNED_PIXEL_SPACING, VR::DS, text),
-        }
+        (values[0].min(values[1]), values[0].max(values[1])),
+    )
+}
+
+/// The colors as RGB, pixel by pixel (C.7.6.3.1): no LUT is applied to them.
+fn put_color(set: &mut DataSet, color: &Rgb) {
+    set.number(tags::SAMPLES_PER_PIXEL, 3);
+    set.text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "RGB");
+    set.number(tags::PLANAR_CONFIGURATION, 0);
+    put_depth(set, 8, 8, 0);
+    let mut bytes = color.cells().as_flattened().to_vec();
+    if bytes.len() % 2 == 1 {
+        bytes.push(0);
     }
-    Ok(())
+    let bytes = PrimitiveValue::U8(bytes.into());
+    set.0.put(DataElement::new(tags::PIXEL_DATA, VR::OB, bytes));
+}
+
+fn put_depth(set: &mut DataSet, allocated: u16, stored: u16, signed: u16) {
+    set.number(tags::BITS_ALLOCATED, allocated);
+    set.number(tags::BITS_STORED, stored);
+    set.number(tags::HIGH_BIT, stored - 1);
+    set.number(tags::PIXEL_REPRESENTATION, signed);
+}
+
+/// Pixel Padding Value and Range Limit (C.7.5.1.1.2), where stored values are written as they are.
+fn put_padding(set: &mut DataSet, radiograph: &Radiograph, signed: bool) {
+    let Some((low, high)) = radiograph.padding else {
+        return;
+    };
+    let fits = |value: f64| match &radiograph.pixels {
+        Pixels::F32(_) => false,
+        pixels => pixels
+            .limits()
+            .is_some_and(|(least, most)| (least..=most).contains(&value)),
+    };
+    if !fits(low) || !fits(high) {
+        return;
+    }
+    let mut put = |tag, value: f64| {
+        let (vr, value) = if signed {
+            (VR::SS, PrimitiveValue::from(value as i16))
+        } else {
+            (VR::US, PrimitiveValue::from(value as u16))
+        };
+        set.0.put(DataElement::new(tag, vr, value));
+    };
+    put(tags::PIXEL_PADDING_VALUE, low);
+    if high > low {
+        put(tags::PIXEL_PADDING_RANGE_LIMIT, high);
+    }
 }
 
 /// Pixel Data and its description; the range of stored values and their scale where floats had to be quantised.
 fn put_values(set: &mut DataSet, radiograph: &Radiograph) -> ((f64, f64), f64, f64) {
     let range = radiograph.pixels.range();
-    let mut describe = |allocated: u16, stored: u16, signed: u16| {
-        set.number(tags::BITS_ALLOCATED, allocated);
-        set.number(tags::BITS_STORED, stored);
-        set.number(tags::HIGH_BIT, stored - 1);
-        set.number(tags::PIXEL_REPRESENTATION, signed);
-    };
-    let stored_bits = |low: i64, high: i64| {
+    let stored_bits = |signed: bool| {
+        let (low, high) = (range.0 as i64, range.1 as i64);
         let told = radiograph.source.bits_stored.clamp(9, 16);
-        let signed = low < 0;
         let fits = |bits: u16| {
             let half = 1_i64 << (bits - 1);
             if signed {
@@ -256,7 +296,7 @@ fn put_values(set: &mut DataSet, radiograph: &Radiograph) -> ((f64, f64), f64, f
     let mut scale = (1.0, 0.0);
     let value = match &radiograph.pixels {
         Pixels::U8(grid) => {
-            describe(8, 8, 0);
+            put_depth(set, 8, 8, 0);
             let mut bytes = grid.cells().to_vec();
             if bytes.len() % 2 == 1 {
                 bytes.push(0);
@@ -269,15 +309,15 @@ fn put_values(set: &mut DataSet, radiograph: &Radiograph) -> ((f64, f64), f64, f
             return (range, 1.0, 0.0);
         }
         Pixels::U16(grid) => {
-            describe(16, stored_bits(0, range.1 as i64), 0);
+            put_depth(set, 16, stored_bits(false), 0);
             grid.cells().to_vec()
         }
         Pixels::I16(grid) => {
-            describe(16, 16, 1);
+            put_depth(set, 16, stored_bits(true), 1);
             grid.cells().iter().map(|v| *v as u16).collect()
         }
         Pixels::F32(grid) => {
-            describe(16, 16, 0);
+            put_depth(set, 16, 16, 0);
             let slope = ((range.1 - range.0) / 65535.0).max(f64::MIN_POSITIVE);
             scale = (slope, range.0);
             let quantise = |v: &f32| ((f64::from(*v) - range.0) / slope).round() as u16;
@@ -296,27 +336,6 @@ fn put_values(set: &mut DataSet, radiograph: &Radiograph) -> ((f64, f64), f64, f
     (stored, scale.0, scale.1)
 }
 
-fn put_window(set: &mut DataSet, radiograph: &Radiograph, range: (f64, f64)) {
-    let window = radiograph.windows.iter().find(|w| w.is_usable());
-    let (center, width, function) = match window {
-        Some(window) => (window.center, window.width, window.function),
-        // LINEAR with its half-value shift: black at the lowest value, white at the highest.
-        None => (
-            f64::midpoint(range.0, range.1) + 0.5,
-            (range.1 - range.0 + 1.0).max(1.0),
-            WindowFunction::Linear,
-        ),
-    };
-    set.text(tags::WINDOW_CENTER, VR::DS, decimal(center));
-    set.text(tags::WINDOW_WIDTH, VR::DS, decimal(width));
-    let name = match function {
-        WindowFunction::Linear => return,
-        WindowFunction::LinearExact => "LINEAR_EXACT",
-        WindowFunction::Sigmoid => "SIGMOID",
-    };
-    set.text(tags::VOILUT_FUNCTION, VR::CS, name);
-}
-
 /// Writes a Secondary Capture.
 pub fn write_dicom(
     path: &Path,
@@ -328,7 +347,7 @@ pub fn write_dicom(
         what,
         path: path.to_owned(),
     })?;
-    check::image(&bytes, radiograph, &radiograph.pixels).map_err(|what| {
+    check::capture(&bytes, radiograph, facts.from_nothing).map_err(|what| {
         WriteError::Unsupported {
             what,
             path: path.to_owned(),

@@ -11,14 +11,16 @@ mod modules;
 mod presentation;
 mod report;
 mod segmentation;
+mod shown;
 mod tables;
 mod volume;
 
 use std::path::{Path, PathBuf};
 
 use crate::geometry::Figure;
+use crate::grid::Grid;
 
-use super::{DisplayWindow, Radiograph, ReadError, ReadProblem, check};
+use super::{Radiograph, ReadError, ReadProblem, check};
 use crate::whole;
 
 pub(super) use glyphs::MARK;
@@ -30,6 +32,8 @@ pub use presentation::{Annotation, presentation_bytes};
 pub(super) use report::reported;
 pub use report::{HipReport, MeasuredAngle, report_bytes};
 pub use segmentation::{Segment, segmentation_bytes};
+pub use shown::Look;
+pub(super) use shown::{displayed, is_inverse, written_displays};
 pub use tables::{coco, figures_csv, hips_csv, mask_of_counts, masks_csv};
 
 /// A DICOM object about an image.
@@ -48,8 +52,8 @@ pub enum Object<'a> {
     },
     /// How the image was looked at.
     Presentation {
-        /// The window.
-        window: &'a DisplayWindow,
+        /// Window, polarity, turns and what is in sight.
+        look: &'a Look,
         /// What is drawn over it.
         annotations: &'a [Annotation],
     },
@@ -70,10 +74,7 @@ pub fn write_object(
         Object::Segmentation(segments) => segmentation_bytes(image, segments),
         Object::Report(report) => report_bytes(image, Some(report), &[], ""),
         Object::Measurements { hips, figures } => report_bytes(image, *hips, figures, ""),
-        Object::Presentation {
-            window,
-            annotations,
-        } => presentation_bytes(image, window, annotations),
+        Object::Presentation { look, annotations } => presentation_bytes(image, look, annotations),
     }
     .map_err(unsupported)?;
     check::object(&bytes, image, object).map_err(unsupported)?;
@@ -138,7 +139,7 @@ pub fn deidentify(
     salt: &[u8],
     replace: bool,
 ) -> Result<Deidentification, DeidentifyError> {
-    without_identity(from, to, salt, replace, false)
+    without_identity(from, to, salt, replace, false, None)
 }
 
 /// The same for a report that this program has just made: its content, which holds no name, stays.
@@ -148,7 +149,20 @@ pub fn deidentify_own_report(
     salt: &[u8],
     replace: bool,
 ) -> Result<Deidentification, DeidentifyError> {
-    without_identity(from, to, salt, replace, true)
+    without_identity(from, to, salt, replace, true, None)
+}
+
+/// The same as [`deidentify`], with pixels made black where `mask` is not 0: what is burned into them goes too.
+///
+/// The file then says Burned In Annotation NO, by PS3.15's Clean Pixel Data Option: the mask must hold every name.
+pub fn deidentify_blanked(
+    from: &Path,
+    to: &Path,
+    salt: &[u8],
+    replace: bool,
+    mask: &Grid<u8>,
+) -> Result<Deidentification, DeidentifyError> {
+    without_identity(from, to, salt, replace, false, Some(mask))
 }
 
 fn without_identity(
@@ -157,6 +171,7 @@ fn without_identity(
     salt: &[u8],
     replace: bool,
     own_content: bool,
+    blank: Option<&Grid<u8>>,
 ) -> Result<Deidentification, DeidentifyError> {
     let refused = |problem| ReadError::new(from, problem);
     let bytes = std::fs::read(from).map_err(|e| refused(ReadProblem::Open(e.to_string())))?;
@@ -164,7 +179,7 @@ fn without_identity(
         let what = "only DICOM files are de-identified".to_owned();
         return Err(refused(ReadProblem::UnknownFormat(what)).into());
     }
-    let done = super::dicom::deidentify(bytes, salt, own_content).map_err(refused)?;
+    let done = super::dicom::deidentify(bytes, salt, own_content, blank).map_err(refused)?;
     write_whole(to, &done.bytes, replace)?;
     Ok(Deidentification {
         removed: done.removed,

@@ -1,14 +1,15 @@
-//! Grayscale Softcopy Presentation State (PS3.3 A.33.1): window, points and circles, to be applied by another viewer.
+//! Grayscale Softcopy Presentation State (PS3.3 A.33.1): the view, points and circles, to be applied by another viewer.
 //!
 //! Separate because nothing in it is a pixel: it says how the image was looked at.
 
-use dicom_core::{DataElement, PrimitiveValue, VR};
+use dicom_core::VR;
 use dicom_dictionary_std::{tags, uids};
 
-use super::dataset::{DataSet, decimal};
+use super::dataset::DataSet;
 use super::modules::{Begun, Reference, SeriesFacts};
+use super::shown::{Look, put_modality, put_view};
 use crate::geometry::Point;
-use crate::radiograph::{DisplayWindow, Photometric, Radiograph, WindowFunction};
+use crate::radiograph::{Pixels, Radiograph};
 
 /// Something drawn over an image, in pixels of the image, centres at integers.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,14 +49,14 @@ pub(super) fn corner(point: Point) -> [f32; 2] {
 /// The bytes of a presentation state of `image`.
 ///
 /// # Errors
-/// What does not fit, for a person: an image that cannot be referred to, an annotation that is not finite.
+/// What does not fit, for a person: an image that cannot be referred to, a curve or an annotation that cannot be written.
 pub fn presentation_bytes(
     image: &Radiograph,
-    window: &DisplayWindow,
+    look: &Look,
     annotations: &[Annotation],
 ) -> Result<Vec<u8>, String> {
     let reference = Reference::of(image)?;
-    if !window.is_usable() {
+    if !look.window.is_usable() {
         return Err("the window has no usable center and width".to_owned());
     }
     let facts = SeriesFacts {
@@ -86,64 +87,12 @@ pub fn presentation_bytes(
     );
     let series = reference.series_item(tags::REFERENCED_IMAGE_SEQUENCE, reference.item());
     set.items(tags::REFERENCED_SERIES_SEQUENCE, vec![series]);
-    put_area(set, image);
     put_annotations(set, annotations)?;
-    // The Modality LUT of the image is applied before this window.
-    if let crate::radiograph::ModalityTransform::Linear { slope, intercept } =
-        &image.modality_transform
-    {
-        let unit = match image.modality_unit.as_str() {
-            "" => "US",
-            unit => unit,
-        };
-        set.text(tags::RESCALE_INTERCEPT, VR::DS, decimal(*intercept));
-        set.text(tags::RESCALE_SLOPE, VR::DS, decimal(*slope));
-        set.text(tags::RESCALE_TYPE, VR::LO, unit);
-    }
-    let mut voi = DataSet::default();
-    voi.text(tags::WINDOW_CENTER, VR::DS, decimal(window.center));
-    voi.text(tags::WINDOW_WIDTH, VR::DS, decimal(window.width));
-    match window.function {
-        WindowFunction::Linear => {}
-        WindowFunction::LinearExact => voi.text(tags::VOILUT_FUNCTION, VR::CS, "LINEAR_EXACT"),
-        WindowFunction::Sigmoid => voi.text(tags::VOILUT_FUNCTION, VR::CS, "SIGMOID"),
-    }
-    set.items(tags::SOFTCOPY_VOILUT_SEQUENCE, vec![voi]);
-    let shape = match image.photometric {
-        Photometric::Monochrome1 => "INVERSE",
-        Photometric::Monochrome2 => "IDENTITY",
-    };
-    set.text(tags::PRESENTATION_LUT_SHAPE, VR::CS, shape);
+    // The Modality LUT of the image is applied before the window, and only where the state has it too.
+    let signed = matches!(image.pixels, Pixels::I16(_));
+    put_modality(set, image, (1.0, 0.0), signed)?;
+    put_view(set, image, look)?;
     begun.into_file()
-}
-
-/// Displayed Area (C.10.4): the whole image, as large as fits.
-fn put_area(set: &mut DataSet, image: &Radiograph) {
-    let corner = |tag, x: usize, y: usize| {
-        let value = PrimitiveValue::I32([x as i32, y as i32].into_iter().collect());
-        DataElement::new(tag, VR::SL, value)
-    };
-    let mut area = DataSet::default();
-    area.0
-        .put(corner(tags::DISPLAYED_AREA_TOP_LEFT_HAND_CORNER, 1, 1));
-    area.0.put(corner(
-        tags::DISPLAYED_AREA_BOTTOM_RIGHT_HAND_CORNER,
-        image.width(),
-        image.height(),
-    ));
-    area.text(tags::PRESENTATION_SIZE_MODE, VR::CS, "SCALE TO FIT");
-    match image.spacing {
-        Some(spacing) => {
-            let text = [decimal(spacing.row_mm), decimal(spacing.column_mm)];
-            area.texts(
-                tags::PRESENTATION_PIXEL_SPACING,
-                VR::DS,
-                &[&text[0], &text[1]],
-            );
-        }
-        None => area.texts(tags::PRESENTATION_PIXEL_ASPECT_RATIO, VR::IS, &["1", "1"]),
-    }
-    set.items(tags::DISPLAYED_AREA_SELECTION_SEQUENCE, vec![area]);
 }
 
 fn put_annotations(set: &mut DataSet, annotations: &[Annotation]) -> Result<(), String> {

@@ -26,6 +26,8 @@ pub struct Blend {
     pub region: PixelRect,
     /// Share of the patch in each pixel of the region, 0–1; exactly 0 = copied.
     pub share: Grid<f32>,
+    /// Least and largest stored value of the source's bits; absent = those of its buffer.
+    pub limits: Option<(f64, f64)>,
 }
 
 /// The blend of a mask of pixels to renew (255), with a ring of `ring_px` outside it.
@@ -56,7 +58,20 @@ pub fn blend(renew: &Grid<u8>, ring_px: f64, region: PixelRect) -> Blend {
             smooth(inward[(x, y)].min(INWARD_PX) / INWARD_PX).max(f32::MIN_POSITIVE)
         })
     };
-    Blend { region, share }
+    Blend {
+        region,
+        share,
+        limits: None,
+    }
+}
+
+impl Blend {
+    /// The same blend for an image whose stored values lie within `limits`.
+    #[must_use]
+    pub const fn within(mut self, limits: Option<(f64, f64)>) -> Self {
+        self.limits = limits;
+        self
+    }
 }
 
 /// `3t² − 2t³` on 0–1.
@@ -209,7 +224,12 @@ pub fn compose<'a>(
         before::mixed(matched, &original, blend, &surroundings, seed, image_number)
     } else {
         let mut noise = Noise::new(seed, GRAIN_STREAM + image_number);
-        mixed(&matched, &original, &blend.share, &surroundings, &mut noise)
+        let values = mixed(&matched, &original, &blend.share, &surroundings, &mut noise);
+        // A film of 12 bits stays one, however light the gain and the grain make it.
+        match blend.limits {
+            Some((low, high)) => values.map(|v| v.clamp(low as f32, high as f32)),
+            None => values,
+        }
     };
     let pixels = paste(source, &mixed, &blend.share, region);
     let mut changed = Grid::filled(source.width(), source.height(), 0_u8);

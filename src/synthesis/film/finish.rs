@@ -102,6 +102,10 @@ impl Frame {
         let all = PixelRect::new(0, 0, self.size.0, self.size.1);
         let values = patch.crop(shift(self.crop.region, all), 0.0);
         let mut base = if let Some(source) = &request.source {
+            let values = match source.stored_limits() {
+                Some((low, high)) => values.map(|v| v.clamp(low as f32, high as f32)),
+                None => values,
+            };
             let mut base = Radiograph::from_pixels(source.pixels.like(&values));
             base.photometric = source.photometric;
             base.modality.clone_from(&source.modality);

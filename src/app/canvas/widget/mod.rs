@@ -110,6 +110,7 @@ impl Canvas {
             ui.available_size(),
             egui::Sense::click_and_drag() | egui::Sense::FOCUSABLE,
         );
+        view.remember_corners(response.rect, ui.ctx().pixels_per_point());
         let title = scene.title;
         response.widget_info(|| {
             egui::WidgetInfo::labeled(egui::accesskit::Role::Canvas, ui.is_enabled(), title)

@@ -69,9 +69,10 @@ impl App {
         let opened = open.path.as_deref().map(crate::app::panel::file_name);
         let what = Exporting {
             document,
-            window: self.session.view.window.clone(),
+            look: self.session.view.look(),
             reading: open.reading.clone(),
             name: opened.unwrap_or_else(|| open.title.clone()),
+            blank: nameless && self.session.export_blank,
             without_identity: nameless.then(|| self.salt()),
         };
         self.tasks.export = Some(Task::start("export", self.wake(), move || {

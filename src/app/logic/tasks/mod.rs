@@ -3,6 +3,7 @@
 //! Separate so that everything that may wait for a disk or a person is started and collected in one place.
 
 pub(crate) mod exports;
+mod masks;
 pub(crate) mod models;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ use crate::radiograph::{Picture, Preview, Radiograph};
 pub(crate) struct Tasks {
     /// A case that is being read.
     pub load: Option<Task<Loaded>>,
+    /// A file that was dropped on the open image.
+    pub dropped: Option<masks::Dropped>,
     /// Another image of what is open, and its series.
     pub frame: Option<(usize, Task<Loaded>)>,
     /// An image beside the case: its number, where it is from.
@@ -142,6 +145,7 @@ impl App {
                 }));
             }
             Action::Open(path) => self.open_path(path),
+            Action::Dropped(path) => self.dropped(path),
             Action::OpenCase(n) => {
                 if let Some(card) = self.cases.get(n) {
                     self.open_path(card.folder.clone());
@@ -293,6 +297,7 @@ impl App {
                 .get()
                 .map(|preview| crate::app::texture(ctx, &preview.picture));
         }
+        self.poll_dropped();
         self.poll_frame();
         self.poll_pictures(ctx);
         self.poll_cells();

@@ -49,7 +49,14 @@ pub(in crate::radiograph::dicom) fn spacing(
     if let Some(body) = body {
         // Equal to the detector's: not calibrated; different without a type: calibrated (10.7.1.3).
         if !projection || calibrated || detector.is_some_and(|detector| detector != body) {
-            return made(body, SpacingSource::Calibrated);
+            let described = (view.text(0x0028_0A02), view.text(0x0028_0A04));
+            let own = [SpacingSource::EstimatedMagnification, SpacingSource::Manual]
+                .into_iter()
+                .find(|source| {
+                    let known = source.calibration();
+                    known == Some((described.0.as_str(), described.1.as_str()))
+                });
+            return made(body, own.unwrap_or(SpacingSource::Calibrated));
         }
         if detector.is_none() {
             notes.push(

@@ -1,9 +1,10 @@
 //! De-identification by the Basic Application Level Confidentiality Profile (PS3.15 Annex E), an animal's owner included.
 //!
 //! Separate, and on our own parser, because a file must be rewritten element by element as it is written: what is not
-//! known to be harmless is not copied, and every sequence is entered. Pixels are not changed: what is burned into them
-//! stays, and is said.
+//! known to be harmless is not copied, and every sequence is entered. Pixels are not changed unless a person says where:
+//! what is burned into them stays, and is said.
 
+mod blank;
 mod table;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use super::dataset::{self, Elements, Encoding, tag_name};
 use super::file;
 use super::values::View;
 use super::written::{head, header, item, padded, representation, written};
+use crate::grid::Grid;
 use crate::radiograph::error::ReadProblem;
 use crate::radiograph::write::MARK;
 
@@ -68,16 +70,20 @@ struct Run<'a> {
     own_content: bool,
     /// Inside that tree.
     inside: bool,
+    /// Pixel Data to be written in the place of the file's.
+    pixels: Option<Vec<u8>>,
 }
 
 /// Rewrites a file; `salt` is secret and the same for files whose references to each other must hold.
 ///
 /// The content tree of a report goes, as the basic profile has it. With `own_content`, of a report that this program has
-/// just made, it stays without its names: the Clean Structured Content Option (PS3.15 E.3.4).
+/// just made, it stays without its names: the Clean Structured Content Option (PS3.15 E.3.4). Where `blank` is not 0,
+/// pixels are made black, and the file says that they show no name: the Clean Pixel Data Option (PS3.15 E.3.1).
 pub(in crate::radiograph) fn deidentify(
     bytes: Vec<u8>,
     salt: &[u8],
     own_content: bool,
+    blank: Option<&Grid<u8>>,
 ) -> Result<Deidentified, ReadProblem> {
     let file = file::parse(bytes)?;
     if let Some(broken) = &file.elements.broken {
@@ -105,9 +111,10 @@ pub(in crate::radiograph) fn deidentify(
         marks,
         own_content,
         inside: false,
+        pixels: blank.map(|mask| blank::blanked(&file, mask)).transpose()?,
     };
     let mut elements = run.elements(view, 0)?;
-    say_so(&mut elements, encoding, own_content);
+    say_so(&mut elements, encoding, own_content, blank.is_some());
     elements.sort_by_key(|(tag, _)| *tag);
     let class = view
         .some_text(0x0008_0016)
@@ -124,14 +131,15 @@ pub(in crate::radiograph) fn deidentify(
         out.extend_from_slice(bytes);
     }
     let mut warnings = Vec::new();
-    if view.text(0x0028_0301) != "NO" {
+    if blank.is_none() && view.text(0x0028_0301) != "NO" {
         warnings.push(
             "Burned In Annotation (0028,0301) is not NO: look whether the pixels show a name"
                 .to_owned(),
         );
     }
     let removed = run.removed.iter().map(|tag| tag_name(*tag)).collect();
-    checked(&file.bytes, &file.elements, &out, own_content)?;
+    let pixels = run.pixels.as_deref();
+    checked(&file.bytes, &file.elements, &out, own_content, pixels)?;
     Ok(Deidentified {
         bytes: out,
         removed,
@@ -140,7 +148,12 @@ pub(in crate::radiograph) fn deidentify(
 }
 
 /// Patient Identity Removed and by which method (C.12.1.1.9), and that times do not hold.
-fn say_so(elements: &mut Vec<(u32, Vec<u8>)>, encoding: Encoding, own_content: bool) {
+fn say_so(
+    elements: &mut Vec<(u32, Vec<u8>)>,
+    encoding: Encoding,
+    own_content: bool,
+    clean_pixels: bool,
+) {
     let method = format!("PS3.15 {} Basic Profile, Radcanvas", table::EDITION);
     let text = |tag, vr: [u8; 2], text: &str| written(tag, vr, padded(text, vr), encoding);
     let code = |value: &str, meaning: &str| {
@@ -152,15 +165,21 @@ fn say_so(elements: &mut Vec<(u32, Vec<u8>)>, encoding: Encoding, own_content: b
         item(&parts.concat(), encoding)
     };
     let mut codes = code("113100", "Basic Application Confidentiality Profile");
+    if clean_pixels {
+        codes.extend(code("113101", "Clean Pixel Data Option"));
+    }
     if own_content {
         codes.extend(code("113104", "Clean Structured Content Option"));
     }
-    let said = [
+    let mut said = vec![
         (0x0012_0062, text(0x0012_0062, *b"CS", "YES")),
         (0x0012_0063, text(0x0012_0063, *b"LO", &method)),
         (0x0012_0064, written(0x0012_0064, *b"SQ", codes, encoding)),
         (0x0028_0303, text(0x0028_0303, *b"CS", "REMOVED")),
     ];
+    if clean_pixels {
+        said.push((0x0028_0301, text(0x0028_0301, *b"CS", "NO")));
+    }
     elements.retain(|(tag, _)| said.iter().all(|(own, _)| own != tag));
     elements.extend(said);
 }
@@ -210,6 +229,9 @@ impl Run<'_> {
                     let text: String = raw.iter().map(|byte| char::from(*byte)).collect();
                     let uids = text.split('\\').map(|uid| self.mapped(uid));
                     padded(&uids.collect::<Vec<_>>().join("\\"), *b"UI")
+                }
+                Action::Keep if depth == 0 && tag == PIXEL_DATA && self.pixels.is_some() => {
+                    self.pixels.clone().unwrap_or_default()
                 }
                 Action::Keep if tag == PIXEL_DATA && element.undefined => {
                     let mut bytes = header(tag, *b"OB", u32::MAX, element.encoding);
@@ -275,6 +297,7 @@ fn checked(
     elements: &Elements,
     out: &[u8],
     own_content: bool,
+    pixels: Option<&[u8]>,
 ) -> Result<(), ReadProblem> {
     let wrong = |what: String| ReadProblem::Damaged(format!("after rewriting, {what}"));
     let again = file::parse(out.to_vec())?;
@@ -293,8 +316,12 @@ fn checked(
             let element = elements.find(tag)?;
             bytes.get(element.start..element.end).map(<[u8]>::to_vec)
         };
-        if value(bytes, elements) != value(&again.bytes, &again.elements) {
-            return Err(wrong("the pixels were not those of before".to_owned()));
+        let wanted = match pixels {
+            Some(pixels) if tag == PIXEL_DATA => Some(pixels.to_vec()),
+            _ => value(bytes, elements),
+        };
+        if wanted != value(&again.bytes, &again.elements) {
+            return Err(wrong("the pixels were not those that stay".to_owned()));
         }
     }
     Ok(())

@@ -2,6 +2,8 @@
 //!
 //! Separate because it is the same promise for every format: the values, the synthetic mark, or an error.
 
+mod meaning;
+
 use super::dicom::{presented, report_numbers};
 use super::write::{Object, Segment, reported};
 use super::{FileKind, ModalityTransform, Pixels, Radiograph, Rgb, open_bytes};
@@ -11,9 +13,33 @@ use super::{FileKind, ModalityTransform, Pixels, Radiograph, Rgb, open_bytes};
 /// # Errors
 /// What differs, for a person.
 pub(super) fn image(bytes: &[u8], image: &Radiograph, pixels: &Pixels) -> Result<(), String> {
-    let back = open_bytes("what was written", bytes.to_vec())
+    same_image(&reopened(bytes)?, image, pixels)
+}
+
+/// Reads the Secondary Capture in `bytes` and compares everything with the image that was to be written: colors or
+/// values, polarity, Modality LUT, windows and curves, and spacing with its source.
+///
+/// # Errors
+/// What differs, for a person.
+pub(super) fn capture(bytes: &[u8], image: &Radiograph, from_nothing: bool) -> Result<(), String> {
+    let back = reopened(bytes)?;
+    if let Some(color) = image.color() {
+        same_color(&back, image, color)?;
+    } else {
+        same_image(&back, image, &image.pixels)?;
+        meaning::same_grey(&back, image).map_err(differs)?;
+    }
+    let spacing = image.spacing.filter(|_| !from_nothing);
+    meaning::same_spacing(back.spacing, spacing).map_err(differs)
+}
+
+fn reopened(bytes: &[u8]) -> Result<Radiograph, String> {
+    open_bytes("what was written", bytes.to_vec())
         .and_then(|file| file.frame(0))
-        .map_err(|error| differs(&error.problem.to_string()))?;
+        .map_err(|error| differs(&error.problem.to_string()))
+}
+
+fn same_image(back: &Radiograph, image: &Radiograph, pixels: &Pixels) -> Result<(), String> {
     if (back.width(), back.height()) != (pixels.width(), pixels.height()) {
         return Err(differs("another size"));
     }
@@ -56,9 +82,10 @@ pub(super) fn image(bytes: &[u8], image: &Radiograph, pixels: &Pixels) -> Result
 /// # Errors
 /// What differs, for a person.
 pub(super) fn color(bytes: &[u8], image: &Radiograph, color: &Rgb) -> Result<(), String> {
-    let back = open_bytes("what was written", bytes.to_vec())
-        .and_then(|file| file.frame(0))
-        .map_err(|error| differs(&error.problem.to_string()))?;
+    same_color(&reopened(bytes)?, image, color)
+}
+
+fn same_color(back: &Radiograph, image: &Radiograph, color: &Rgb) -> Result<(), String> {
     if image.synthetic.is_some() && back.synthetic.is_none() {
         return Err(differs("the synthetic mark is missing"));
     }
@@ -85,22 +112,9 @@ pub(super) fn object(bytes: &[u8], image: &Radiograph, object: &Object<'_>) -> R
         Object::Segmentation(segments) => masks(bytes, segments),
         Object::Report(report) => numbers(bytes, &reported(image, Some(report), &[])),
         Object::Measurements { hips, figures } => numbers(bytes, &reported(image, *hips, figures)),
-        Object::Presentation { window, .. } => {
+        Object::Presentation { look, annotations } => {
             let back = presented(bytes.to_vec()).map_err(|e| differs(&e.to_string()))?;
-            let near = |a: f64, b: f64| (a - b).abs() <= b.abs() * 1.0e-9 + 1.0e-9;
-            let same = near(back.center, window.center)
-                && near(back.width, window.width)
-                && Some(&back.image) == image.source.sop_instance.as_ref()
-                && back
-                    .graphics
-                    .iter()
-                    .flatten()
-                    .all(|number| number.is_finite());
-            if same {
-                Ok(())
-            } else {
-                Err(differs("another window or image"))
-            }
+            meaning::same_view(&back, image, look, annotations).map_err(differs)
         }
     }
 }
