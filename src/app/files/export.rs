@@ -15,9 +15,9 @@ use crate::job::{Error, ErrorKind, HipReading, Mode};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 use crate::radiograph::write::{
-    HipReport, MeasuredAngle, Object, SecondaryCapture, Segment, coco, deidentify,
-    deidentify_own_report, figure_annotations, figures_csv, hip_annotations, hips_csv, masks_csv,
-    write_dicom, write_object, write_whole,
+    HipReport, MeasuredAngle, Object, SecondaryCapture, Segment, Table, deidentify,
+    deidentify_own_report, figure_annotations, hip_annotations, write_dicom, write_object,
+    write_table, write_whole,
 };
 use crate::radiograph::{
     DisplayWindow, Identity, Pixels, Radiograph, export as write_image, export_color, read,
@@ -88,8 +88,8 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
     let document = &what.document;
     let picture =
         |image: &Radiograph| write_image(path, image, &image.pixels, true).map_err(failed);
-    let text = |bytes: Result<Vec<u8>, String>| {
-        write_whole(path, &bytes.map_err(failed)?, true).map_err(failed)
+    let table = |table: &Table<'_>| {
+        write_table(path, &file_name(what), document.image(), table, true).map_err(failed)
     };
     match kind {
         // A picture of a color image is what any other program shows of it.
@@ -137,11 +137,24 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
             };
             write_object(path, image, &object, true).map_err(failed)
         }
-        ExportKind::Coco => {
-            let table = coco(&file_name(what), document.image(), &masks(document)?);
-            text(serde_json::to_vec(&table).map_err(|error| error.to_string()))
+        ExportKind::Coco => table(&Table::Coco(&masks(document)?)),
+        ExportKind::Csv => {
+            // The first of figures, hips and masks that there is.
+            let figures = figures(document);
+            if !figures.is_empty() {
+                return table(&Table::Figures(&figures));
+            }
+            if let Some(report) = hips(what) {
+                return table(&Table::Hips(&report));
+            }
+            let masks = masks(document).map_err(|_| {
+                nothing(
+                    "there is nothing to count",
+                    "measure something, place hip points or paint a mask",
+                )
+            })?;
+            table(&Table::Masks(&masks))
         }
-        ExportKind::Csv => text(table(what)?),
         ExportKind::Mask => {
             let image = document.image();
             let mask =
@@ -161,7 +174,7 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
             } else {
                 Arc::clone(source)
             });
-            text(serde_json::to_vec(&record).map_err(|error| error.to_string()))
+            write_whole(path, &record.bytes()?, true).map_err(failed)
         }
     }
 }
@@ -283,26 +296,6 @@ fn hips(what: &Exporting) -> Option<HipReport> {
         algorithm: read.map(|_| "hips".to_owned()),
         person: String::new(),
     })
-}
-
-/// The first of figures, hips and masks that there is.
-fn table(what: &Exporting) -> Result<Result<Vec<u8>, String>, Error> {
-    let document = &what.document;
-    let (name, image) = (file_name(what), document.image());
-    let figures = figures(document);
-    if !figures.is_empty() {
-        return Ok(figures_csv(&name, image, &figures));
-    }
-    if let Some(report) = hips(what) {
-        return Ok(hips_csv(&name, image, &report));
-    }
-    match masks(document) {
-        Ok(masks) => Ok(masks_csv(&name, image, &masks)),
-        Err(_) => Err(nothing(
-            "there is nothing to count",
-            "measure something, place hip points or paint a mask",
-        )),
-    }
 }
 
 /// The record of the image as it stands, without its source's pixels.
