@@ -67,7 +67,10 @@ impl Names {
         };
         let of_a_file = open.path.is_some() || open.project_folder.is_some();
         if self.hidden && of_a_file {
-            let number = session.stack.as_ref().map_or(0, |stack| stack.shown());
+            let number = session
+                .stack
+                .as_ref()
+                .map_or(0, crate::app::logic::frames::Stack::shown);
             return format!("Image {}", number + 1);
         }
         open.title.clone()

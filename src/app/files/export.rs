@@ -138,23 +138,7 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
             write_object(path, image, &object, true).map_err(failed)
         }
         ExportKind::Coco => table(&Table::Coco(&masks(document)?)),
-        ExportKind::Csv => {
-            // The first of figures, hips and masks that there is.
-            let figures = figures(document);
-            if !figures.is_empty() {
-                return table(&Table::Figures(&figures));
-            }
-            if let Some(report) = hips(what) {
-                return table(&Table::Hips(&report));
-            }
-            let masks = masks(document).map_err(|_| {
-                nothing(
-                    "there is nothing to count",
-                    "measure something, place hip points or paint a mask",
-                )
-            })?;
-            table(&Table::Masks(&masks))
-        }
+        ExportKind::Csv => write_csv(what, table),
         ExportKind::Mask => {
             let image = document.image();
             let mask =
@@ -296,6 +280,27 @@ fn hips(what: &Exporting) -> Option<HipReport> {
         algorithm: read.map(|_| "hips".to_owned()),
         person: String::new(),
     })
+}
+
+/// Writes the first of figures, hips and masks that there is.
+fn write_csv(
+    what: &Exporting,
+    write: impl Fn(&Table<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let figures = figures(&what.document);
+    if !figures.is_empty() {
+        return write(&Table::Figures(&figures));
+    }
+    if let Some(report) = hips(what) {
+        return write(&Table::Hips(&report));
+    }
+    match masks(&what.document) {
+        Ok(masks) => write(&Table::Masks(&masks)),
+        Err(_) => Err(nothing(
+            "there is nothing to count",
+            "measure something, place hip points or paint a mask",
+        )),
+    }
 }
 
 /// The record of the image as it stands, without its source's pixels.

@@ -106,12 +106,7 @@ impl Canvas {
             sheet.slider(split_x(pass));
         }
         if scene.overlays {
-            let mut corners = scene.corner_texts.clone();
-            // Said here, where it is known how the image lies in this very frame.
-            let (_, zoom) = pass.view.placement(pass.rect, pass.ppp);
-            corners[2].insert(0, format!("Zoom {}", zoom_text(zoom)));
-            corners[2].insert(0, pass.view.window.label());
-            sheet.corners(&corners, scene.synthetic);
+            sheet.corners(&corners(pass), scene.synthetic);
         }
         if scene.synthetic {
             sheet.badge();
@@ -239,23 +234,7 @@ impl Canvas {
                 rect,
                 screen_from_image,
             };
-            if pass.scene.after.is_some() {
-                let ends = [pos2(split, rect.top()), pos2(split, rect.bottom())];
-                sheet.line(&ends, 1.0, palette::TEXT);
-            }
-            // The circle is what the point is set by: it must be seen where the point is.
-            let gesture = self.active.as_ref().map(|active| &active.gesture);
-            if let Some(Gesture::Landmark {
-                side,
-                point,
-                before,
-                to,
-                ..
-            }) = gesture
-            {
-                let now = before.with_point(*side, *point, *to);
-                sheet.circle(now.hip(*side), *side);
-            }
+            self.paint_on_loupe(&sheet, pass.scene.after.is_some().then_some(split));
         }
         let stroke = Stroke::new(1.0, palette::LANDMARK);
         painter.rect_stroke(rect, 0.0, stroke, egui::StrokeKind::Outside);
@@ -265,6 +244,39 @@ impl Canvas {
         }
         frame
     }
+
+    /// What lies over the image in the loupe too: the slider, and the circle of a hip under the hand.
+    fn paint_on_loupe(&self, sheet: &Sheet<'_>, split_x: Option<f32>) {
+        if let Some(x) = split_x {
+            let ends = [pos2(x, sheet.rect.top()), pos2(x, sheet.rect.bottom())];
+            sheet.line(&ends, 1.0, palette::TEXT);
+        }
+        // The circle is what its points are set by: it must be seen where they are.
+        let gesture = self.active.as_ref().map(|active| &active.gesture);
+        if let Some(Gesture::Landmark {
+            side,
+            point,
+            before,
+            to,
+            ..
+        }) = gesture
+        {
+            let now = before.with_point(*side, *point, *to);
+            sheet.circle(now.hip(*side), *side);
+        }
+    }
+}
+
+/// The corners with how the image is looked at, which is known in this very frame alone.
+fn corners(pass: &Pass<'_, '_>) -> [Vec<String>; 4] {
+    let mut corners = pass.scene.corner_texts.clone();
+    let (_, zoom) = pass.view.placement(pass.rect, pass.ppp);
+    let look = [
+        pass.view.window.label(),
+        format!("Zoom {}", zoom_text(zoom)),
+    ];
+    corners[2].splice(0..0, look);
+    corners
 }
 
 /// Screen pixels an image pixel, as a share: `83 %`, `400 %`.
