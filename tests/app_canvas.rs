@@ -547,7 +547,7 @@ pub(crate) fn one_to_one(image: &Radiograph) -> (View, Rect) {
     let (width, height) = (image.width() as f32, image.height() as f32);
     let rect = Rect::from_min_size(Pos2::ZERO, vec2(width, height));
     let mut view = View::of(image);
-    view.one_to_one(rect, 1.0);
+    view.one_to_one();
     (view, rect)
 }
 

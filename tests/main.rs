@@ -33,6 +33,8 @@ mod phantom_chest;
 mod pipeline;
 mod radiograph;
 mod schedules;
+#[cfg(feature = "window")]
+mod shown;
 mod synthesis;
 mod tidy;
 mod training;

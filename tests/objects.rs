@@ -1,11 +1,11 @@
 //! DICOM objects about an image: masks of every odd size, reports, presentation states, tables; each read back.
 
-use radcanvas::geometry::Point;
+use radcanvas::geometry::{Figure, FigureKind, Point};
 use radcanvas::grid::Grid;
 use radcanvas::landmarks::{Hip, HipLandmarks};
 use radcanvas::radiograph::write::{
-    Annotation, HipReport, MeasuredAngle, Object, SecondaryCapture, Segment, coco, hips_csv,
-    mask_of_counts, masks_csv, write_dicom, write_object,
+    Annotation, HipReport, MeasuredAngle, Object, SecondaryCapture, Segment, Table, coco, hips_csv,
+    mask_of_counts, masks_csv, write_dicom, write_object, write_table,
 };
 use radcanvas::radiograph::{self, DisplayWindow, Pixels, Radiograph, SyntheticMark};
 
@@ -227,6 +227,90 @@ fn tables_hold_what_was_measured() {
             .contains("left,70,30.25,9.5,71.5,19,101.25,99.25,103.75,hips model"),
         "{text}"
     );
+}
+
+#[test]
+fn tables_are_read_again_before_they_are_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = film(folder.path(), 12, 9);
+    let mask = Grid::from_fn(12, 9, |x, y| {
+        u8::from((3..7).contains(&x) && (2..5).contains(&y))
+    });
+    let segment = |mask: Grid<u8>| Segment {
+        label: "a, \"b\"".to_owned(),
+        mask,
+        algorithm: None,
+    };
+    let masks = [segment(mask), segment(Grid::filled(12, 9, 0))];
+    let report = hips();
+    let figures = [
+        Figure {
+            kind: FigureKind::Length,
+            points: vec![Point::new(1.5, 2.0), Point::new(4.5, 6.0)],
+        },
+        Figure {
+            kind: FigureKind::Rectangle,
+            points: vec![Point::new(1.0, 1.0), Point::new(6.0, 5.0)],
+        },
+    ];
+    for (table, changes) in [
+        (
+            Table::Coco(&masks),
+            vec![
+                ("\"area\":12", "\"area\":13"),
+                ("[3,2,4,3]", "[3,2,4,2]"),
+                ("[29,3,6", "[28,4,6"),
+                ("\"synthetic\":true", "\"synthetic\":false"),
+                ("film.dcm", "other.dcm"),
+                ("\"name\":\"a", "\"name\":\"c"),
+            ],
+        ),
+        (
+            Table::Masks(&masks),
+            vec![(",64.5,", ",64.4,"), (",12,", ",13,"), ("label", "table")],
+        ),
+        (
+            Table::Hips(&report),
+            vec![
+                ("101.25", "101.5"),
+                ("left,70", "left,71"),
+                ("\nfilm.dcm,true,left", "\n"),
+            ],
+        ),
+        (
+            Table::Figures(&figures),
+            vec![
+                ("1.5 2; 4.5 6", "1.5 2; 4.5 7"),
+                (",5,px", ",6,px"),
+                ("mean", "median"),
+            ],
+        ),
+    ] {
+        let bytes = table.bytes("film.dcm", &image).unwrap();
+        table.check(&bytes, "film.dcm", &image).unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        for (from, to) in changes {
+            assert!(text.contains(from), "{from} in {text}");
+            let changed = text.replacen(from, to, 1);
+            let found = table.check(changed.as_bytes(), "film.dcm", &image);
+            assert!(found.is_err(), "{from} became {to} unseen");
+        }
+        assert!(
+            table
+                .check(&text.as_bytes()[..text.len() / 2], "film.dcm", &image)
+                .is_err()
+        );
+    }
+    // A mask of another size would be read as other pixels than were painted.
+    let other = [segment(Grid::filled(9, 12, 255))];
+    for (number, table) in [Table::Coco(&other), Table::Masks(&other)]
+        .iter()
+        .enumerate()
+    {
+        let path = folder.path().join(format!("{number}.txt"));
+        assert!(write_table(&path, "film.dcm", &image, table, true).is_err());
+        assert!(!path.exists());
+    }
 }
 
 #[test]

@@ -54,16 +54,45 @@ pub struct Figures {
     /// In the order of the document.
     pub all: Vec<Measured>,
     image: Option<Arc<Radiograph>>,
+    answer: Option<Arc<Radiograph>>,
+    held: bool,
 }
 
 impl Figures {
+    /// Says what lies over the image, and whether a figure is under the hand: a large one is measured when it is left.
+    pub(super) fn follow(
+        &mut self,
+        document: &Document,
+        answer: Option<&Arc<Radiograph>>,
+        held: bool,
+    ) {
+        let same = same_image(self.answer.as_ref(), answer);
+        let waits = self.all.iter().any(|measured| measured.waits);
+        self.held = held;
+        if !same {
+            self.answer = answer.cloned();
+            let answer = answer.map(|answer| &**answer);
+            for measured in &mut self.all {
+                *measured = measured.clone().answered(answer);
+            }
+        }
+        if waits && !held {
+            self.update(document);
+        }
+    }
+
+    /// A figure is under the hand from now on, or no more.
+    pub(super) fn hold(&mut self, held: bool) {
+        self.held = held;
+    }
+
     /// Follows the document; what did not change keeps its numbers.
     pub(super) fn update(&mut self, document: &Document) {
         let image = document.image();
-        let same = self
-            .image
-            .as_ref()
-            .is_some_and(|known| Arc::ptr_eq(known, image));
+        let same = same_image(self.image.as_ref(), Some(image));
+        let (answer, held) = (self.answer.as_deref(), self.held);
+        let answer = answer
+            .filter(|answer| (answer.width(), answer.height()) == (image.width(), image.height()));
         let known = if same {
             std::mem::take(&mut self.all)
         } else {
@@ -76,11 +105,29 @@ impl Figures {
             .map(|figure| {
                 known
                     .iter()
-                    .find(|measured| Arc::ptr_eq(&measured.figure, figure))
+                    .find(|measured| {
+                        Arc::ptr_eq(&measured.figure, figure) && (held || !measured.waits)
+                    })
                     .cloned()
-                    .unwrap_or_else(|| Measured::new(Arc::clone(figure), image))
+                    .unwrap_or_else(|| {
+                        let figure = Arc::clone(figure);
+                        let measured = if held {
+                            Measured::held(figure, image)
+                        } else {
+                            Measured::new(figure, image)
+                        };
+                        measured.answered(answer)
+                    })
             })
             .collect();
+    }
+}
+
+fn same_image(a: Option<&Arc<Radiograph>>, b: Option<&Arc<Radiograph>>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
     }
 }
 

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod layers;
 pub mod live;
 mod logic;
+mod names;
 pub mod nodes;
 mod panel;
 pub mod session;
@@ -342,11 +343,13 @@ impl App {
                         _,
                     ) => match (preview.get(), picture) {
                         (Some(preview), Some(picture)) => {
-                            panel::states::preview_ui(ui, path, preview, picture);
+                            panel::states::preview_ui(ui, &shown, path, preview, picture);
                         }
-                        _ => panel::states::loading_ui(ui, path, *bytes),
+                        _ => panel::states::loading_ui(ui, &shown, path, *bytes),
                     },
-                    (Stage::Failed(error), _) => panel::states::failed_ui(ui, error, actions),
+                    (Stage::Failed(error), _) => {
+                        panel::states::failed_ui(ui, &shown, error, actions);
+                    }
                     (Stage::Open(_), Workspace::Draw) => {
                         stage.draw_ui(ui, &shown, &mut view, actions);
                     }
@@ -415,6 +418,7 @@ impl eframe::App for App {
         for action in actions.drain(..) {
             self.carry_out(&ctx, action);
         }
+        self.follow_figures();
         self.window_ui(ui, &mut actions);
         let any = !actions.is_empty();
         for action in actions {

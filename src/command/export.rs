@@ -15,8 +15,8 @@ use crate::job::{Error, ErrorKind};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 use crate::radiograph::write::{
-    HipReport, Look, MeasuredAngle, Object, Segment, WriteError, coco, figure_annotations,
-    figures_csv, hip_annotations, hips_csv, masks_csv, write_object, write_whole,
+    HipReport, Look, MeasuredAngle, Object, Segment, Table, WriteError, figure_annotations,
+    hip_annotations, write_object, write_table,
 };
 use crate::radiograph::{self, DisplayWindow, Radiograph, WindowFunction};
 
@@ -95,9 +95,8 @@ pub(super) fn run(options: &Export, common: &Common) -> Result<ExitCode, Error> 
     let segments = segments(options)?;
     let figures = figures(options)?;
     let (force, path) = (options.force, &options.output);
-    let text = |bytes: Result<Vec<u8>, String>| -> Result<(), Error> {
-        let bytes = bytes.map_err(|what| Error::new(ErrorKind::Failed, what))?;
-        write_whole(path, &bytes, force).map_err(|error| written(&error))
+    let table = |table: &Table<'_>| {
+        write_table(path, &name, &image, table, force).map_err(|error| written(&error))
     };
     match options.form {
         Form::Segmentation => {
@@ -133,18 +132,17 @@ pub(super) fn run(options: &Export, common: &Common) -> Result<ExitCode, Error> 
         }
         Form::Coco => {
             need(!segments.is_empty(), "a mask", "--mask")?;
-            let document = coco(&name, &image, &segments);
-            text(serde_json::to_vec(&document).map_err(|error| error.to_string()))?;
+            table(&Table::Coco(&segments))?;
         }
         Form::Csv => {
             if !figures.is_empty() {
-                text(figures_csv(&name, &image, &figures))?;
+                table(&Table::Figures(&figures))?;
             } else if let Some(report) = &report {
-                text(hips_csv(&name, &image, report))?;
+                table(&Table::Hips(report))?;
             } else {
                 let options = "--landmarks or --mask";
                 need(!segments.is_empty(), "points or a mask", options)?;
-                text(masks_csv(&name, &image, &segments))?;
+                table(&Table::Masks(&segments))?;
             }
         }
     }

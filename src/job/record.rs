@@ -95,10 +95,38 @@ impl Record {
 
     /// Reads `record.json`.
     pub fn read(path: &Path) -> Result<Self, Error> {
-        let refuse = |what: String| Error::new(ErrorKind::Input, what).at(path);
-        let bytes =
-            std::fs::read(path).map_err(|e| refuse(format!("the record cannot be read ({e})")))?;
-        let value: Value = serde_json::from_slice(&bytes)
+        let bytes = std::fs::read(path).map_err(|e| {
+            Error::new(ErrorKind::Input, format!("the record cannot be read ({e})")).at(path)
+        })?;
+        Self::from_bytes(&bytes).map_err(|error| error.at(path))
+    }
+
+    /// The written form, after it was read again and said the same.
+    ///
+    /// # Errors
+    /// A number that JSON cannot hold, as one that is none.
+    pub fn bytes(&self) -> Result<Vec<u8>, Error> {
+        let failed = |what: String| {
+            let what = format!("the record was read back and differs ({what}); nothing was saved");
+            Error::new(ErrorKind::Failed, what)
+        };
+        let bytes = serde_json::to_vec(self).map_err(|e| failed(e.to_string()))?;
+        let back = Self::from_bytes(&bytes).map_err(|error| failed(error.what))?;
+        let again = serde_json::to_vec(&back).map_err(|e| failed(e.to_string()))?;
+        if again == bytes {
+            Ok(bytes)
+        } else {
+            Err(failed("other values".to_owned()))
+        }
+    }
+
+    /// Reads the written form.
+    ///
+    /// # Errors
+    /// It is damaged, or of another version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, Error> {
+        let refuse = |what: String| Error::new(ErrorKind::Input, what);
+        let value: Value = serde_json::from_slice(bytes)
             .map_err(|e| refuse(format!("the record is not JSON ({e})")))?;
         if value["format"] != json!(FORMAT) {
             return Err(

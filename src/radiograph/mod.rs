@@ -39,7 +39,7 @@ pub use open::{
 };
 pub use pixels::Pixels;
 pub use raster::SYNTHETIC_KEYWORD;
-pub use readings::{Quantity, Reading, Readings, Unit};
+pub use readings::{Quantity, Reading, Readings, Unit, one_value};
 pub use window::{DisplayWindow, VoiTable, WindowFunction};
 
 /// Where the millimetres a pixel came from, and so how far a length can be trusted (DICOM PS3.3 10.7.1.3).

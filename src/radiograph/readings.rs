@@ -115,6 +115,13 @@ impl Readings {
 
     /// One or more lines for a person: `182 px · 25.5 mm (calibrated)`, `104.6°`, `mean 40.1 HU · SD 12.0`.
     pub fn lines(&self) -> Vec<String> {
+        let mut lines = self.drawn_lines();
+        lines.extend(self.value_lines(""));
+        lines
+    }
+
+    /// The lines that follow from the points alone: lengths, angles, areas.
+    pub fn drawn_lines(&self) -> Vec<String> {
         let trust = match self.spacing {
             Some(source) => format!(" ({})", source.label()),
             None => " (not calibrated)".to_owned(),
@@ -138,6 +145,17 @@ impl Readings {
             .or_else(|| self.get(Quantity::CobbAngle));
         lines.extend(degrees.map(|r| format!("{:.1}°", r.value)));
         lines.extend(sized(Quantity::Area, "area "));
+        lines
+    }
+
+    /// The lines about the values inside; `of` says of which of two images they are, empty where there is one.
+    pub fn value_lines(&self, of: &str) -> Vec<String> {
+        let of = if of.is_empty() {
+            String::new()
+        } else {
+            format!(" ({of})")
+        };
+        let mut lines = Vec::new();
         let unit = |r: &Reading| match r.unit.label() {
             "" => String::new(),
             unit => format!(" {unit}"),
@@ -147,7 +165,7 @@ impl Readings {
                 .get(Quantity::StandardDeviation)
                 .map_or_else(|| "–".to_owned(), |r| number(r.value));
             lines.push(format!(
-                "mean {}{} · SD {deviation}",
+                "mean {}{} · SD {deviation}{of}",
                 number(mean.value),
                 unit(mean)
             ));
@@ -158,7 +176,7 @@ impl Readings {
             self.get(Quantity::Count),
         ) {
             lines.push(format!(
-                "{} … {}{} · n {:.0}",
+                "{} … {}{} · n {:.0}{of}",
                 number(low.value),
                 number(high.value),
                 unit(low),
@@ -169,15 +187,42 @@ impl Readings {
     }
 }
 
-/// A number as it is told: no more digits than a reader needs.
+/// A number over many pixels as it is told: no more digits than a reader needs.
 fn number(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() < 1.0e9 {
         format!("{value:.0}")
-    } else if value.abs() >= 0.05 && value.abs() < 1.0e6 {
+    } else if value.abs() >= 1.0 && value.abs() < 1.0e6 {
         format!("{value:.1}")
     } else {
-        format!("{value:.3e}")
+        one_value(value)
     }
+}
+
+/// One value as it is told: whole numbers whole, others with about four digits that count.
+pub fn one_value(value: f64) -> String {
+    digits(value, value)
+}
+
+/// A value told as finely as a span of this size asks for: as the center of a window by its width.
+pub(super) fn in_span(value: f64, span: f64) -> String {
+    // One digit fewer than a value of its own has: a window is dragged, and its digits must not flicker.
+    digits(value, span * 10.0)
+}
+
+/// A value with the decimals that four digits of `size` have; never anything that is no number.
+fn digits(value: f64, size: f64) -> String {
+    let (value, size) = (value + 0.0, size.abs());
+    if !value.is_finite() {
+        return "–".to_owned();
+    }
+    if value.fract() == 0.0 && value.abs() < 1.0e9 {
+        return format!("{value:.0}");
+    }
+    if !(1.0e-3..1.0e9).contains(&size) || value.abs() >= 1.0e9 {
+        return format!("{value:.3e}");
+    }
+    let decimals = (3.0 - size.log10().floor()).clamp(0.0, 6.0) as usize;
+    format!("{value:.decimals$}")
 }
 
 fn written(reading: &Reading) -> String {

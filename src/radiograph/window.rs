@@ -88,14 +88,15 @@ impl DisplayWindow {
         }
     }
 
-    /// Center and width for a person: `C 40  W 400`, `VOI LUT  C 128  W 255`.
+    /// Center and width for a person: `C 40  W 400`, `C 0.25  W 0.5`, `VOI LUT  C 128  W 255`.
     pub fn label(&self) -> String {
         let kind = if self.table.is_some() {
             "VOI LUT  "
         } else {
             ""
         };
-        format!("{kind}C {:.0}  W {:.0}", self.center, self.width)
+        let told = |value| super::readings::in_span(value, self.width);
+        format!("{kind}C {}  W {}", told(self.center), told(self.width))
     }
 
     /// Whether center and width are numbers that can be used.

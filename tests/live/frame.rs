@@ -8,7 +8,8 @@ use radcanvas::grid::Grid;
 use radcanvas::job::{Mode, ModelReference, Request};
 use radcanvas::landmarks::{Hip, HipLandmarks};
 use radcanvas::noise::Noise;
-use radcanvas::radiograph::{Margins, Pixels, Radiograph};
+use radcanvas::radiograph::{Margins, Pixels, Radiograph, Spacing, SpacingSource};
+use radcanvas::synthesis::Readers;
 use radcanvas::synthesis::composite::{blend, compose};
 use radcanvas::synthesis::frame::Frame;
 
@@ -181,4 +182,26 @@ fn a_larger_canvas_is_kept_in_the_journal_and_undone() {
     assert_eq!(project.document(), &larger);
     assert!(project.undo().unwrap());
     assert_eq!(project.document(), &drawn());
+}
+
+#[test]
+fn a_sketched_image_is_as_large_and_lies_as_the_canvas_it_was_drawn_on() {
+    let mut source = film(90, 70);
+    source.spacing = Some(Spacing {
+        row_mm: 0.25,
+        column_mm: 0.2,
+        source: SpacingSource::Detector,
+    });
+    "VD".clone_into(&mut source.view_position);
+    let mut request = Request::new(Mode::Sketch, ModelReference::default());
+    request.hint = Some(disc(90, 70, (40.0, 30.0), 8.0));
+    request.source = Some(Arc::new(source.clone()));
+    let frame = Frame::new(&request, 64).unwrap();
+    let grey = Grid::from_fn(64, 64, |x, _| x as f32 / 64.0);
+    let made = frame
+        .finish(&Readers::default(), &request, 0, &grey)
+        .unwrap();
+    assert_eq!(made.radiograph.spacing, source.spacing);
+    assert_eq!(made.radiograph.view_position, "VD");
+    assert!(made.radiograph.synthetic.is_some());
 }

@@ -7,7 +7,7 @@ use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Shape, Stroke, Vec2, ve
 use super::view::position_of;
 use super::{Scene, Tool, palette};
 use crate::geometry::{Affine, Point};
-use crate::landmarks::{HipLandmarks, Side};
+use crate::landmarks::{Hip, HipLandmarks, Side};
 use crate::measure::norberg::norberg_degrees;
 use crate::radiograph::Radiograph;
 
@@ -170,10 +170,7 @@ impl Sheet<'_> {
             self.side_line(&[self.at(hip.center), self.at(hip.rim)], side);
             let radius = self.points(hip.radius);
             let center = self.at(hip.center);
-            self.painter
-                .circle_stroke(center, radius, Stroke::new(3.0, palette::HALO));
-            self.painter
-                .circle_stroke(center, radius, Stroke::new(1.5, color));
+            self.circle(hip, side);
             self.handle(center, side);
             self.handle(self.at(hip.rim), side);
             let arc = self.arc(hip.center, other, hip.rim, 0.6 * hip.radius);
@@ -210,6 +207,15 @@ impl Sheet<'_> {
                 color,
             );
         }
+    }
+
+    /// The circle of a femoral head.
+    pub(super) fn circle(&self, hip: &Hip, side: Side) {
+        let (center, radius) = (self.at(hip.center), self.points(hip.radius));
+        let halo = Stroke::new(3.0, palette::HALO);
+        self.painter.circle_stroke(center, radius, halo);
+        let stroke = Stroke::new(1.5, color_of(side));
+        self.painter.circle_stroke(center, radius, stroke);
     }
 
     /// A line of one hip: unbroken on the patient's right, dashed on the left.

@@ -8,6 +8,7 @@ use egui::{Align2, Pos2, Rect, Shape, Stroke, Vec2, vec2};
 
 use super::drawing::Sheet;
 use super::palette;
+use super::scene::Scene;
 use super::view::point_of;
 use crate::geometry::{Affine, Figure, FigureKind, Point};
 use crate::radiograph::{Radiograph, Readings};
@@ -30,9 +31,61 @@ pub struct Measured {
     pub readings: Readings,
     /// The same for a person.
     pub lines: Vec<String>,
+    /// The same region's numbers on the answer that lies over the image; absent without one.
+    pub answer: Option<Readings>,
+    /// Whether it is measured only when the hand lets go.
+    pub waits: bool,
+}
+
+/// Which of the image and the answer over it are shown where a figure lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sides {
+    /// The image, to the left of the slider.
+    pub image: bool,
+    /// The answer, to the right of it.
+    pub answer: bool,
 }
 
 impl Measured {
+    /// A figure under the hand: a large region is not measured while it moves.
+    pub fn held(figure: Arc<Figure>, image: &Radiograph) -> Self {
+        if !is_large(&figure) {
+            return Self::new(figure, image);
+        }
+        Self {
+            figure,
+            readings: Readings::default(),
+            lines: vec![ON_RELEASE.to_owned()],
+            answer: None,
+            waits: true,
+        }
+    }
+
+    /// Measures a region on the answer too, or forgets what it was there.
+    #[must_use]
+    pub fn answered(mut self, answer: Option<&Radiograph>) -> Self {
+        let region = self.figure.kind.is_region() && !self.waits;
+        self.answer = answer
+            .filter(|_| region)
+            .map(|answer| answer.readings(&self.figure));
+        self
+    }
+
+    /// The numbers of what is shown where it lies, for a person; where there are two images, with which is which.
+    pub fn told(&self, shown: Sides) -> Vec<String> {
+        let Some(answer) = &self.answer else {
+            return self.lines.clone();
+        };
+        let mut lines = self.readings.drawn_lines();
+        if shown.image {
+            lines.extend(self.readings.value_lines("source"));
+        }
+        if shown.answer {
+            lines.extend(answer.value_lines("synthetic"));
+        }
+        lines
+    }
+
     /// Measures a figure; a large region takes as long as its pixels need.
     pub fn new(figure: Arc<Figure>, image: &Radiograph) -> Self {
         let readings = image.readings(&figure);
@@ -41,8 +94,17 @@ impl Measured {
             figure,
             readings,
             lines,
+            answer: None,
+            waits: false,
         }
     }
+}
+
+/// What stands in the place of numbers while a large region is dragged.
+const ON_RELEASE: &str = "measured on release";
+
+fn is_large(figure: &Figure) -> bool {
+    figure.kind.is_region() && figure.area([1.0, 1.0]).unwrap_or(0.0) > MOST_LIVE
 }
 
 /// The part of a figure that a hand holds.
@@ -172,34 +234,53 @@ pub fn moved(figure: &Figure, part: FigurePart, from: Point, to: Point) -> Figur
 }
 
 impl Sheet<'_> {
-    /// A finished figure with its number and its numbers.
+    /// A finished figure with its number and the numbers of what is shown there.
     pub(super) fn figure(
         &self,
         number: usize,
         measured: &Measured,
-        image: &Radiograph,
-        chosen: bool,
+        scene: &Scene<'_>,
+        split_x: f32,
     ) {
-        self.outline_of(&measured.figure, image, chosen);
-        let mut lines = vec![format!("{}: ", number + 1)];
-        if let Some(first) = measured.lines.first() {
-            lines[0].push_str(first);
-        } else {
-            lines[0].push('–');
+        let chosen = scene.chosen == Some(number);
+        self.outline_of(&measured.figure, scene.image, chosen);
+        let mut lines = measured.told(self.sides(&measured.figure, scene, split_x));
+        if lines.is_empty() {
+            lines.push("–".to_owned());
         }
-        lines.extend(measured.lines.iter().skip(1).cloned());
+        lines[0] = format!("{}: {}", number + 1, lines[0]);
         self.numbers(&measured.figure, &lines);
     }
 
-    /// A figure that is being drawn.
-    pub(super) fn growing_figure(&self, figure: &Figure, image: &Radiograph) {
-        self.outline_of(figure, image, true);
-        let area = figure.area([1.0, 1.0]).unwrap_or(0.0);
-        if figure.kind.is_region() && area > MOST_LIVE {
-            self.numbers(figure, &["measured on release".to_owned()]);
-        } else {
-            self.numbers(figure, &image.readings(figure).lines());
+    /// What is shown where a figure lies: by the side of the slider, on both sides where it crosses.
+    fn sides(&self, figure: &Figure, scene: &Scene<'_>, split_x: f32) -> Sides {
+        if scene.after.is_none() {
+            return Sides {
+                image: true,
+                answer: false,
+            };
         }
+        let lines = figure.lines(scene.image.scale(), STEPS);
+        let xs = lines.iter().flatten().map(|point| self.at(*point).x);
+        let (left, right) = xs.fold((f32::INFINITY, f32::NEG_INFINITY), |(left, right), x| {
+            (left.min(x), right.max(x))
+        });
+        let image = left < split_x && split_x > self.rect.left();
+        let answer = right >= split_x && split_x < self.rect.right();
+        Sides {
+            // Of a figure out of sight, the side that the slider leaves.
+            image: image || (!answer && split_x > self.rect.left()),
+            answer: answer || (!image && split_x <= self.rect.left()),
+        }
+    }
+
+    /// A figure that is being drawn.
+    pub(super) fn growing_figure(&self, figure: &Figure, scene: &Scene<'_>, split_x: f32) {
+        self.outline_of(figure, scene.image, true);
+        let measured = Measured::held(Arc::new(figure.clone()), scene.image)
+            .answered(scene.after.map(|after| &**after));
+        let lines = measured.told(self.sides(figure, scene, split_x));
+        self.numbers(figure, &lines);
     }
 
     fn outline_of(&self, figure: &Figure, image: &Radiograph, chosen: bool) {

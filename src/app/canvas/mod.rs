@@ -18,8 +18,8 @@ mod widget;
 
 pub use super::theme::palette;
 pub use draft::{Draft, DraftRaster};
-pub use measures::Measured;
-pub use scene::{CanvasEvent, OverlayRaster, Scene, Tool, ToolOptions};
+pub use measures::{Measured, Sides};
+pub use scene::{CanvasEvent, OverlayRaster, Scene, Tool, ToolOptions, Under};
 pub use veil::{Veil, VeilKind, color_of, number};
 pub use view::{ColorMap, View};
 pub use widget::{Canvas, look};

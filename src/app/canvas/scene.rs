@@ -157,6 +157,17 @@ pub struct Scene<'a> {
     pub title: &'a str,
 }
 
+/// What lies under the pointer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Under {
+    /// Where, image pixels.
+    pub at: Point,
+    /// Whether the answer is what is shown there, and not the image.
+    pub answer: bool,
+    /// The layer of its canvas.
+    pub layer: Layer,
+}
+
 /// What happened on a canvas.
 #[derive(Clone, Debug, PartialEq)]
 pub enum CanvasEvent {
@@ -197,8 +208,8 @@ pub enum CanvasEvent {
     },
     /// A drag of a figure was canceled: it is as it was before.
     RestoreFigure,
-    /// The pointer is at this image point, or has left.
-    PointerAt(Option<Point>),
+    /// The pointer is over another point or another image than before, or has left.
+    PointerAt(Option<Under>),
     /// The draft grew.
     DraftChanged,
     /// Esc dropped the gesture.
@@ -207,6 +218,6 @@ pub enum CanvasEvent {
     Extend(Margins),
     /// The before/after slider was dragged.
     SplitMoved(f32),
-    /// The wheel asks for another frame: +1 next, −1 previous.
+    /// The wheel asks for another frame: +1 next, −1 previous; a touchpad may ask for several.
     FrameStep(i32),
 }

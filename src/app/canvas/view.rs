@@ -113,10 +113,12 @@ impl View {
     }
 
     /// One image pixel on one screen pixel, the middle of the canvas kept.
-    pub fn one_to_one(&mut self, rect: egui::Rect, pixels_per_point: f32) {
-        let (center, _) = self.placement(rect, pixels_per_point);
+    pub fn one_to_one(&mut self) {
+        if self.fitted {
+            // Whatever was in the middle before is long out of it.
+            self.center = middle(self.image_size);
+        }
         self.fitted = false;
-        self.center = center;
         self.zoom = 1.0;
     }
 

@@ -15,9 +15,9 @@ use crate::job::{Error, ErrorKind, HipReading, Mode};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 use crate::radiograph::write::{
-    HipReport, Look, MeasuredAngle, Object, SecondaryCapture, Segment, coco, deidentify,
-    deidentify_blanked, deidentify_own_report, figure_annotations, figures_csv, hip_annotations,
-    hips_csv, masks_csv, write_dicom, write_object, write_whole,
+    HipReport, Look, MeasuredAngle, Object, SecondaryCapture, Segment, Table, deidentify,
+    deidentify_blanked, deidentify_own_report, figure_annotations, hip_annotations, write_dicom,
+    write_object, write_table, write_whole,
 };
 use crate::radiograph::{Identity, Pixels, Radiograph, export as write_image, export_color, read};
 
@@ -136,8 +136,8 @@ fn picture(path: &Path, image: &Radiograph) -> Result<(), Error> {
 
 fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
     let document = &what.document;
-    let text = |bytes: Result<Vec<u8>, String>| {
-        write_whole(path, &bytes.map_err(failed)?, true).map_err(failed)
+    let table = |table: &Table<'_>| {
+        write_table(path, &file_name(what), document.image(), table, true).map_err(failed)
     };
     match kind {
         ExportKind::Png16 | ExportKind::Tiff | ExportKind::Nifti => picture(path, document.image()),
@@ -181,11 +181,8 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
             };
             write_object(path, image, &object, true).map_err(failed)
         }
-        ExportKind::Coco => {
-            let table = coco(&file_name(what), document.image(), &masks(document)?);
-            text(serde_json::to_vec(&table).map_err(|error| error.to_string()))
-        }
-        ExportKind::Csv => text(table(what)?),
+        ExportKind::Coco => table(&Table::Coco(&masks(document)?)),
+        ExportKind::Csv => write_csv(what, table),
         ExportKind::Mask => {
             let image = document.image();
             let mask =
@@ -205,7 +202,7 @@ fn write(kind: ExportKind, what: &Exporting, path: &Path) -> Result<(), Error> {
             } else {
                 Arc::clone(source)
             });
-            text(serde_json::to_vec(&record).map_err(|error| error.to_string()))
+            write_whole(path, &record.bytes()?, true).map_err(failed)
         }
     }
 }
@@ -329,19 +326,20 @@ fn hips(what: &Exporting) -> Option<HipReport> {
     })
 }
 
-/// The first of figures, hips and masks that there is.
-fn table(what: &Exporting) -> Result<Result<Vec<u8>, String>, Error> {
-    let document = &what.document;
-    let (name, image) = (file_name(what), document.image());
-    let figures = figures(document);
+/// Writes the first of figures, hips and masks that there is.
+fn write_csv(
+    what: &Exporting,
+    write: impl Fn(&Table<'_>) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let figures = figures(&what.document);
     if !figures.is_empty() {
-        return Ok(figures_csv(&name, image, &figures));
+        return write(&Table::Figures(&figures));
     }
     if let Some(report) = hips(what) {
-        return Ok(hips_csv(&name, image, &report));
+        return write(&Table::Hips(&report));
     }
-    match masks(document) {
-        Ok(masks) => Ok(masks_csv(&name, image, &masks)),
+    match masks(&what.document) {
+        Ok(masks) => write(&Table::Masks(&masks)),
         Err(_) => Err(nothing(
             "there is nothing to count",
             "measure something, place hip points or paint a mask",

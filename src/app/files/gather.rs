@@ -18,8 +18,6 @@ const THUMBNAIL: usize = 192;
 pub struct SeriesEntry {
     /// What a person reads: its description, else the name of its file.
     pub title: String,
-    /// Whether the title comes out of the file and may name a person.
-    pub described: bool,
     /// Modality; may be empty.
     pub modality: String,
     /// Its images; nothing is decoded yet.
@@ -43,7 +41,6 @@ impl Gathered {
         Self {
             series: vec![SeriesEntry {
                 title: crate::app::panel::file_name(file.path()),
-                described: false,
                 modality: String::new(),
                 file: Arc::new(file),
             }],
@@ -111,7 +108,6 @@ fn entry(path: &Path, series: &Series) -> SeriesEntry {
         } else {
             description.to_owned()
         },
-        described: !description.is_empty(),
         modality: place.map_or_else(String::new, |place| place.modality.clone()),
         file: Arc::new(ImageFile::of_series(path, series)),
     }

@@ -4,9 +4,11 @@
 
 mod export;
 mod gather;
+mod unsaved;
 
 pub use export::{Exporting, bundle, export};
 pub use gather::{Gathered, SeriesEntry, gather, thumbnail};
+pub use unsaved::{Unsaved, unsaved};
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -133,6 +135,8 @@ pub struct Loaded {
     pub project_folder: Option<PathBuf>,
     /// What a person should know.
     pub notes: Vec<String>,
+    /// Why there is no journal, where there should be one.
+    pub not_kept: Option<String>,
 }
 
 /// The open case.
@@ -163,6 +167,8 @@ pub struct Open {
     pub project_folder: Option<PathBuf>,
     /// The revision that was saved.
     pub saved_revision: u64,
+    /// Why its edits are in memory alone, where they should be on the disk too.
+    pub not_kept: Option<String>,
 }
 
 impl Open {
@@ -182,6 +188,7 @@ impl Open {
             recording: loaded.recording,
             project_folder: loaded.project_folder,
             saved_revision: loaded.work.history().revision(),
+            not_kept: loaded.not_kept,
             work: loaded.work,
         };
         open.update_layers();
@@ -240,16 +247,20 @@ pub(super) fn loaded(radiograph: Radiograph, file: &Path, keep: Option<&Path>) -
         .unwrap_or(file)
         .file_stem()
         .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+    let kind = kind_of(&radiograph);
+    let notes = radiograph.notes.clone();
+    let (work, not_kept) = keep_work(Document::new(Arc::new(radiograph)), keep);
     Loaded {
         title,
-        kind: kind_of(&radiograph),
+        kind,
         path: Some(file.to_owned()),
         stack: None,
         facts: None,
         recording: None,
         project_folder: None,
-        notes: radiograph.notes.clone(),
-        work: keep_work(Document::new(Arc::new(radiograph)), keep),
+        notes,
+        work,
+        not_kept,
     }
 }
 
@@ -318,14 +329,16 @@ pub fn restore(path: &Path, folder: Option<PathBuf>) -> Result<Loaded, Error> {
         project_folder: folder,
         work: Work::Kept(Box::new(project)),
         notes,
+        not_kept: None,
     })
 }
 
-/// Puts a document into a journal of its own; in memory when there is no folder or the disk refuses.
-fn keep_work(document: Document, keep: Option<&Path>) -> Work {
+/// Puts a document into a journal of its own; in memory when there is no folder, or, with the reason, when the disk
+/// refuses.
+fn keep_work(document: Document, keep: Option<&Path>) -> (Work, Option<String>) {
     let loose = |document| Work::Loose(Box::new(History::new(document)));
     let Some(keep) = keep else {
-        return loose(document);
+        return (loose(document), None);
     };
     let stamp = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
@@ -336,8 +349,8 @@ fn keep_work(document: Document, keep: Option<&Path>) -> Work {
         &keep.join(format!("work-{stamp}-{frame}")),
         document.clone(),
     ) {
-        Ok(project) => Work::Kept(Box::new(project)),
-        Err(_) => loose(document),
+        Ok(project) => (Work::Kept(Box::new(project)), None),
+        Err(error) => (loose(document), Some(error.to_string())),
     }
 }
 
@@ -380,8 +393,10 @@ fn case(folder: &Path, keep: Option<&Path>) -> Result<Loaded, Error> {
         Ok(text) => Some(serde_json::from_str(&text).map_err(|error| unreadable(&sketch, error))?),
         Err(_) => None,
     };
+    let (work, not_kept) = keep_work(document, keep);
     Ok(Loaded {
-        work: keep_work(document, keep),
+        work,
+        not_kept,
         title: facts.title.clone(),
         kind: facts.kind.clone(),
         path: None,
@@ -413,29 +428,4 @@ pub fn cards(root: &Path) -> Vec<CaseCard> {
             })
         })
         .collect()
-}
-
-/// Journals of unsaved work that no running program holds.
-pub fn unsaved(keep: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(keep) else {
-        return Vec::new();
-    };
-    let mut folders: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.join("project.json").is_file())
-        .filter(|path| match Project::open(path) {
-            Ok((project, _)) => {
-                let touched = project.history().can_undo() || project.history().can_redo();
-                drop(project);
-                if !touched {
-                    std::fs::remove_dir_all(path).ok();
-                }
-                touched
-            }
-            Err(_) => false,
-        })
-        .collect();
-    folders.sort();
-    folders.reverse();
-    folders
 }

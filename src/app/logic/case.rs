@@ -96,6 +96,9 @@ impl App {
         for note in &loaded.notes {
             session.say(Weight::Note, note.clone());
         }
+        if let Some(why) = &loaded.not_kept {
+            session.say_not_kept(why);
+        }
         if let Some(facts) = &loaded.facts {
             if let Some(mode) = facts.mode {
                 session.recipe.mode = mode;

@@ -29,6 +29,7 @@ impl App {
                 if let Work::Kept(project) = work {
                     open.work = Work::Loose(Box::new(project.into_history()));
                 }
+                open.not_kept = Some(error.to_string());
                 let again = open.work.apply(edit, joined);
                 open.update_layers();
                 self.session.say(Weight::Wrong, text);
@@ -90,7 +91,11 @@ impl App {
             | CanvasEvent::ChooseFigure(_)
             | CanvasEvent::MoveFigure { .. }
             | CanvasEvent::RestoreFigure => self.measure(event),
-            CanvasEvent::PointerAt(at) => self.session.probe = at,
+            CanvasEvent::PointerAt(None) => {
+                // The pointer may have gone to the canvas beside.
+                self.session.probe = self.session.probe.filter(|under| under.layer != layer);
+            }
+            CanvasEvent::PointerAt(under) => self.session.probe = under,
             CanvasEvent::SplitMoved(split) => self.session.split = split.clamp(0.0, 1.0),
             CanvasEvent::Extend(margins) => self.extend(margins),
             CanvasEvent::FrameStep(step) => self.change_frame(FrameChange::Step(step as isize)),

@@ -197,6 +197,11 @@ impl App {
         self.tasks.frame = None;
         match result {
             Ok(loaded) => {
+                // Once for all frames, until one is kept again.
+                let said = self.session.open().is_some_and(|o| o.not_kept.is_some());
+                if let Some(why) = loaded.not_kept.as_ref().filter(|_| !said) {
+                    self.session.say_not_kept(why);
+                }
                 self.put_frame(series, Box::new(Open::new(loaded)), Tray::default());
                 self.follow_stack();
             }

@@ -52,7 +52,7 @@ pub enum Link {
 /// An image beside the open case.
 #[derive(Default)]
 pub struct Cell {
-    /// Where it is from; absent = the image of the case itself.
+    /// Where it is from; absent = the case before anything was made of it.
     pub place: Option<Place>,
     /// The image; absent while it is read for the first time.
     pub image: Option<Arc<Radiograph>>,
@@ -63,6 +63,11 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// Whether it shows the case before anything was made of it.
+    pub fn is_before(&self) -> bool {
+        self.place.is_none() && self.image.is_some()
+    }
+
     /// Another image in this place; the old one stays in sight until the new one is there.
     fn turn_to(&mut self, place: Place) {
         self.place = Some(place);
@@ -232,8 +237,8 @@ impl App {
         let Some(open) = self.session.open() else {
             return;
         };
-        let case = Arc::clone(open.document().image());
-        let frame = open.document().original.frame;
+        let original = Arc::clone(&open.document().original);
+        let frame = original.frame;
         let shown = self.session.layout_cells();
         for number in 1..shown {
             let stack = self.session.stack.as_ref();
@@ -249,8 +254,8 @@ impl App {
             });
             let file = place.and_then(|(series, _)| stack?.shared(series));
             let (Some(place), Some(file)) = (place, file) else {
-                // There is nothing else: the same image, to be looked at in another way.
-                self.put_cell(number - 1, &case);
+                // There is nothing else: the image as it was, beside the image as it stands.
+                self.put_cell(number - 1, &original);
                 continue;
             };
             self.session.beside.cells[number - 1].place = Some(place);
@@ -289,8 +294,24 @@ impl App {
         }
     }
 
+    /// Lets images of the case as it was follow the case.
+    fn follow_original(&mut self) {
+        let Some(open) = self.session.open() else {
+            return;
+        };
+        let original = Arc::clone(&open.document().original);
+        for number in 0..self.session.beside.cells.len() {
+            let cell = &self.session.beside.cells[number];
+            let old = (cell.image.as_ref()).is_some_and(|image| !Arc::ptr_eq(image, &original));
+            if old && cell.is_before() {
+                self.put_cell(number, &original);
+            }
+        }
+    }
+
     /// Collects an image that was read.
     pub(super) fn poll_cells(&mut self) {
+        self.follow_original();
         let Some((cell, place, result)) = self
             .tasks
             .cell

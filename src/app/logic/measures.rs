@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::app::canvas::CanvasEvent;
-use crate::app::session::ResultId;
+use crate::app::session::{ResultId, Stage};
 use crate::document::raster::{bounds_of, draw};
 use crate::document::{Edit, Mark, Operation, Shape};
 use crate::geometry::{FigureKind, PixelRect};
@@ -54,14 +54,30 @@ impl App {
                 // One drag is one step: its first move begins it, the others join.
                 let joined = self.session.measures.dragged;
                 self.session.measures.dragged = !done;
+                if let Stage::Open(open) = &mut self.session.stage {
+                    open.figures.hold(!done);
+                }
                 self.edit(Edit::SetFigure(index, Arc::new(figure)), joined);
             }
             CanvasEvent::RestoreFigure if self.session.measures.dragged => {
                 self.session.measures.dragged = false;
+                if let Stage::Open(open) = &mut self.session.stage {
+                    open.figures.hold(false);
+                }
                 // The drag was one step: taking it back leaves the figure as it was.
                 self.step(true);
             }
             _ => {}
+        }
+    }
+
+    /// Lets the numbers of figures follow what lies over the image.
+    pub(crate) fn follow_figures(&mut self) {
+        let answer = self.shown().answer().cloned();
+        let held = self.session.measures.dragged;
+        if let Stage::Open(open) = &mut self.session.stage {
+            let document = open.work.history().document();
+            open.figures.follow(document, answer.as_ref(), held);
         }
     }
 

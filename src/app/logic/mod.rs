@@ -160,10 +160,7 @@ impl App {
         let before = view.clone();
         match action {
             Action::Fit => view.fit(),
-            Action::OneToOne => {
-                view.fitted = false;
-                view.zoom = 1.0;
-            }
+            Action::OneToOne => view.one_to_one(),
             Action::Invert => view.invert = !view.invert,
             Action::Rotate => view.rotate(),
             Action::Flip => view.flip(),

@@ -60,18 +60,42 @@ impl App {
         let request = Arc::clone(&item.request);
         self.session.recipe = Recipe::of(&request, item.made.image_number);
         self.session.recipe_revision += 1;
-        self.put_back(Layer::Sketch, request.hint.as_ref());
-        if request.mode != Mode::Sketch {
-            self.put_back(Layer::Mask, request.mask.as_ref());
-        }
-        let text = "The settings, lines and mask of this result are yours again";
-        self.session.say(Weight::Done, text);
+        let lines = self.put_back(Layer::Sketch, request.hint.as_ref());
+        let mask = match request.mode {
+            Mode::Sketch => true,
+            _ => self.put_back(Layer::Mask, request.mask.as_ref()),
+        };
+        let (weight, text) = match (lines, mask) {
+            (true, true) if request.mode == Mode::Sketch => (
+                Weight::Done,
+                "The settings and lines of this result are yours again",
+            ),
+            (true, true) => (
+                Weight::Done,
+                "The settings, lines and mask of this result are yours again",
+            ),
+            (true, false) => (
+                Weight::Note,
+                "The settings and lines of this result are yours again, its mask is not: it is of another size than the canvas",
+            ),
+            (false, true) => (
+                Weight::Note,
+                "The settings of this result are yours again, its lines are not: they are of another size than the canvas",
+            ),
+            (false, false) => (
+                Weight::Note,
+                "Only the settings of this result are yours again: its lines and mask are of another size than the canvas",
+            ),
+        };
+        self.session.say(weight, text);
     }
 
     /// Brings a layer to what it was for a request; pixels that were lines before are a region now.
-    fn put_back(&mut self, layer: Layer, wanted: Option<&Grid<u8>>) {
+    ///
+    /// `false` when it was of another size and the layer is left as it is.
+    fn put_back(&mut self, layer: Layer, wanted: Option<&Grid<u8>>) -> bool {
         let Some(open) = self.session.open() else {
-            return;
+            return false;
         };
         let pixels = match layer {
             Layer::Sketch => &open.sketch,
@@ -85,7 +109,7 @@ impl App {
         };
         let fits = wanted.is_none_or(|wanted| wanted.size() == now.size());
         if same || !fits {
-            return;
+            return fits;
         }
         self.edit(Edit::ClearLayer(layer), false);
         let region = wanted.and_then(|wanted| Some((bounds(wanted)?, wanted)));
@@ -100,6 +124,7 @@ impl App {
             };
             self.edit(Edit::AddMark(Arc::new(mark)), false);
         }
+        true
     }
 
     /// Gives the canvas room at its edges and has it filled.

@@ -218,7 +218,7 @@ fn find_ui(ui: &mut Ui, shown: &Shown<'_>, form: &mut Form, asks: &mut Vec<Ask>)
     if hidden && !view.found.is_empty() {
         let p = palette(ui.visuals());
         let text = format!(
-            "Names are hidden; {} shows them.",
+            "Names and descriptions are hidden; {} shows them.",
             shown.keys.label("identity")
         );
         ui.label(RichText::new(text).color(p.dim));
@@ -238,21 +238,19 @@ fn find_ui(ui: &mut Ui, shown: &Shown<'_>, form: &mut Form, asks: &mut Vec<Ask>)
                         if ui.add_enabled(view.busy.is_none(), fetch).clicked() {
                             asks.push(Ask::Fetch(one.study.clone()));
                         }
-                        row(ui, one, hidden);
+                        row(ui, one, shown);
                         ui.end_row();
                     }
                 });
         });
 }
 
-fn row(ui: &mut Ui, one: &Match, hidden: bool) {
-    let who = if hidden {
-        "···".to_owned()
-    } else {
-        format!("{} {}", one.patient.replace('^', " "), one.patient_id)
-    };
+fn row(ui: &mut Ui, one: &Match, shown: &Shown<'_>) {
+    let names = shown.names();
+    let who = format!("{} {}", one.patient.replace('^', " "), one.patient_id);
+    let (who, description) = (names.written(&who), names.written(&one.description));
     let images = one.images.map(|n| format!("{n} img")).unwrap_or_default();
-    for text in [&one.date, &who, &one.modality, &one.description, &images] {
+    for text in [&one.date, &who, &one.modality, &description, &images] {
         let short: String = text.chars().take(32).collect();
         ui.label(short);
     }

@@ -79,8 +79,8 @@ fn file_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
         if shown.settings.recent.is_empty() {
             ui.add_enabled(false, Button::new("Nothing yet"));
         }
-        for path in &shown.settings.recent {
-            if ui.button(super::file_name(path)).clicked() {
+        for (number, path) in shown.settings.recent.iter().enumerate() {
+            if ui.button(shown.names().file(path, number)).clicked() {
                 actions.push(Action::Open(path.clone()));
                 ui.close();
             }

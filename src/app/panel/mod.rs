@@ -13,14 +13,17 @@ pub(crate) mod viewer;
 pub(crate) mod widgets;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::files::CaseCard;
 use super::keys::Keys;
+use super::names::Names;
 use super::session::{ModelChoice, Session, Staged};
 use super::settings::Settings;
 use crate::document::Layer;
 use crate::job::{HipReading, Made, Mode, Seam};
 use crate::landmarks::{HipLandmarks, Side};
+use crate::radiograph::Radiograph;
 
 /// Everything a panel may look at.
 #[derive(Clone, Copy)]
@@ -48,6 +51,21 @@ impl<'a> Shown<'a> {
             Some(staged) => Some(&staged.made),
             None => self.session.live.result.as_ref().map(|live| &live.made),
         }
+    }
+
+    /// What files, cases and series are called.
+    pub(crate) fn names(&self) -> Names {
+        Names::of(self.session)
+    }
+
+    /// The answer over the image of the case, where there is one that fits it.
+    ///
+    /// A result of the canvas before it grew is kept in the tray, and shown again when the canvas is as it was.
+    pub(crate) fn answer(&self) -> Option<&'a Arc<Radiograph>> {
+        let image = self.session.open()?.document().image();
+        let answer = &self.made()?.radiograph;
+        let size = |image: &Radiograph| (image.width(), image.height());
+        (size(answer) == size(image)).then_some(answer)
     }
 
     fn staged(&self) -> Option<&'a Staged> {

@@ -190,14 +190,16 @@ fn recent(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
     ui.with_layout(Layout::top_down(Align::Min), |ui| {
         ui.label(theme::heading("Recent"));
-        for path in shown.settings.recent.iter().take(5) {
-            let text = RichText::new(format!("{}  {}", glyph::CLOCK, super::file_name(path)));
-            let folder = path
-                .parent()
-                .map(|p| p.display().to_string())
-                .unwrap_or_default();
-            let response = ui.add(Button::new(text.color(p.text)).frame(false));
-            if response.on_hover_text(folder).clicked() {
+        for (number, path) in shown.settings.recent.iter().take(5).enumerate() {
+            let name = shown.names().file(path, number);
+            let text = RichText::new(format!("{}  {name}", glyph::CLOCK));
+            let folder = path.parent().map(|folder| shown.names().place(folder));
+            let folder = folder.unwrap_or_default();
+            let mut response = ui.add(Button::new(text.color(p.text)).frame(false));
+            if !folder.is_empty() {
+                response = response.on_hover_text(folder);
+            }
+            if response.clicked() {
                 actions.push(Action::Open(path.clone()));
             }
         }
@@ -205,11 +207,17 @@ fn recent(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
 }
 
 /// A file is being read: its name and size at once.
-pub(crate) fn loading_ui(ui: &mut Ui, path: &std::path::Path, bytes: Option<u64>) {
+pub(crate) fn loading_ui(
+    ui: &mut Ui,
+    shown: &Shown<'_>,
+    path: &std::path::Path,
+    bytes: Option<u64>,
+) {
     let p = palette(ui.visuals());
     ui.vertical_centered(|ui| {
         ui.add_space(ui.available_height() * 0.4);
-        ui.label(RichText::new(super::file_name(path)).font(FontId::new(16.0, theme::strong())));
+        let name = shown.names().file(path, 0);
+        ui.label(RichText::new(name).font(FontId::new(16.0, theme::strong())));
         let size = bytes.map_or_else(String::new, |bytes| {
             format!(" {:.1} MB", bytes as f64 / 1.0e6)
         });
@@ -220,6 +228,7 @@ pub(crate) fn loading_ui(ui: &mut Ui, path: &std::path::Path, bytes: Option<u64>
 /// A picture of a file that is still being read: to be looked at, with no tool at hand.
 pub(crate) fn preview_ui(
     ui: &mut Ui,
+    shown: &Shown<'_>,
     path: &std::path::Path,
     preview: &Preview,
     picture: &egui::TextureHandle,
@@ -229,7 +238,7 @@ pub(crate) fn preview_ui(
     let (width, height) = preview.size;
     let text = format!(
         "Preview of {} · {width} × {height}: the whole image is being read",
-        super::file_name(path)
+        shown.names().file(path, 0)
     );
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &text));
     let whole = vec2(width as f32, height as f32);
@@ -237,9 +246,9 @@ pub(crate) fn preview_ui(
     let scale = (place.width() / whole.x)
         .min(place.height() / whole.y)
         .max(0.0);
-    let shown = Rect::from_center_size(place.center(), whole * scale);
+    let drawn = Rect::from_center_size(place.center(), whole * scale);
     let all = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-    ui.painter().image(picture.id(), shown, all, Color32::WHITE);
+    ui.painter().image(picture.id(), drawn, all, Color32::WHITE);
     let above = rect.center_top() + vec2(0.0, 22.0);
     let font = FontId::new(14.0, theme::strong());
     ui.painter()
@@ -253,7 +262,7 @@ pub(crate) fn preview_ui(
 }
 
 /// A file could not be read: what, where, what to do.
-pub(crate) fn failed_ui(ui: &mut Ui, error: &Error, actions: &mut Vec<Action>) {
+pub(crate) fn failed_ui(ui: &mut Ui, shown: &Shown<'_>, error: &Error, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
     ui.vertical_centered(|ui| {
         ui.set_max_width(460.0);
@@ -264,7 +273,7 @@ pub(crate) fn failed_ui(ui: &mut Ui, error: &Error, actions: &mut Vec<Action>) {
             RichText::new(super::sentence(&error.what)).font(FontId::new(16.0, theme::strong())),
         );
         if let Some(path) = &error.path {
-            ui.label(RichText::new(path.display().to_string()).color(p.dim));
+            ui.label(RichText::new(shown.names().path(path)).color(p.dim));
         }
         if !error.remedy.is_empty() {
             ui.add_space(4.0);

@@ -6,9 +6,12 @@ use egui::{Align, Button, Layout, RichText, Sense, Ui, WidgetInfo, vec2};
 use super::Shown;
 use super::widgets::icon_button;
 use crate::app::action::Action;
+use crate::app::files::Open;
 use crate::app::session::{Notice, Weight};
 use crate::app::theme::{glyph, palette};
+use crate::geometry::Point;
 use crate::job::Progress;
+use crate::radiograph::{ModalityTransform, Radiograph, one_value};
 
 /// The whole bar.
 pub(crate) fn bar_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
@@ -42,7 +45,7 @@ fn probe(ui: &mut Ui, shown: &Shown<'_>) {
             },
         );
     };
-    let Some(probe) = shown.session.probe else {
+    let Some(under) = shown.session.probe else {
         let size = format!("{} × {} px", image.width(), image.height());
         let depth = format!("{} bit", image.source.bits_stored);
         let spacing = image.spacing.map_or_else(
@@ -51,10 +54,12 @@ fn probe(ui: &mut Ui, shown: &Shown<'_>) {
         );
         ui.label(dim(format!(
             "{} · {size} · {depth} · {spacing}",
-            open.title
+            shown.names().case(shown.session)
         )));
+        not_kept(ui, open);
         return;
     };
+    let probe = under.at;
     cell(ui, 116.0, format!("x {:.0}  y {:.0}", probe.x, probe.y));
     let millimetres = image.spacing.map_or_else(
         || "no scale".to_owned(),
@@ -68,24 +73,47 @@ fn probe(ui: &mut Ui, shown: &Shown<'_>) {
         },
     );
     cell(ui, 210.0, millimetres);
-    let (x, y) = (probe.x.round(), probe.y.round());
+    // What is shown there is what is told: the answer on its side of the slider, else the image.
+    let answer = shown.answer();
+    let seen = answer.filter(|_| under.answer).unwrap_or(image);
+    let which = match answer {
+        None => "",
+        Some(_) if under.answer => " (synthetic)",
+        Some(_) => " (source)",
+    };
+    let [stored, modality] = values(seen, probe);
+    let width = if which.is_empty() { 104.0 } else { 176.0 };
+    cell(ui, width, format!("stored {stored}{which}"));
+    cell(ui, 90.0, modality);
+    not_kept(ui, open);
+}
+
+/// The stored value at a point, and what it means where that is something else; a dash where there is none.
+fn values(image: &Radiograph, at: Point) -> [String; 2] {
+    let (x, y) = (at.x.round(), at.y.round());
     let inside = x >= 0.0 && y >= 0.0;
     let value = inside
         .then(|| image.pixels.value(x as usize, y as usize))
         .flatten();
-    cell(
-        ui,
-        104.0,
-        value.map_or_else(|| "stored –".to_owned(), |v| format!("stored {v:.0}")),
-    );
-    // Without a unit there is no second value to tell: on radiographs, stored values are all there are.
-    let unit = image.modality_unit.as_str();
-    let modality = match value {
-        _ if unit.is_empty() => String::new(),
-        Some(stored) => format!("{unit} {:.0}", image.modality_transform.apply(stored)),
-        None => format!("{unit} –"),
+    let told = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), one_value);
+    let meant = value.map(|stored| image.modality_transform.apply(stored));
+    // Where stored values mean themselves and have no unit, there is no second value to tell.
+    let modality = match image.modality_unit.as_str() {
+        "" if image.modality_transform == ModalityTransform::default() => String::new(),
+        "" => format!("value {}", told(meant)),
+        unit => format!("{unit} {}", told(meant)),
     };
-    cell(ui, 90.0, modality);
+    [told(value), modality]
+}
+
+/// Says that a crash would lose this work, as long as it would.
+fn not_kept(ui: &mut Ui, open: &Open) {
+    let Some(why) = &open.not_kept else {
+        return;
+    };
+    let p = palette(ui.visuals());
+    let text = RichText::new(format!("{}  not kept on disk", glyph::WARNING));
+    ui.label(text.size(12.0).color(p.wrong)).on_hover_text(why);
 }
 
 fn notices_button(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {

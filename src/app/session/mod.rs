@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use super::canvas::{Tool, ToolOptions, View};
+use super::canvas::{Tool, ToolOptions, Under, View};
 use super::files::Open;
 use super::live::Live;
 use super::logic::frames::Stack;
@@ -17,7 +17,6 @@ use super::logic::grid::Beside;
 use super::logic::measures::Measures;
 use super::logic::veil::VeilState;
 use crate::document::Layer;
-use crate::geometry::Point;
 use crate::job::{
     Attributes, Control, Error, JobId, Mode, ModelReference, Progress, Prompted, Request,
     RingPolicy, Sex,
@@ -357,8 +356,8 @@ pub struct Session {
     pub measures: Measures,
     /// Whether what lies under the pointer is magnified.
     pub loupe: bool,
-    /// The image point that the pointer is over, pixels.
-    pub probe: Option<Point>,
+    /// What the pointer is over.
+    pub probe: Option<Under>,
     /// The layer the pointer was last on: what Clear and the tool sizes act on.
     pub layer: Layer,
     /// Whether the engine is built.
@@ -432,6 +431,13 @@ impl Session {
         if self.notices.len() > 100 {
             self.notices.remove(0);
         }
+    }
+
+    /// Says that what is made now is in memory alone.
+    pub(crate) fn say_not_kept(&mut self, why: &str) {
+        let text =
+            format!("Your work on this image is not kept on disk, a crash would lose it: {why}");
+        self.say(Weight::Wrong, text);
     }
 
     /// The open case.

@@ -156,6 +156,8 @@ fn same_but_seed(a: &Request, b: &Request) -> bool {
         && a.model == b.model
         && a.control_model == b.control_model
         && a.refiner == b.refiner
+        && a.prompted == b.prompted
+        && a.size == b.size
         && a.attributes == b.attributes
         && (a.steps, a.sampler, a.passes) == (b.steps, b.sampler, b.passes)
         && a.composite == b.composite

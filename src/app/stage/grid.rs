@@ -4,6 +4,7 @@ use egui::{
     Align2, Color32, FontId, Rect, RichText, Sense, Stroke, StrokeKind, Ui, UiBuilder, pos2, vec2,
 };
 
+use super::corners::{facts_lines, identity_lines, size_lines};
 use super::{Show, canvas_ui};
 use crate::app::action::{Action, FrameChange};
 use crate::app::canvas::{Canvas, CanvasEvent, Scene, Tool, ToolOptions, View};
@@ -195,8 +196,11 @@ fn beside_ui(
     };
     let options = ToolOptions::default();
     let stack = shown.session.stack.as_ref();
-    let corners = corner_texts(shown, number, view);
-    let title = ["Second image", "Third image", "Fourth image"][number];
+    let corners = corner_texts(shown, number);
+    let title = match ["Second image", "Third image", "Fourth image"][number] {
+        title if cell.is_before() => format!("{title}: before"),
+        title => title.to_owned(),
+    };
     let scene = Scene {
         image,
         after: None,
@@ -224,7 +228,7 @@ fn beside_ui(
             .zip(cell.place)
             .and_then(|(stack, place)| stack.file(place.0))
             .is_some_and(|file| file.frames() > 1),
-        title,
+        title: &title,
     };
     let mut events = Vec::new();
     let id = canvas.ui(ui, &scene, view, &mut events).id;
@@ -236,17 +240,20 @@ fn beside_ui(
     Some(id)
 }
 
-fn corner_texts(shown: &Shown<'_>, number: usize, view: &View) -> [Vec<String>; 4] {
+fn corner_texts(shown: &Shown<'_>, number: usize) -> [Vec<String>; 4] {
     let cell = &shown.session.beside.cells[number];
     let mut corners: [Vec<String>; 4] = Default::default();
     let Some(image) = &cell.image else {
         return corners;
     };
-    if !shown.session.hide_identity {
-        corners[0] = super::identity_lines(image);
+    let hidden = shown.session.hide_identity;
+    if !hidden {
+        corners[0] = identity_lines(image);
     }
-    corners[1] = super::facts_lines(image);
-    corners[2].push(view.window.label());
+    if cell.is_before() {
+        corners[0].insert(0, "Before".to_owned());
+    }
+    corners[1] = facts_lines(image, hidden);
     if let (Some(stack), Some((series, frame))) = (&shown.session.stack, cell.place) {
         let frames = stack
             .file(series)
@@ -258,6 +265,6 @@ fn corner_texts(shown: &Shown<'_>, number: usize, view: &View) -> [Vec<String>; 
             corners[2].push(format!("Frame {} / {frames}", frame + 1));
         }
     }
-    corners[3] = super::size_lines(image);
+    corners[3] = size_lines(image);
     corners
 }

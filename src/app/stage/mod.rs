@@ -2,6 +2,7 @@
 //!
 //! Separate from the panels because a canvas keeps a state of its own between frames (its draft, its textures).
 
+mod corners;
 mod grid;
 
 use egui::{RichText, Ui, WidgetText};
@@ -12,13 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::action::Action;
 use super::canvas::{Canvas, CanvasEvent, Scene, Tool, View};
-use super::logic::frames;
 use super::panel::{self, Shown};
 use super::theme::palette;
 use crate::document::Layer;
 use crate::job::Mode;
 use crate::landmarks::Side;
-use crate::radiograph::Radiograph;
 
 /// What can be docked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -300,14 +299,9 @@ fn canvas_ui(
     };
     let after = match show {
         Show::Mask => None,
-        Show::Sketch | Show::Hips | Show::View => shown.made().map(|made| &made.radiograph),
+        Show::Sketch | Show::Hips | Show::View => shown.answer(),
     };
-    // A result of the canvas before it grew is kept in the tray, and shown again when the canvas is as it was.
-    let image = open.document().image();
-    let after = after.filter(|after| {
-        after.pixels.width() == image.width() && after.pixels.height() == image.height()
-    });
-    let corners = corner_texts(shown, view, show);
+    let corners = corners::corner_texts(shown, show);
     let landmarks = if show == Show::Mask {
         None
     } else {
@@ -377,78 +371,4 @@ fn tool_on(show: Show, tool: Tool) -> Tool {
         Show::View if draws => Tool::Select,
         _ => tool,
     }
-}
-
-/// Corners as in any viewer: who, what, how it is looked at, how large it is.
-fn corner_texts(shown: &Shown<'_>, view: &View, show: Show) -> [Vec<String>; 4] {
-    let mut corners: [Vec<String>; 4] = Default::default();
-    let Some(open) = shown.session.open() else {
-        return corners;
-    };
-    let image = open.document().image();
-    let [top_left, top_right, bottom_left, bottom_right] = &mut corners;
-    if show == Show::Mask {
-        return corners;
-    }
-    if !shown.session.hide_identity {
-        *top_left = identity_lines(image);
-    }
-    *top_right = facts_lines(image);
-    if matches!(show, Show::Hips | Show::View) {
-        bottom_left.push(view.window.label());
-    }
-    bottom_left.extend(frames::title(shown.session));
-    *bottom_right = size_lines(image);
-    corners
-}
-
-/// Who it is of.
-fn identity_lines(image: &Radiograph) -> Vec<String> {
-    let identity = &image.identity;
-    [
-        &identity.name,
-        &identity.id,
-        &identity.birth_date,
-        &identity.responsible_person,
-    ]
-    .into_iter()
-    .filter(|text| !text.is_empty())
-    .cloned()
-    .collect()
-}
-
-/// What it is.
-fn facts_lines(image: &Radiograph) -> Vec<String> {
-    let mut lines = Vec::new();
-    let what = [image.modality.as_str(), image.view_position.as_str()];
-    let what: Vec<&str> = what
-        .into_iter()
-        .filter(|text| !text.is_empty() && *text != "OT")
-        .collect();
-    if !what.is_empty() {
-        lines.push(what.join(" "));
-    }
-    if image.source.bits_stored <= 8 {
-        lines.push("8-bit source".to_owned());
-    }
-    if image.color().is_some() {
-        lines.push("color · measured and generated in grey".to_owned());
-    }
-    lines
-}
-
-/// How large it is.
-fn size_lines(image: &Radiograph) -> Vec<String> {
-    let mm = image.spacing.map_or_else(
-        || "no scale".to_owned(),
-        |s| {
-            format!(
-                "{:.0} × {:.0} mm ({})",
-                s.column_mm * image.width() as f64,
-                s.row_mm * image.height() as f64,
-                s.source.label()
-            )
-        },
-    );
-    vec![format!("{} × {}", image.width(), image.height()), mm]
 }

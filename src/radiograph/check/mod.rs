@@ -93,7 +93,8 @@ fn same_color(back: &Radiograph, image: &Radiograph, color: &Rgb) -> Result<(), 
     same.then_some(()).ok_or_else(|| differs("other colors"))
 }
 
-fn differs(what: &str) -> String {
+/// What is said of a file that did not come back as it was to be written.
+pub(super) fn differs(what: &str) -> String {
     format!("it was read back and differs: {what}; nothing was saved")
 }
 

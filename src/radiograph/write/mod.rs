@@ -34,7 +34,7 @@ pub use report::{HipReport, MeasuredAngle, report_bytes};
 pub use segmentation::{Segment, segmentation_bytes};
 pub use shown::Look;
 pub(super) use shown::{displayed, is_inverse, written_displays};
-pub use tables::{coco, figures_csv, hips_csv, mask_of_counts, masks_csv};
+pub use tables::{Table, coco, figures_csv, hips_csv, mask_of_counts, masks_csv, write_table};
 
 /// A DICOM object about an image.
 #[derive(Clone, Copy, Debug)]

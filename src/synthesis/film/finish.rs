@@ -113,6 +113,11 @@ impl Frame {
                 .clone_from(&source.modality_transform);
             base.modality_unit.clone_from(&source.modality_unit);
             base.source.bits_stored = source.source.bits_stored;
+            // Drawn on the canvas of the source, it is as large as that, and lies as that does.
+            if self.size == (source.width(), source.height()) {
+                base.spacing = source.spacing;
+                base.view_position.clone_from(&source.view_position);
+            }
             base.windows = vec![
                 request
                     .window

@@ -106,7 +106,11 @@ impl Frame {
                 ..self.crop
             },
             map: self.map.clone(),
-            blend: Some(Blend { region, share }),
+            blend: Some(Blend {
+                region,
+                share,
+                limits: blend.limits,
+            }),
             size: self.size,
             matched: None,
         })

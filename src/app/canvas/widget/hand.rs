@@ -11,7 +11,7 @@ use crate::app::canvas::bounds::Drag;
 use crate::app::canvas::draft::{Draft, DraftRaster};
 use crate::app::canvas::gesture::{Active, Gesture, Press, landmark_under, press_of, zoom_of_drag};
 use crate::app::canvas::view::{DragSpeed, dragged_window};
-use crate::app::canvas::{CanvasEvent, Scene, Tool, measures};
+use crate::app::canvas::{CanvasEvent, Scene, Tool, Under, measures};
 use crate::document::{Layer, StrokePoint};
 use crate::geometry::PixelRect;
 use crate::landmarks::HipPoint;
@@ -36,7 +36,6 @@ impl Canvas {
         let focus_elsewhere = ui
             .memory(egui::Memory::focused)
             .is_some_and(|id| id != response.id);
-        let mut moved = false;
         for event in events {
             match event {
                 Event::Touch { force, .. } => self.pressure = force.unwrap_or(1.0).clamp(0.0, 1.0),
@@ -63,14 +62,10 @@ impl Canvas {
                     self.finish(pass);
                 }
                 Event::PointerMoved(pos) => {
-                    moved = true;
                     self.pointer = is_over(ui, pass.rect, pos).then_some(pos);
                     self.follow(ui, pos, pass);
                 }
-                Event::PointerGone => {
-                    moved = true;
-                    self.pointer = None;
-                }
+                Event::PointerGone => self.pointer = None,
                 Event::Key {
                     key: Key::Escape,
                     pressed: true,
@@ -79,9 +74,16 @@ impl Canvas {
                 _ => {}
             }
         }
-        if moved {
-            let at = self.pointer.map(|pointer| pass.image_point(pointer));
-            pass.events.push(CanvasEvent::PointerAt(at));
+        // Said only when it changes: a canvas beside this one has nothing to say, and an answer that comes, or a
+        // slider that goes, changes what is shown under a pointer that rests.
+        let under = self.pointer.map(|pointer| Under {
+            at: pass.image_point(pointer),
+            answer: pass.scene.after.is_some() && pointer.x >= split_x(pass),
+            layer: pass.scene.layer,
+        });
+        if under != self.told {
+            self.told = under;
+            pass.events.push(CanvasEvent::PointerAt(under));
         }
     }
 

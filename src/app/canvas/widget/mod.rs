@@ -17,9 +17,12 @@ use super::draft::DraftRaster;
 use super::gesture::{Active, Gesture};
 use super::gpu::Frame;
 use super::pyramid::{Pending, pending, reach::Reach};
-use super::{CanvasEvent, Scene, Tool, View};
+use super::{CanvasEvent, Scene, Tool, Under, View};
 use crate::document::{Layer, Mark};
 use crate::geometry::{Affine, Figure, Point};
+
+/// Points of a touchpad that make one slice.
+const SLICE_POINTS: f32 = 50.0;
 
 /// What a finished stroke waits for: the layer's raster with it.
 struct Settling {
@@ -49,7 +52,12 @@ pub struct Canvas {
     shown_reach: Option<Arc<Reach>>,
     written: Arc<AtomicU64>,
     pointer: Option<Pos2>,
+    /// What was last said to lie under the pointer.
+    told: Option<Under>,
+    /// Points that a touchpad has scrolled since the last slice.
+    scrolled: f32,
     last_frame: Option<Arc<Frame>>,
+    last_loupe: Option<Arc<Frame>>,
 }
 
 /// What one pass of the widget works with.
@@ -93,7 +101,10 @@ impl Canvas {
             shown_reach: None,
             written: Arc::default(),
             pointer: None,
+            told: None,
+            scrolled: 0.0,
             last_frame: None,
+            last_loupe: None,
         }
     }
 
@@ -124,7 +135,7 @@ impl Canvas {
             image: pending(ui.ctx(), scene.image),
         };
         self.follow_events(ui, &response, &mut pass);
-        follow_wheel(ui, &response, &mut pass);
+        self.follow_wheel(ui, &response, &mut pass);
         if response.has_focus() {
             let filter = EventFilter {
                 tab: false,
@@ -161,6 +172,11 @@ impl Canvas {
     /// What the last pass asked the GPU to show: for measuring without a window.
     pub fn last_frame(&self) -> Option<&Arc<Frame>> {
         self.last_frame.as_ref()
+    }
+
+    /// The same of the loupe; `None` where nothing was magnified.
+    pub fn last_loupe(&self) -> Option<&Arc<Frame>> {
+        self.last_loupe.as_ref()
     }
 
     /// Bytes of pixels written to the GPU since the canvas was made.
@@ -249,39 +265,58 @@ fn generation_of(scene: &Scene<'_>, layer: Layer) -> Option<u64> {
     raster.map(|raster| raster.generation)
 }
 
-fn follow_wheel(ui: &egui::Ui, response: &egui::Response, pass: &mut Pass<'_, '_>) {
-    let Some(pointer) = response.hover_pos().filter(|_| response.contains_pointer()) else {
-        return;
-    };
-    let (scroll, pinch, touch, steps) = ui.input(|i| {
-        let mut steps = 0;
-        for event in &i.events {
-            if let egui::Event::MouseWheel { delta, .. } = event
-                && !i.modifiers.command
-            {
-                steps -= delta.y.signum() as i32 * i32::from(delta.y != 0.0);
+impl Canvas {
+    fn follow_wheel(&mut self, ui: &egui::Ui, response: &egui::Response, pass: &mut Pass<'_, '_>) {
+        let Some(pointer) = response.hover_pos().filter(|_| response.contains_pointer()) else {
+            self.scrolled = 0.0;
+            return;
+        };
+        let (scroll, pinch, touch, notches, points) = ui.input(|i| {
+            let (mut notches, mut points) = (0, 0.0);
+            for event in &i.events {
+                match event {
+                    egui::Event::MouseWheel { unit, delta, .. } if !i.modifiers.command => {
+                        if *unit == egui::MouseWheelUnit::Point {
+                            points += delta.y;
+                        } else {
+                            notches -= delta.y.signum() as i32 * i32::from(delta.y != 0.0);
+                        }
+                    }
+                    _ => {}
+                }
             }
+            let scroll = i.smooth_scroll_delta().y;
+            (scroll, i.zoom_delta(), i.multi_touch(), notches, points)
+        });
+        let mut factor = f64::from(pinch);
+        if pass.scene.stack {
+            let steps = notches.signum() + self.slices(points);
+            if steps != 0 {
+                pass.events.push(CanvasEvent::FrameStep(steps));
+            }
+        } else {
+            factor *= super::gesture::zoom_of_wheel(scroll);
         }
-        (
-            i.smooth_scroll_delta().y,
-            i.zoom_delta(),
-            i.multi_touch(),
-            steps,
-        )
-    });
-    let mut factor = f64::from(pinch);
-    if pass.scene.stack {
-        if steps != 0 {
-            pass.events.push(CanvasEvent::FrameStep(steps.signum()));
+        if factor != 1.0 {
+            pass.view.zoom_at(pass.rect, pass.ppp, pointer, factor);
         }
-    } else {
-        factor *= super::gesture::zoom_of_wheel(scroll);
+        if let Some(touch) = touch {
+            pass.view.pan(pass.rect, pass.ppp, touch.translation_delta);
+        }
     }
-    if factor != 1.0 {
-        pass.view.zoom_at(pass.rect, pass.ppp, pointer, factor);
-    }
-    if let Some(touch) = touch {
-        pass.view.pan(pass.rect, pass.ppp, touch.translation_delta);
+
+    /// Slices that so many points of a touchpad make together with those before; turning back begins anew.
+    fn slices(&mut self, points: f32) -> i32 {
+        if !points.is_finite() || points == 0.0 {
+            return 0;
+        }
+        if points * self.scrolled < 0.0 {
+            self.scrolled = 0.0;
+        }
+        self.scrolled += points;
+        let whole = (self.scrolled / SLICE_POINTS).trunc();
+        self.scrolled -= whole * SLICE_POINTS;
+        -(whole as i32)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use egui::{Rect, Stroke, Ui, vec2};
+use egui::{Rect, Stroke, Ui, pos2, vec2};
 
 use super::hand::split_x;
 use super::{Canvas, Pass};
@@ -85,12 +85,11 @@ impl Canvas {
         }
         if scene.overlays {
             for (number, measured) in scene.figures.iter().enumerate() {
-                let chosen = scene.chosen == Some(number);
-                sheet.figure(number, measured, scene.image, chosen);
+                sheet.figure(number, measured, scene, split_x(pass));
             }
         }
         if let Some(figure) = &self.drawn {
-            sheet.growing_figure(figure, scene.image);
+            sheet.growing_figure(figure, scene, split_x(pass));
         }
         let gesture = self.active.as_ref().map(|active| &active.gesture);
         if let Some(Gesture::Draw(draft)) = gesture
@@ -107,14 +106,15 @@ impl Canvas {
             sheet.slider(split_x(pass));
         }
         if scene.overlays {
-            sheet.corners(scene.corner_texts, scene.synthetic);
+            sheet.corners(&corners(pass), scene.synthetic);
         }
         if scene.synthetic {
             sheet.badge();
         }
         let magnified = self.magnified(gesture, pass);
+        self.last_loupe = None;
         if let Some(point) = magnified {
-            self.paint_loupe(&painter, &sheet, pass, point, ui);
+            self.last_loupe = Some(self.paint_loupe(&painter, &sheet, pass, point, ui));
         }
         if let Some(pointer) = self.pointer {
             let busy = !matches!(gesture, None | Some(Gesture::Draw(_)));
@@ -188,7 +188,7 @@ impl Canvas {
         pass: &Pass<'_, '_>,
         point: Point,
         ui: &Ui,
-    ) {
+    ) -> Arc<Frame> {
         let side = 150.0_f32.min(pass.rect.height() / 3.0);
         let at = sheet.at(point);
         let up = if at.y - side - 60.0 > pass.rect.top() {
@@ -203,13 +203,17 @@ impl Canvas {
         view.fitted = false;
         view.center = point;
         view.zoom = (zoom * 4.0).clamp(2.0, 32.0);
+        let mut uniforms = look(&view, rect, pass.ppp);
+        // The slider lies where it does on the image below: as far from the point, and magnified.
+        let split = center.x + (split_x(pass) - at.x) * (view.zoom / zoom) as f32;
+        uniforms.other[0] = split * pass.ppp;
         let frame = Frame {
             slot: (self.id, 1),
-            uniforms: look(&view, rect, pass.ppp),
+            uniforms,
             window: view.window.clone(),
             invert: view.invert,
             before: Arc::clone(&pass.image),
-            after: None,
+            after: pass.scene.after.map(|after| pending(ui.ctx(), after)),
             mask: None,
             hint: None,
             draft: None,
@@ -218,15 +222,70 @@ impl Canvas {
             ctx: ui.ctx().clone(),
         };
         painter.rect_filled(rect, 0.0, palette::GROUND);
-        let callback =
-            eframe::egui_wgpu::Callback::new_paint_callback(rect, Painted(Arc::new(frame)));
-        painter.add(callback);
+        let frame = Arc::new(frame);
+        painter.add(eframe::egui_wgpu::Callback::new_paint_callback(
+            rect,
+            Painted(Arc::clone(&frame)),
+        ));
+        let inside = painter.with_clip_rect(rect.intersect(painter.clip_rect()));
+        if let Some(screen_from_image) = view.image_from_screen(rect, pass.ppp).inverse() {
+            let sheet = Sheet {
+                painter: &inside,
+                rect,
+                screen_from_image,
+            };
+            self.paint_on_loupe(&sheet, pass.scene.after.is_some().then_some(split));
+        }
         let stroke = Stroke::new(1.0, palette::LANDMARK);
         painter.rect_stroke(rect, 0.0, stroke, egui::StrokeKind::Outside);
         for arm in [vec2(12.0, 0.0), vec2(0.0, 12.0)] {
             painter.line_segment([center - arm, center - arm * 0.3], stroke);
             painter.line_segment([center + arm * 0.3, center + arm], stroke);
         }
+        frame
+    }
+
+    /// What lies over the image in the loupe too: the slider, and the circle of a hip under the hand.
+    fn paint_on_loupe(&self, sheet: &Sheet<'_>, split_x: Option<f32>) {
+        if let Some(x) = split_x {
+            let ends = [pos2(x, sheet.rect.top()), pos2(x, sheet.rect.bottom())];
+            sheet.line(&ends, 1.0, palette::TEXT);
+        }
+        // The circle is what its points are set by: it must be seen where they are.
+        let gesture = self.active.as_ref().map(|active| &active.gesture);
+        if let Some(Gesture::Landmark {
+            side,
+            point,
+            before,
+            to,
+            ..
+        }) = gesture
+        {
+            let now = before.with_point(*side, *point, *to);
+            sheet.circle(now.hip(*side), *side);
+        }
+    }
+}
+
+/// The corners with how the image is looked at, which is known in this very frame alone.
+fn corners(pass: &Pass<'_, '_>) -> [Vec<String>; 4] {
+    let mut corners = pass.scene.corner_texts.clone();
+    let (_, zoom) = pass.view.placement(pass.rect, pass.ppp);
+    let look = [
+        pass.view.window.label(),
+        format!("Zoom {}", zoom_text(zoom)),
+    ];
+    corners[2].splice(0..0, look);
+    corners
+}
+
+/// Screen pixels an image pixel, as a share: `83 %`, `400 %`.
+fn zoom_text(zoom: f64) -> String {
+    let percent = zoom * 100.0;
+    if percent < 10.0 {
+        format!("{percent:.1} %")
+    } else {
+        format!("{percent:.0} %")
     }
 }
 

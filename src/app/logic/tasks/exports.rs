@@ -8,6 +8,7 @@ use super::ask_where;
 use crate::app::App;
 use crate::app::action::ExportKind;
 use crate::app::files::{self, Exporting, Open};
+use crate::app::names::Names;
 use crate::app::session::Weight;
 use crate::document::Layer;
 use crate::job::Task;
@@ -101,10 +102,9 @@ impl App {
         self.tasks.export = None;
         match result {
             Ok(Some(exported)) => {
-                let text = format!(
-                    "Exported to {}: read back, nothing differs",
-                    exported.path.display()
-                );
+                let place = Names::of(&self.session).place(&exported.path);
+                let to = if place.is_empty() { "" } else { " to " };
+                let text = format!("Exported{to}{place}: read back, nothing differs");
                 self.session.say(Weight::Done, text);
                 for text in exported.said {
                     self.session.say(Weight::Note, text);

@@ -15,6 +15,7 @@ use super::frames::Place;
 use crate::app::App;
 use crate::app::action::Action;
 use crate::app::files::{self, CaseCard, Loaded, Open, Work};
+use crate::app::names::Names;
 use crate::app::session::{ResultId, Stage, Weight};
 use crate::document::project::{Prepared, Project, Store};
 use crate::document::{Accepted, Document, Edit};
@@ -49,7 +50,7 @@ pub(crate) struct Tasks {
     /// Bundled cases.
     pub cards: Option<Task<Vec<CaseCard>>>,
     /// Journals of unsaved work.
-    pub unsaved: Option<Task<Vec<PathBuf>>>,
+    pub unsaved: Option<Task<files::Unsaved>>,
     /// Something asked of another program of the network.
     pub nodes: Option<crate::app::nodes::Running>,
 }
@@ -335,9 +336,15 @@ impl App {
                 self.reset_demo();
             }
         }
-        if let Some(Ok(folders)) = self.tasks.unsaved.as_ref().and_then(Task::poll) {
+        if let Some(Ok(found)) = self.tasks.unsaved.as_ref().and_then(Task::poll) {
             self.tasks.unsaved = None;
-            self.session.restorable = folders;
+            self.session.restorable = found.folders;
+            for text in found.failed {
+                // It is looked for after every case: once is enough.
+                if self.session.notices.iter().all(|said| said.text != text) {
+                    self.session.say(Weight::Wrong, text);
+                }
+            }
         }
     }
 
@@ -374,6 +381,7 @@ impl App {
             let old = std::mem::replace(&mut open.work, Work::Kept(Box::new(project)));
             open.project_folder = Some(folder.clone());
             open.saved_revision = open.revision();
+            open.not_kept = None;
             open.update_layers();
             if let Work::Kept(old) = old {
                 let unsaved = old.folder().to_owned();
@@ -381,7 +389,7 @@ impl App {
                 remove_later(unsaved, wake);
             }
         }
-        let name = crate::app::panel::file_name(&folder);
+        let name = Names::of(&self.session).written(&crate::app::panel::file_name(&folder));
         self.settings.remember(folder);
         self.session.say(Weight::Done, format!("Saved {name}"));
     }

@@ -3,7 +3,7 @@
 use egui::{Button, Popup, RichText, Ui, vec2};
 
 use crate::app::action::{Action, ExportKind};
-use crate::app::canvas::{CanvasEvent, Measured, Tool};
+use crate::app::canvas::{CanvasEvent, Measured, Sides, Tool};
 use crate::app::keys;
 use crate::app::panel::Shown;
 use crate::app::panel::widgets::{divider, icon_button};
@@ -127,11 +127,17 @@ fn row(
                     }
                 });
             });
-            if measured.lines.is_empty() {
+            let session = shown.session;
+            let sides = Sides {
+                image: session.before || session.split > 0.0,
+                answer: !session.before && session.split < 1.0,
+            };
+            let lines = measured.told(sides);
+            if lines.is_empty() {
                 ui.label(RichText::new("–").color(p.dim))
                     .on_hover_text("Its points lie on one line or on each other");
             }
-            for line in &measured.lines {
+            for line in &lines {
                 ui.add(egui::Label::new(line).wrap());
             }
         });

@@ -48,13 +48,7 @@ fn entry_ui(ui: &mut Ui, shown: &Shown<'_>, index: usize, listed: &Listed, on: b
     let size = vec2(ui.available_width(), HEIGHT);
     let (rect, response) = ui.allocate_exact_size(size, Sense::click());
     let entry = &listed.entry;
-    let hidden = shown.session.hide_identity && entry.described;
-    // A description is written by people, and people write names.
-    let title = if hidden {
-        format!("Series {}", index + 1)
-    } else {
-        entry.title.clone()
-    };
+    let title = shown.names().series(index, &entry.title);
     let frames = entry.file.frames();
     let facts = match (entry.modality.as_str(), frames) {
         ("", 1) => String::new(),
@@ -119,7 +113,7 @@ fn entry_ui(ui: &mut Ui, shown: &Shown<'_>, index: usize, listed: &Listed, on: b
         p.dim,
     );
     let response = match &listed.unreadable {
-        Some(why) => response.on_hover_text(why),
+        Some(why) => response.on_hover_text(shown.names().written(why)),
         None => response.on_hover_text(format!("{title}\n{facts}")),
     };
     response.clicked()

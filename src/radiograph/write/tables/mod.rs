@@ -2,6 +2,10 @@
 //!
 //! Separate because these are text about an image, without the image; a synthetic image is named as such in every row.
 
+mod back;
+
+pub use back::{Table, write_table};
+
 use serde_json::{Value, json};
 
 use super::report::HipReport;
