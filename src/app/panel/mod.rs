@@ -110,6 +110,23 @@ impl<'a> Shown<'a> {
         Some([spacing.row_mm, spacing.column_mm])
     }
 
+    /// Area of the mask that will be used: `1 234 px · 179.1 mm²`.
+    pub(crate) fn painted_area(&self) -> String {
+        let Some(open) = self.session.open() else {
+            return "–".to_owned();
+        };
+        let px = open.mask.painted_px;
+        let mm2 = self.spacing().map_or_else(String::new, |[row, column]| {
+            let mm2 = px as f64 * row * column;
+            if mm2 < 1000.0 {
+                format!(" · {mm2:.1} mm²")
+            } else {
+                format!(" · {} mm²", thousands(mm2.round() as usize))
+            }
+        });
+        format!("{} px{mm2}", thousands(px))
+    }
+
     /// How far the drawn lines lie from the edges of an image: `3.2 px · 0.5 mm`; absent without a sketch.
     pub(crate) fn hint_distance(&self, made: &Made) -> Option<String> {
         let px = made.hint_distance_px?;

@@ -160,16 +160,16 @@ fn patch(ui: &mut Ui, shown: &Shown<'_>) {
     value_row(
         ui,
         "Gain and offset",
-        seam.map(|seam| {
+        made.zip(seam).map(|(made, seam)| {
             let held = if seam.clamped { " (held)" } else { "" };
-            format!("{:.2}, {:+.1}{held}", seam.gain, seam.offset)
+            format!("{:.2}, {}{held}", seam.gain, seam.offset_text(&made.radiograph))
         }),
         "",
         seam_reason,
     )
     .on_hover_text(
-        "What the patch was matched by, in stored values, fitted on pixels outside the mask alone; held = it would have \
-         had to be more than is allowed",
+        "What the patch was matched by, in the unit of the image or else in stored values, fitted on pixels outside the \
+         mask alone; held = it would have had to be more than is allowed",
     );
     value_row(
         ui,

@@ -25,7 +25,11 @@ pub(crate) fn empty_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>
                 restore_card(ui, folder, actions);
                 ui.add_space(12.0);
             }
-            drop_area(ui, shown, actions);
+            if shown.demo {
+                ui.label(RichText::new("One moment…").font(FontId::new(16.0, theme::strong())));
+            } else {
+                drop_area(ui, shown, actions);
+            }
             ui.add_space(20.0);
             cases(ui, shown, actions);
             recent(ui, shown, actions);
@@ -204,12 +208,19 @@ fn recent(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     });
 }
 
-/// A file is being read: its name and size at once.
-pub(crate) fn loading_ui(ui: &mut Ui, path: &std::path::Path, bytes: Option<u64>) {
+/// A file is being read: its name and size at once. A bundled case has a name of its own.
+pub(crate) fn loading_ui(
+    ui: &mut Ui,
+    shown: &Shown<'_>,
+    path: &std::path::Path,
+    bytes: Option<u64>,
+) {
     let p = palette(ui.visuals());
+    let case = shown.cases.iter().find(|case| case.folder == path);
+    let name = case.map_or_else(|| super::file_name(path), |case| case.title.clone());
     ui.vertical_centered(|ui| {
         ui.add_space(ui.available_height() * 0.4);
-        ui.label(RichText::new(super::file_name(path)).font(FontId::new(16.0, theme::strong())));
+        ui.label(RichText::new(name).font(FontId::new(16.0, theme::strong())));
         let size = bytes.map_or_else(String::new, |bytes| {
             format!(" {:.1} MB", bytes as f64 / 1.0e6)
         });
@@ -253,7 +264,7 @@ pub(crate) fn preview_ui(
 }
 
 /// A file could not be read: what, where, what to do.
-pub(crate) fn failed_ui(ui: &mut Ui, error: &Error, actions: &mut Vec<Action>) {
+pub(crate) fn failed_ui(ui: &mut Ui, shown: &Shown<'_>, error: &Error, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
     ui.vertical_centered(|ui| {
         ui.set_max_width(460.0);
@@ -272,7 +283,12 @@ pub(crate) fn failed_ui(ui: &mut Ui, error: &Error, actions: &mut Vec<Action>) {
         }
         ui.add_space(14.0);
         ui.allocate_ui(vec2(240.0, 34.0), |ui| {
-            if primary_button(ui, glyph::OPEN, "Open another file", "Ctrl+O").clicked() {
+            if shown.demo {
+                let key = shown.keys.label("demo");
+                if primary_button(ui, glyph::RESTORE, "Start again", &key).clicked() {
+                    actions.push(Action::ResetDemo);
+                }
+            } else if primary_button(ui, glyph::OPEN, "Open another file", "Ctrl+O").clicked() {
                 actions.push(Action::OpenDialog);
             }
         });
@@ -283,7 +299,7 @@ pub(crate) fn failed_ui(ui: &mut Ui, error: &Error, actions: &mut Vec<Action>) {
             if ui.add(Button::new(copy).frame(false)).clicked() {
                 actions.push(Action::Copy(format!("{error:#?}")));
             }
-            if ui.add(Button::new("Back").frame(false)).clicked() {
+            if !shown.demo && ui.add(Button::new("Back").frame(false)).clicked() {
                 actions.push(Action::CloseCase);
             }
         });
