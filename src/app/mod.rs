@@ -285,7 +285,7 @@ impl App {
                         _ => panel::states::loading_ui(ui, &shown, path, *bytes),
                     },
                     (Stage::Failed(error), _) => {
-                        panel::states::failed_ui(ui, &shown, error, actions)
+                        panel::states::failed_ui(ui, &shown, error, actions);
                     }
                     (Stage::Open(_), Workspace::Draw) => {
                         stage.draw_ui(ui, &shown, &mut view, actions);

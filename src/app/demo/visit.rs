@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::{Demo, Wish};
+use super::Wish;
 use crate::app::App;
 use crate::app::action::Action;
 use crate::app::keys::Keys;
@@ -128,7 +128,9 @@ impl App {
 
     /// Takes an answer of live mode in.
     pub(crate) fn live_worked(&mut self) {
-        self.demo.as_mut().map_or((), Demo::worked);
+        if let Some(demo) = &mut self.demo {
+            demo.worked();
+        }
     }
 
     /// What is dropped on the demo is not opened.

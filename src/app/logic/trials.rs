@@ -57,19 +57,15 @@ impl App {
     /// that was accepted last.
     pub(super) fn take_settings(&mut self, id: Option<ResultId>) {
         let chosen = id.or(self.session.shown);
-        let (request, number) = match chosen.and_then(|id| self.session.tray.find(id)) {
-            Some(item) => (Arc::clone(&item.request), item.made.image_number),
-            None => match self.accepted_request() {
-                Some(request) => {
-                    let number = request.first_image;
-                    (Arc::new(request), number)
-                }
-                None => {
-                    let text = "Choose a result in the tray first, or accept one";
-                    self.session.say(Weight::Note, text);
-                    return;
-                }
-            },
+        let item = chosen.and_then(|id| self.session.tray.find(id));
+        let found = match item {
+            Some(item) => Some((Arc::clone(&item.request), item.made.image_number)),
+            None => self.accepted_request(),
+        };
+        let Some((request, number)) = found else {
+            let text = "Choose a result in the tray first, or accept one";
+            self.session.say(Weight::Note, text);
+            return;
         };
         self.session.recipe = Recipe::of(&request, number);
         self.session.recipe_revision += 1;
@@ -81,12 +77,14 @@ impl App {
         self.session.say(Weight::Done, text);
     }
 
-    /// What the last accepted result was asked with, from its record; a canvas that grew has none.
-    fn accepted_request(&self) -> Option<Request> {
+    /// What the last accepted result was asked with, from its record, and its number; a canvas that grew has none.
+    fn accepted_request(&self) -> Option<(Arc<Request>, u64)> {
         let accepted = &self.session.open()?.document().accepted;
         accepted.iter().rev().find_map(|accepted| {
             let record = serde_json::from_value::<Record>(accepted.record.clone());
-            record.ok().map(|record| record.request)
+            let request = record.ok()?.request;
+            let number = request.first_image;
+            Some((Arc::new(request), number))
         })
     }
 

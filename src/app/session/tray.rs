@@ -231,7 +231,8 @@ impl Tray {
 
     /// Takes a result out, to where it can be taken back from.
     pub fn reject(&mut self, id: ResultId) {
-        self.rejected.extend(self.remove(id));
+        let item = self.remove(id);
+        self.rejected.extend(item);
         let mut bytes: usize = self.rejected.iter().map(Staged::bytes).sum();
         while bytes > REJECTED_BYTES && self.rejected.len() > 1 {
             bytes -= self.rejected.remove(0).bytes();

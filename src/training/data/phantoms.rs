@@ -74,9 +74,12 @@ fn drawn(kind: &str, wanted: &Wanted, observe: &mut Observe<'_>) -> Result<Vec<E
     let &Wanted {
         seed, count, size, ..
     } = wanted;
-    let own = |seed: u64| match wanted.independent {
-        true => phantom::independent_seed(kind, seed),
-        false => seed,
+    let own = |seed: u64| {
+        if wanted.independent {
+            phantom::independent_seed(kind, seed)
+        } else {
+            seed
+        }
     };
     let mut examples = Vec::with_capacity(count);
     let numbers: Vec<u64> = (seed..seed + count as u64).collect();
