@@ -447,11 +447,23 @@ fn phantoms_of_every_kind_are_written_with_their_truth() {
 
 #[test]
 fn bench_phantoms_prints_every_gate() {
-    let said = answer(0, &["bench", "phantoms", "--only", "jaw", "--count", "4"]);
+    // Four films are too few to hold gates: what matters is that those that fail are named, and end in a failure.
+    let said = answer(1, &["bench", "phantoms", "--only", "jaw", "--count", "4"]);
+    let failed = said["failed"].as_array().unwrap();
     let figures = said["figures"].as_array().unwrap();
     for gate in [1, 2, 3, 4, 6] {
         assert!(figures.iter().any(|f| f["gate"] == gate), "no gate {gate}");
     }
+    let fails = figures.iter().filter(|f| f["holds"] == false);
+    let names: Vec<&Value> = fails.map(|f| &f["name"]).collect();
+    assert!(!names.is_empty());
+    assert_eq!(names, failed.iter().collect::<Vec<_>>());
+    // The spread of the widest band is asked for, and known only where real films were measured.
+    let spread = figures
+        .iter()
+        .find(|f| f["name"] == "jaw gate 2 spread bp16")
+        .unwrap();
+    assert!(spread["value"].is_null() && spread["holds"].is_null());
     let film = figures.iter().find(|f| f["name"] == "jaw film").unwrap();
     assert!(film["value"].as_f64().unwrap() > 0.0 && film["unit"] == "s");
     // Without real films the network of gate 4 cannot be asked.
@@ -463,6 +475,67 @@ fn bench_phantoms_prints_every_gate() {
         &["bench", "phantoms", "--only", "foot"],
     );
     refused(2, &["--real"], &["bench", "phantoms", "--real", "chest"]);
+}
+
+#[test]
+fn bench_phantoms_names_the_gates_that_fail_and_writes_a_table() {
+    let output = run(&[
+        "bench",
+        "phantoms",
+        "--only",
+        "brain-mr",
+        "--count",
+        "2",
+        "--markdown",
+    ]);
+    let (said, warned) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(output.status.code(), Some(1), "{said}{warned}");
+    assert!(warned.contains("gates that fail: brain-mr: "), "{warned}");
+    let row = said.lines().find(|line| line.starts_with("| brain-mr |"));
+    let cells: Vec<&str> = row.unwrap().split('|').map(str::trim).collect();
+    assert_eq!(cells.len(), 10, "{said}");
+    assert_eq!((cells[5], cells[6]), ("needs films", "–"), "{said}");
+    assert!(warned.contains(cells[8]), "{said}{warned}");
+}
+
+#[test]
+fn ct_is_the_partner_of_mr_unless_heads_shall_be_independent() {
+    let folder = tempfile::tempdir().unwrap();
+    let drawn = |name: &str, arguments: &[&str]| -> String {
+        let out = folder.path().join(name);
+        let mut all = vec!["phantom"];
+        all.extend(arguments);
+        all.extend([
+            "--count",
+            "2",
+            "--seed",
+            "6",
+            "--size",
+            "64",
+            "--out",
+            text(&out),
+        ]);
+        answer(0, &all);
+        std::fs::read_to_string(out.join("outlines.json")).unwrap()
+    };
+    let mr = drawn("mr", &["brain-mr"]).replace("brain-mr-", "");
+    let ct = drawn("ct", &["brain-ct"]).replace("brain-ct-", "");
+    let own = drawn("own", &["brain-ct", "--independent"]).replace("brain-ct-", "");
+    assert_eq!(mr, ct);
+    assert_ne!(mr, own);
+    assert_eq!(
+        drawn("own-mr", &["brain-mr", "--independent"]).replace("brain-mr-", ""),
+        mr
+    );
+    // The manifest tells the seed that draws this head again.
+    let manifest = std::fs::read_to_string(folder.path().join("own/manifest.csv")).unwrap();
+    assert!(
+        manifest.contains("brain-ct-00000006.png,brain-ct,9223372036854775814,"),
+        "{manifest}"
+    );
 }
 
 #[test]

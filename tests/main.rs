@@ -13,7 +13,11 @@ mod app;
 #[cfg(feature = "window")]
 mod app_canvas;
 #[cfg(feature = "window")]
+mod app_demo;
+#[cfg(feature = "window")]
 mod app_prompted;
+#[cfg(feature = "window")]
+mod app_tray;
 mod color;
 mod command;
 mod document;

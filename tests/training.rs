@@ -455,6 +455,35 @@ fn plans_that_cannot_work_are_refused() {
 }
 
 #[test]
+fn pairs_of_the_brain_become_heads_of_their_own() {
+    let place = tempfile::tempdir().unwrap();
+    let mut plan = plan(TrainingTask::Reader, &place.path().join("reader"), 1);
+    plan.data = DataSource::Phantoms {
+        kinds: vec!["brain-mr".to_owned(), "brain-ct".to_owned()],
+        seed: 3,
+        count: 1,
+    };
+    let heads = |independent: bool| {
+        let mut recipe = Recipe::from_value(&json!({ "size": 64, "held_out": 0 })).unwrap();
+        recipe.independent = independent;
+        let data = load(&plan, &recipe, &mut |_| ControlFlow::Continue(())).unwrap();
+        let [mr, ct] = [0, 1].map(|n| data.examples[n].facts.clone());
+        assert_eq!(
+            (mr.kind.as_str(), ct.kind.as_str()),
+            ("brain-mr", "brain-ct")
+        );
+        (mr.outlines, ct.outlines)
+    };
+    let (mr, ct) = heads(false);
+    assert_eq!(mr, ct, "one head");
+    let (same, own) = heads(true);
+    assert_eq!(same, mr);
+    assert_ne!(own, mr);
+    // Both kinds of set are kept, each under its own name.
+    assert_eq!(heads(false), (mr, ct));
+}
+
+#[test]
 fn rates_warm_up_stay_and_fall() {
     let recipe = Recipe {
         rate: 1.0,

@@ -10,7 +10,7 @@ use crate::job::JobId;
 
 use super::canvas::{CanvasEvent, Tool, ToolOptions, VeilKind};
 pub use super::logic::grid::{Layout, Link};
-use super::session::{Recipe, ResultId, Workspace};
+use super::session::{Recipe, ResultId, SortBy, Workspace};
 
 /// The form of an exported file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,7 +234,8 @@ pub enum Action {
     NewSeed,
     /// Makes more like a result, by other seeds; absent = like the one that is shown.
     Variations(Option<ResultId>),
-    /// Takes all settings of a result, and what was drawn and painted for it; absent = of the one that is shown.
+    /// Takes all settings of a result, and what was drawn and painted for it; absent = of the one that is shown, else of
+    /// the one that was accepted last.
     TakeSettings(Option<ResultId>),
     /// Lays a difference or a spread over the result, or takes it away again.
     Veil(VeilKind),
@@ -254,6 +255,10 @@ pub enum Action {
     Accept(Option<ResultId>),
     /// Drops a result; absent = the one that is shown.
     Reject(Option<ResultId>),
+    /// Takes a rejected result up again; absent = the last one.
+    BringBack(Option<ResultId>),
+    /// Puts the results of the tray in this order; true = the other way round.
+    SortTray(SortBy, bool),
     /// Cancels the stroke, else closes what is open, else stops the job.
     Cancel,
     /// Stops one job.
@@ -281,4 +286,6 @@ pub enum Action {
     Copy(String),
     /// Brings the demo back to its beginning.
     ResetDemo,
+    /// Ends the program where [`Action::Quit`] is refused: in the demo.
+    LeaveDemo,
 }

@@ -222,6 +222,13 @@ pub const COMMANDS: &[Command] = &[
     command("Work", "reject", "Reject the result", "Delete", || {
         Action::Reject(None)
     }),
+    command(
+        "Work",
+        "bring-back",
+        "Take back the last rejected",
+        "Shift+Delete",
+        || Action::BringBack(None),
+    ),
     command("Work", "variations", "More like the result", "J", || {
         Action::Variations(None)
     }),
@@ -328,6 +335,13 @@ pub const COMMANDS: &[Command] = &[
     }),
     command("Help", "keys", "Keys", "?", || Action::Keys),
     command("Help", "demo", "Reset the demo", "F5", || Action::ResetDemo),
+    command(
+        "Help",
+        "leave-demo",
+        "Leave the demo",
+        "Ctrl+Shift+Q",
+        || Action::LeaveDemo,
+    ),
 ];
 
 /// The command of a name.

@@ -15,6 +15,8 @@ pub struct LayerPixels {
     raster: LayerRaster,
     /// What the canvas shows.
     pub overlay: OverlayRaster,
+    /// Pixels that are drawn or painted; counted where something changes.
+    pub painted_px: usize,
 }
 
 impl LayerPixels {
@@ -26,6 +28,7 @@ impl LayerPixels {
                 generation: 0,
                 dirty: None,
             },
+            painted_px: 0,
         }
     }
 
@@ -38,9 +41,12 @@ impl LayerPixels {
         let fresh = self.raster.grid();
         if fresh.size() == self.overlay.grid.size() {
             let grid = Arc::make_mut(&mut self.overlay.grid);
+            self.painted_px -= painted_in(grid, dirty);
             copy_rows(fresh, grid, dirty);
+            self.painted_px += painted_in(grid, dirty);
             self.overlay.dirty = Some(dirty);
         } else {
+            self.painted_px = painted_in(fresh, fresh.bounds());
             self.overlay.grid = Arc::new(fresh.clone());
             self.overlay.dirty = None;
         }
@@ -129,6 +135,20 @@ fn same_image(a: Option<&Arc<Radiograph>>, b: Option<&Arc<Radiograph>>) -> bool 
         (None, None) => true,
         _ => false,
     }
+}
+
+/// Cells above 0 in a part of a grid.
+fn painted_in(grid: &Grid<u8>, rect: PixelRect) -> usize {
+    let rect = rect.intersection(grid.bounds());
+    let columns = rect.x as usize..rect.right() as usize;
+    (rect.y as usize..rect.bottom() as usize)
+        .map(|y| {
+            grid.row(y)[columns.clone()]
+                .iter()
+                .filter(|v| **v != 0)
+                .count()
+        })
+        .sum()
 }
 
 fn copy_rows(from: &Grid<u8>, to: &mut Grid<u8>, rect: PixelRect) {

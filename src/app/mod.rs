@@ -22,12 +22,11 @@ mod start;
 pub mod theme;
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use eframe::egui_wgpu::RenderState;
 
 use self::action::{Action, Theme};
-use self::demo::{Demo, Wish};
+use self::demo::Demo;
 use self::files::CaseCard;
 use self::frame::SizeWatch;
 use self::keys::Keys;
@@ -157,6 +156,7 @@ impl App {
             dragging: None,
         };
         app.session.nodes.place = start.nodes;
+        app.session.full_screen = app.demo.is_some();
         if let Some(warning) = warning {
             app.session.say(session::Weight::Wrong, warning);
         }
@@ -199,69 +199,6 @@ impl App {
         }
     }
 
-    pub(crate) fn reset_demo(&mut self) {
-        // Nothing of the last visitor stays: no recipe, no view, no key, no theme, no panel where it was dragged.
-        self.leave_case();
-        let fresh = Session {
-            engine_ready: self.session.engine_ready,
-            engine_error: self.session.engine_error.take(),
-            full_screen: self.session.full_screen,
-            ..Session::new(&Settings::default(), &self.models)
-        };
-        self.session = fresh;
-        self.settings = Settings::default();
-        self.keys = Keys::new(&self.settings.keys);
-        self.stage.reset();
-        let ctx = self.ctx.clone();
-        ctx.set_theme(egui::Theme::Dark);
-        egui::Popup::close_all(&ctx);
-        if let Some(demo) = &mut self.demo {
-            demo.restart();
-        }
-        self.carry_out(&ctx, Action::OpenCase(0));
-    }
-
-    /// Lets the demo act, or notes that somebody touched it.
-    fn run_demo(&mut self, ctx: &egui::Context) {
-        let touched = ctx.input(|input| {
-            input.pointer.any_pressed()
-                || input.events.iter().any(|event| match event {
-                    egui::Event::Key { key, .. } => *key != egui::Key::F5,
-                    egui::Event::MouseWheel { .. }
-                    | egui::Event::Touch { .. }
-                    | egui::Event::Zoom(_) => true,
-                    _ => false,
-                })
-        });
-        let Some(demo) = &mut self.demo else {
-            return;
-        };
-        let now = Instant::now();
-        if touched {
-            demo.touch(now);
-        }
-        let recording = match &self.session.stage {
-            Stage::Open(open) => open.recording.as_ref(),
-            Stage::Loading { .. } => return,
-            // A visitor who closed the case left nothing to look at: the loop comes back all the same.
-            Stage::Empty | Stage::Failed(_) => None,
-        };
-        let wish = demo.wish(recording, now);
-        if !self.session.live.on {
-            self.session.live.switch(true);
-        }
-        match wish {
-            Wish::Wait(time) => ctx.request_repaint_after(time),
-            Wish::Reset => self.reset_demo(),
-            Wish::Draw(edits) => {
-                for edit in edits {
-                    self.edit(edit, false);
-                }
-                ctx.request_repaint();
-            }
-        }
-    }
-
     /// Keys and dropped files.
     fn take_input(&mut self, ctx: &egui::Context) -> Vec<Action> {
         let typing = ctx.text_edit_focused();
@@ -273,16 +210,17 @@ impl App {
         if std::mem::take(&mut self.tab_pressed) {
             actions.push(Action::BeforeAfter);
         }
-        if self.demo.is_none() {
-            let dropped = ctx.input(|input| {
-                input
-                    .raw
-                    .dropped_files
-                    .first()
-                    .map(|file| file.path().to_owned())
-            });
-            actions.extend(dropped.map(Action::Dropped));
+        let dropped = ctx.input(|input| {
+            input
+                .raw
+                .dropped_files
+                .first()
+                .map(|file| file.path().to_owned())
+        });
+        if dropped.is_some() && self.demo.is_some() {
+            self.decline_drop();
         }
+        actions.extend(dropped.map(Action::Dropped));
         actions
     }
 

@@ -48,7 +48,7 @@ struct Arguments {
     common: Common,
     /// Images to open in the window.
     files: Vec<PathBuf>,
-    /// The bundled cases and models, fully offline, for a stand at a conference.
+    /// The bundled cases and models, fully offline, for a stand at a conference; Ctrl+Shift+Q ends it.
     #[arg(long)]
     demo: bool,
 }

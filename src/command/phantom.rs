@@ -35,7 +35,7 @@ pub(super) enum Kind {
     Jaw,
     /// Axial slice of the brain, T1-weighted MR.
     BrainMr,
-    /// Axial slice of the brain, CT; the partner of the MR of the same seed.
+    /// Axial slice of the brain, CT; the partner of the MR of the same seed, but with `--independent`.
     BrainCt,
 }
 
@@ -86,6 +86,9 @@ pub(super) struct PhantomArguments {
     /// The mix of real practice, not the flat mix for training (hips).
     #[arg(long)]
     pub(super) natural: bool,
+    /// Heads of which no MR has the same seed: unpaired CT (brain-ct).
+    #[arg(long)]
+    pub(super) independent: bool,
     /// Replace what is there.
     #[arg(long)]
     pub(super) force: bool,
@@ -182,7 +185,14 @@ fn one(arguments: &PhantomArguments, seed: u64) -> Result<Row, Error> {
             },
         )
     } else {
-        phantom::draw(arguments.kind.name(), seed, size)
+        let kind = arguments.kind.name();
+        // The manifest says which seed it was; the file is called after the one that was asked for.
+        let own = if arguments.independent {
+            phantom::independent_seed(kind, seed)
+        } else {
+            seed
+        };
+        phantom::draw(kind, own, size)
             .ok_or_else(|| Error::new(ErrorKind::Usage, "no such kind of phantom"))?
     };
     let stem = format!("{}-{seed:08}", phantom.kind);

@@ -8,7 +8,7 @@ use super::{GivenNoise, Request};
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
 use crate::landmarks::HipLandmarks;
-use crate::radiograph::Radiograph;
+use crate::radiograph::{ModalityTransform, Radiograph};
 
 /// Hip points read by a network, and how sure it is.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,6 +70,22 @@ pub struct Seam {
     /// Whether gain or offset would have had to be larger than is allowed: the patch does not belong there.
     #[serde(default)]
     pub clamped: bool,
+}
+
+impl Seam {
+    /// The offset in the unit of an image, `+3.1 HU`; in stored values where the image has none, or a table instead of
+    /// one slope (PS3.3 C.11.1); a dash where there is none.
+    pub fn offset_text(&self, image: &Radiograph) -> String {
+        let Some(offset) = self.offset else {
+            return "–".to_owned();
+        };
+        match image.modality_transform {
+            ModalityTransform::Linear { slope, .. } if !image.modality_unit.is_empty() => {
+                format!("{:+.1} {}", slope * offset, image.modality_unit)
+            }
+            _ => format!("{offset:+.1}"),
+        }
+    }
 }
 
 /// One generated image with its numbers.

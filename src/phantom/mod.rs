@@ -172,6 +172,14 @@ pub fn draw(kind: &str, seed: u64, size_px: usize) -> Option<Phantom> {
     })
 }
 
+/// The seed that a film of a kind is drawn from where an MR and a CT shall not be one head; equal for all other kinds.
+pub fn independent_seed(kind: &str, seed: u64) -> u64 {
+    match kind {
+        "brain-ct" => brain::independent_seed(seed),
+        _ => seed,
+    }
+}
+
 /// Findings that a person asks for in images of a kind, in reading order; `None` for a kind that is not known.
 ///
 /// Fewer than the labels of a phantom: grades and either-side labels follow from these.

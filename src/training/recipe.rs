@@ -48,6 +48,8 @@ pub struct Recipe {
     /// Diffusion: keep only what lies between the blocks of the denoiser and compute the rest twice: about a third more
     /// time for a fraction of the memory.
     pub checkpointing: bool,
+    /// Phantoms of the brain: whether MR and CT of one seed are heads of their own, not pairs.
+    pub independent: bool,
     /// Images kept out of training, for measuring and calibrating; at most a quarter of all.
     pub held_out: usize,
     /// Folder where drawn phantoms are kept between runs; empty = beside the output folder.
@@ -84,6 +86,7 @@ impl Default for Recipe {
             anneal_by_time: false,
             crop: 0,
             checkpointing: false,
+            independent: false,
             held_out: 100,
             cache: PathBuf::new(),
             autoencoder: PathBuf::new(),

@@ -297,6 +297,20 @@ fn mr_and_ct_of_one_seed_are_one_head() {
 }
 
 #[test]
+fn independent_heads_are_no_partners_of_any_seed_near() {
+    for seed in [0, 8, 123_456_789] {
+        let own = radcanvas::phantom::independent_seed("brain-ct", seed);
+        assert_ne!(own, seed);
+        assert_eq!(brain::independent_seed(own), seed, "one to one");
+        assert_eq!(radcanvas::phantom::independent_seed("brain-mr", seed), seed);
+        let [mr, ct] = [(seed, Contrast::Mr), (own, Contrast::Ct)]
+            .map(|(seed, contrast)| brain::draw(seed, &brain(contrast, Some(Vec::new()))));
+        assert_ne!(mr.masks["skull"], ct.masks["skull"]);
+        assert_ne!(mr.outlines, ct.outlines);
+    }
+}
+
+#[test]
 fn ventricles_grow_with_age_and_disease() {
     let ventricles = |age: f64, findings: Option<Vec<FindingRequest>>| -> f64 {
         (0..6)

@@ -93,9 +93,15 @@ fn like(real: &Reference) -> Summary {
 fn films_like_the_real_ones_pass_every_gate() {
     for real in &REFERENCES {
         let gates = realism::gates(&like(real), real);
-        let failed: Vec<&Gate> = gates.iter().filter(|g| !g.holds()).collect();
+        let failed: Vec<&Gate> = gates.iter().filter(|g| g.fails()).collect();
         assert!(failed.is_empty(), "{}: {failed:?}", real.name);
         assert!(gates.iter().filter(|g| g.number == 1).count() == 11);
+        // The spread of everything, of the widest band too; unknown where nobody measured it.
+        let spreads: Vec<&Gate> = gates.iter().filter(|g| g.number == 2).collect();
+        assert_eq!(spreads.len(), 12);
+        let widest = spreads.iter().find(|g| g.name == "spread bp16").unwrap();
+        let known = real.values[place::BANDS + 4].deviation.is_some();
+        assert_eq!((widest.known, widest.holds()), (known, known));
     }
 }
 
@@ -105,7 +111,7 @@ fn films_unlike_the_real_ones_fail_the_gate_that_says_so() {
     let failed = |summary: &Summary| -> Vec<(u8, String)> {
         let gates = realism::gates(summary, real).into_iter();
         gates
-            .filter(|g| !g.holds())
+            .filter(Gate::fails)
             .map(|g| (g.number, g.name))
             .collect()
     };
@@ -122,4 +128,73 @@ fn films_unlike_the_real_ones_fail_the_gate_that_says_so() {
     unknown.values[place::EDGE] = None;
     assert!(failed(&unknown).iter().all(|f| f.1.contains("edge")));
     assert_eq!(NAMES[place::BANDS], "bp1");
+}
+
+#[test]
+fn films_at_hand_tell_spreads_that_nobody_knew() {
+    let real = Reference::named("jaw").unwrap();
+    let mut uniform = like(real);
+    uniform.values[place::BANDS + 4] = Some((9.3, 0.2));
+    let fails = |row: &Reference| -> Vec<String> {
+        let gates = realism::gates(&uniform, row).into_iter();
+        gates.filter(Gate::fails).map(|gate| gate.name).collect()
+    };
+    assert_eq!(fails(real), [""; 0], "unknown is no failure");
+    let mut films = like(real);
+    films.values[place::BANDS + 4] = Some((9.3, 2.0));
+    assert_eq!(
+        fails(&real.completed(&films, realism::LEAST_FILMS)),
+        ["spread bp16"]
+    );
+    assert_eq!(
+        &real.completed(&films, realism::LEAST_FILMS - 1),
+        real,
+        "too few"
+    );
+    // What the row knows is not measured again.
+    assert_eq!(
+        real.completed(&films, 99).values[place::BETA],
+        real.values[place::BETA]
+    );
+}
+
+/// Summaries of real phantoms, few and small: every number is there, and every gate has its say.
+#[test]
+fn drawn_films_go_through_the_gates() {
+    for real in &REFERENCES {
+        let kind = real.name.strip_suffix("-film").unwrap_or(real.name);
+        let kind = kind.strip_suffix("-digital").unwrap_or(kind);
+        let looks: Vec<_> = (0..3)
+            .map(|seed| {
+                let film = radcanvas::phantom::draw(kind, 910_000 + seed, 128).unwrap();
+                let grey = film.image.map(|v| f32::from(*v) / 4095.0);
+                realism::look(&grey)
+            })
+            .collect();
+        let gates = realism::gates(&Summary::of(&looks), real);
+        for gate in gates.iter().filter(|gate| gate.known) {
+            let value = gate.value.unwrap_or(f64::NAN);
+            assert!(value.is_finite() && value >= 0.0, "{}: {gate:?}", real.name);
+        }
+        // Films of half the size are not measured like those of the reference, but they are films: their grey and the
+        // balance of their bands lie near real ones.
+        let of = |number: u8| gates.iter().find(|gate| gate.number == number);
+        let grey = of(3).and_then(|gate| gate.value).unwrap();
+        let balance = of(6).and_then(|gate| gate.value).unwrap();
+        assert!(grey < 60.0, "{}: {grey}", real.name);
+        assert!((0.2..5.0).contains(&balance), "{}: {balance}", real.name);
+        let held = gates.iter().filter(|gate| gate.holds()).count();
+        assert!(held >= 3, "{}: {held}", real.name);
+        // A sheet of one grey is no film.
+        let sheet = realism::look(&Grid::from_fn(
+            128,
+            128,
+            |x, _| {
+                if x < 16 { 0.0 } else { 0.5_f32 }
+            },
+        ));
+        let sheets = realism::gates(&Summary::of(&[sheet.clone(), sheet]), real);
+        let fails = sheets.iter().filter(|gate| gate.fails()).count();
+        assert!(fails > gates.iter().filter(|gate| gate.fails()).count());
+    }
 }

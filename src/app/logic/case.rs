@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::app::canvas::View;
 use crate::app::files::{KeepError, Loaded, Open, Work};
 use crate::app::panel;
-use crate::app::session::{ResultId, Stage, Tray, Weight};
+use crate::app::session::{ResultId, Stage, Weight};
 use crate::document::{Accepted, Edit};
 use crate::job::record::Record;
 use crate::job::{Made, Mode, Request};
@@ -79,10 +79,22 @@ impl App {
         let Some(id) = id.or(self.session.shown) else {
             return;
         };
-        let next = self.session.tray.neighbor(id);
-        self.session.tray.remove(id);
+        let film = self.session.film();
+        let next = self.session.tray.neighbor(id, &film);
+        self.session.tray.reject(id);
         if self.session.shown == Some(id) {
             self.session.shown = next;
+        }
+    }
+
+    /// Takes a rejected result back and shows it.
+    pub(super) fn bring_back(&mut self, id: Option<ResultId>) {
+        match self.session.tray.bring_back(id) {
+            Some(id) => {
+                self.session.shown = Some(id);
+                self.session.before = false;
+            }
+            None => self.session.say(Weight::Note, "Nothing was rejected here"),
         }
     }
 
@@ -135,7 +147,7 @@ impl App {
     /// Forgets what belongs to the open case; untouched journals are removed.
     pub(crate) fn leave_case(&mut self) {
         self.stop_work();
-        self.session.tray = Tray::default();
+        self.session.tray.clear();
         self.session.shown = None;
         self.session.before = false;
         self.tasks.frame = None;

@@ -17,6 +17,7 @@ use self::grid::Link;
 use super::App;
 use super::action::{Action, Theme};
 use super::canvas::Tool;
+use super::demo;
 use super::session::{Overlay, Weight, Workspace};
 use crate::document::Edit;
 use crate::radiograph::DisplayWindow;
@@ -38,6 +39,9 @@ pub(crate) fn presets(modality: &str) -> &'static [(&'static str, (f64, f64))] {
 impl App {
     /// Carries one action out.
     pub(crate) fn carry_out(&mut self, ctx: &egui::Context, action: Action) {
+        if self.demo.is_some() && !demo::allows(&action) {
+            return;
+        }
         match action {
             Action::OpenDialog
             | Action::Open(_)
@@ -48,6 +52,7 @@ impl App {
             | Action::Save
             | Action::Export(_) => self.start_task(action),
             Action::Nodes(ask) => self.ask_nodes(*ask),
+            Action::CloseCase if self.demo.is_some() => self.reset_demo(),
             Action::CloseCase => self.close_case(),
             Action::Frame(change) => self.change_frame(change),
             Action::ClearRecent => self.settings.recent.clear(),
@@ -85,6 +90,8 @@ impl App {
             }
             Action::Accept(id) => self.accept(id),
             Action::Reject(id) => self.reject_or_remove(id),
+            Action::BringBack(id) => self.bring_back(id),
+            Action::SortTray(by, reversed) => self.session.tray.order(by, reversed),
             Action::ToolOptions(options) => self.session.tool_options = *options,
             Action::Cancel => self.cancel(),
             Action::CancelJob(id) => self.worker.cancel(id),
@@ -93,6 +100,11 @@ impl App {
             Action::ResetDemo => {
                 if self.demo.is_some() {
                     self.reset_demo();
+                }
+            }
+            Action::LeaveDemo => {
+                if self.demo.is_some() {
+                    ctx.send_viewport_cmd(egui::ViewportCommand::Close);
                 }
             }
             other => self.look(ctx, other),

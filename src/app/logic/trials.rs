@@ -10,7 +10,8 @@ use crate::document::mask::bounds;
 use crate::document::{Edit, Layer, Mark, Operation, Shape};
 use crate::geometry::Point;
 use crate::grid::Grid;
-use crate::job::{Measurement, Mode, Order};
+use crate::job::record::Record;
+use crate::job::{Measurement, Mode, Order, Request};
 use crate::noise::Noise;
 use crate::radiograph::Margins;
 
@@ -52,13 +53,21 @@ impl App {
         self.queue(Order::Generate(request), title, Purpose::Generate);
     }
 
-    /// Takes the settings of a result over, and what was drawn and painted for it.
+    /// Takes the settings of a result over, and what was drawn and painted for it; with none chosen, those of the result
+    /// that was accepted last.
     pub(super) fn take_settings(&mut self, id: Option<ResultId>) {
-        let Some(item) = self.chosen(id).and_then(|id| self.session.tray.find(id)) else {
+        let chosen = id.or(self.session.shown);
+        let item = chosen.and_then(|id| self.session.tray.find(id));
+        let found = match item {
+            Some(item) => Some((Arc::clone(&item.request), item.made.image_number)),
+            None => self.accepted_request(),
+        };
+        let Some((request, number)) = found else {
+            let text = "Choose a result in the tray first, or accept one";
+            self.session.say(Weight::Note, text);
             return;
         };
-        let request = Arc::clone(&item.request);
-        self.session.recipe = Recipe::of(&request, item.made.image_number);
+        self.session.recipe = Recipe::of(&request, number);
         self.session.recipe_revision += 1;
         let lines = self.put_back(Layer::Sketch, request.hint.as_ref());
         let mask = match request.mode {
@@ -88,6 +97,17 @@ impl App {
             ),
         };
         self.session.say(weight, text);
+    }
+
+    /// What the last accepted result was asked with, from its record, and its number; a canvas that grew has none.
+    fn accepted_request(&self) -> Option<(Arc<Request>, u64)> {
+        let accepted = &self.session.open()?.document().accepted;
+        accepted.iter().rev().find_map(|accepted| {
+            let record = serde_json::from_value::<Record>(accepted.record.clone());
+            let request = record.ok()?.request;
+            let number = request.first_image;
+            Some((Arc::new(request), number))
+        })
     }
 
     /// Brings a layer to what it was for a request; pixels that were lines before are a region now.

@@ -17,6 +17,9 @@ use crate::radiograph::Radiograph;
 /// Longest side of the veil's picture, pixels.
 const MOST_PX: usize = 1024;
 
+/// What values are called that have no unit.
+const STORED: &str = "stored values";
+
 /// What the veil was made from.
 #[derive(Clone, Debug, PartialEq)]
 struct Key {
@@ -143,7 +146,7 @@ fn picture(
     let region = bounds(changed).unwrap_or(changed.bounds());
     let inside = |x: usize, y: usize| changed[(x + region.x as usize, y + region.y as usize)] > 0;
     let unit = match image.modality_unit.as_str() {
-        "" => "stored values",
+        "" => STORED,
         unit => unit,
     };
     let (values, numbers, lines) = match kind {
@@ -189,9 +192,13 @@ fn picture(
 fn difference_lines(numbers: Option<Summary>, found: &Grid<f32>, unit: &str) -> Vec<String> {
     let different = found.cells().iter().filter(|v| **v != 0.0).count();
     let mut lines = vec![format!("Result − image, {unit}")];
+    let unit = match unit {
+        STORED => String::new(),
+        unit => format!(" {unit}"),
+    };
     lines.extend(numbers.map(|n| {
         format!(
-            "mean {:+.1} · SD {} · {} to {:+.0} · {different} px",
+            "mean {:+.1}{unit} · SD {} · {} to {:+.0} · {different} px",
             n.mean,
             number(n.deviation),
             format!("{:+.0}", n.least).replace('-', "−"),

@@ -169,7 +169,7 @@ impl App {
     pub(super) fn failed(&mut self, id: JobId, error: Error) {
         if self.session.live.is(id) {
             self.session.live.dropped();
-            if error.kind != ErrorKind::Stopped {
+            if error.kind != ErrorKind::Stopped && !self.live_failed_quietly() {
                 self.session.live.switch(false);
                 self.session
                     .say(Weight::Wrong, format!("Live is off: {error}"));
@@ -182,8 +182,12 @@ impl App {
             return;
         }
         // A guess that cannot be made is no failure of anything that was asked for.
-        let known =
-            (self.session.jobs.iter()).any(|job| job.id == id && job.purpose != Purpose::Kind);
+        let asked = |purpose: Purpose| match purpose {
+            Purpose::Kind => false,
+            Purpose::LiveHips(_) => self.demo.is_none(),
+            Purpose::Generate | Purpose::Hips => true,
+        };
+        let known = (self.session.jobs.iter()).any(|job| job.id == id && asked(job.purpose));
         self.session.jobs.retain(|job| job.id != id);
         match (error.kind, known) {
             (_, false) => {}
@@ -200,6 +204,10 @@ impl App {
 
     pub(super) fn submit_live(&mut self, ctx: &egui::Context) {
         if !self.session.live.on || self.session.open().is_none() {
+            return;
+        }
+        if let Some(wait) = self.live_rests() {
+            ctx.request_repaint_after(wait);
             return;
         }
         let now = Instant::now();
@@ -274,6 +282,7 @@ impl App {
     }
 
     pub(super) fn live_answer(&mut self, made: Made, request: Arc<Request>, seconds: f64) {
+        self.live_worked();
         let needs_points = made.hips.is_none() && request.attributes.kind == "hip";
         let radiograph = Arc::clone(&made.radiograph);
         self.session

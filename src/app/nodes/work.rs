@@ -54,9 +54,6 @@ impl Running {
 impl App {
     /// Carries out what the panel asks for.
     pub(crate) fn ask_nodes(&mut self, ask: Ask) {
-        if self.demo.is_some() {
-            return;
-        }
         match ask {
             Ask::Show => {
                 self.session.overlay = Overlay::Nodes;

@@ -5,7 +5,8 @@ use egui::{Align, Button, FontId, Layout, MenuBar, RichText, Sense, Ui, WidgetIn
 use super::Shown;
 use super::widgets::{badge, tooltip};
 use crate::app::action::{Action, ExportKind, Theme};
-use crate::app::keys;
+use crate::app::demo;
+use crate::app::keys::{self, Command};
 use crate::app::session::Workspace;
 use crate::app::theme::{self, glyph, palette};
 use crate::radiograph::Radiograph;
@@ -24,7 +25,10 @@ pub(crate) fn bar_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) 
         ui.menu_button("View", |ui| view_menu(ui, shown, actions));
         ui.menu_button("Case", |ui| case_menu(ui, shown, actions));
         ui.menu_button("Help", |ui| {
-            for id in ["keys", "palette"] {
+            for id in ["keys", "palette", "demo"] {
+                if id == "demo" && !shown.demo {
+                    continue;
+                }
                 item(ui, shown, id, None, true, actions);
             }
         });
@@ -51,6 +55,11 @@ fn mark(ui: &mut Ui) {
     painter.circle_filled(c + vec2(-1.0, 2.0), 1.8, p.landmark);
 }
 
+/// A command by name, where it can be given.
+fn offered(shown: &Shown<'_>, id: &str) -> Option<&'static Command> {
+    keys::find(id).filter(|command| !shown.demo || demo::lists(command))
+}
+
 fn item(
     ui: &mut Ui,
     shown: &Shown<'_>,
@@ -59,7 +68,7 @@ fn item(
     enabled: bool,
     actions: &mut Vec<Action>,
 ) {
-    let Some(command) = keys::find(id) else {
+    let Some(command) = offered(shown, id) else {
         return;
     };
     let title = title.unwrap_or_else(|| command.title.to_owned());
@@ -187,8 +196,13 @@ fn view_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     check(ui, shown, "series", shown.settings.series_list, actions);
     check(ui, shown, "identity", shown.session.hide_identity, actions);
     check(ui, shown, "pacs", shown.settings.pacs_buttons, actions);
-    ui.separator();
     for (theme, title) in [(Theme::Dark, "Dark theme"), (Theme::Light, "Light theme")] {
+        if shown.demo {
+            break;
+        }
+        if theme == Theme::Dark {
+            ui.separator();
+        }
         if ui
             .selectable_label(shown.settings.theme == theme, title)
             .clicked()
@@ -203,7 +217,7 @@ fn view_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
 }
 
 fn check(ui: &mut Ui, shown: &Shown<'_>, id: &'static str, on: bool, actions: &mut Vec<Action>) {
-    let Some(command) = keys::find(id) else {
+    let Some(command) = offered(shown, id) else {
         return;
     };
     let button = Button::new(command.title)

@@ -21,7 +21,7 @@ use super::names::Names;
 use super::session::{ModelChoice, Session, Staged};
 use super::settings::Settings;
 use crate::document::Layer;
-use crate::job::{HipReading, Made, Mode, Seam};
+use crate::job::{HipReading, Made, Mode};
 use crate::landmarks::{HipLandmarks, Side};
 use crate::radiograph::Radiograph;
 
@@ -126,6 +126,23 @@ impl<'a> Shown<'a> {
     pub(crate) fn spacing(&self) -> Option<[f64; 2]> {
         let spacing = self.session.open()?.document().image().spacing?;
         Some([spacing.row_mm, spacing.column_mm])
+    }
+
+    /// Area of the mask that will be used: `1 234 px · 179.1 mm²`.
+    pub(crate) fn painted_area(&self) -> String {
+        let Some(open) = self.session.open() else {
+            return "–".to_owned();
+        };
+        let px = open.mask.painted_px;
+        let mm2 = self.spacing().map_or_else(String::new, |[row, column]| {
+            let mm2 = px as f64 * row * column;
+            if mm2 < 1000.0 {
+                format!(" · {mm2:.1} mm²")
+            } else {
+                format!(" · {} mm²", thousands(mm2.round() as usize))
+            }
+        });
+        format!("{} px{mm2}", thousands(px))
     }
 
     /// How far the drawn lines lie from the edges of an image: `3.2 px · 0.5 mm`; absent without a sketch.
@@ -267,12 +284,11 @@ pub(crate) fn duration(seconds: f64) -> String {
 pub(crate) const UNMATCHED: &str =
     "Too few pixels near the mask lie inside the window to compare the patch with";
 
-/// What a patch was matched by; `None` where nothing could be compared.
-pub(crate) fn matched(seam: &Seam) -> Option<String> {
+/// What the patch of a result was matched by; `None` without a seam and where nothing could be compared.
+pub(crate) fn matched(made: &Made) -> Option<String> {
+    let seam = made.seam?;
     let gain = seam.gain?;
-    let offset = seam
-        .offset
-        .map_or_else(|| "–".to_owned(), |offset| format!("{offset:+.1}"));
+    let offset = seam.offset_text(&made.radiograph);
     let held = if seam.clamped { " (held)" } else { "" };
     Some(format!("{gain:.2}, {offset}{held}"))
 }

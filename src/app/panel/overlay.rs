@@ -10,6 +10,7 @@ use egui::{
 use super::Shown;
 use super::status::notice_ui;
 use crate::app::action::Action;
+use crate::app::demo;
 use crate::app::keys::{self, COMMANDS, Command};
 use crate::app::session::{Overlay, Weight};
 use crate::app::theme::{self, glyph, palette};
@@ -52,11 +53,15 @@ pub(crate) fn overlay_ui(ui: &Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) 
     }
 }
 
+/// Commands that can be given here, in the order of the table.
+fn commands(demo: bool) -> impl Iterator<Item = &'static Command> {
+    (COMMANDS.iter()).filter(move |command| !demo || demo::lists(command))
+}
+
 /// Commands whose title holds every word typed, in the order of the table.
-pub(crate) fn matches(query: &str) -> Vec<&'static Command> {
+fn matches(query: &str, demo: bool) -> Vec<&'static Command> {
     let query = query.to_lowercase();
-    COMMANDS
-        .iter()
+    commands(demo)
         .filter(|command| {
             let title = format!("{} {}", command.group, command.title).to_lowercase();
             query.split_whitespace().all(|word| title.contains(word))
@@ -66,7 +71,7 @@ pub(crate) fn matches(query: &str) -> Vec<&'static Command> {
 
 fn palette_ui(ui: &Ui, shown: &Shown<'_>, query: &str, chosen: usize, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
-    let found = matches(query);
+    let found = matches(query, shown.demo);
     let modal = Modal::new(Id::unique("palette"))
         .area(
             Modal::default_area(Id::unique("palette")).anchor(Align2::CENTER_TOP, vec2(0.0, 96.0)),
@@ -177,10 +182,10 @@ fn keys_ui(ui: &Ui, shown: &Shown<'_>, awaiting: Option<&'static str>, actions: 
                     if ui.button("Close").clicked() {
                         actions.push(Action::Close);
                     }
-                    let text = if awaiting.is_some() {
-                        "Press the new key, or Escape"
-                    } else {
-                        "Click a key to change it"
+                    let text = match awaiting {
+                        _ if shown.demo => "",
+                        Some(_) => "Press the new key, or Escape",
+                        None => "Click a key to change it",
                     };
                     ui.label(RichText::new(text).color(p.dim));
                 });
@@ -216,8 +221,12 @@ fn key_group(
     actions: &mut Vec<Action>,
 ) {
     let p = palette(ui.visuals());
-    ui.label(theme::heading(group));
-    for command in COMMANDS.iter().filter(|command| command.group == group) {
+    let mut group = commands(shown.demo)
+        .filter(|command| command.group == group)
+        .peekable();
+    let Some(first) = group.peek() else { return };
+    ui.label(theme::heading(first.group));
+    for command in group {
         ui.horizontal(|ui| {
             ui.set_min_height(24.0);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -227,12 +236,17 @@ fn key_group(
                     (false, true) => "–".to_owned(),
                     (false, false) => label,
                 };
-                let button = Button::new(RichText::new(text).size(12.0))
+                let mut button = Button::new(RichText::new(text).size(12.0))
                     .min_size(vec2(44.0, 20.0))
                     .small();
-                let response = ui.add(button);
-                let response =
-                    response.on_hover_text(format!("Change the key of {}", command.title));
+                if shown.demo {
+                    button = button.sense(egui::Sense::empty());
+                }
+                let mut response = ui.add(button);
+                if !shown.demo {
+                    let change = format!("Change the key of {}", command.title);
+                    response = response.on_hover_text(change);
+                }
                 if response.clicked() {
                     actions.push(Action::Bind(command.id, None));
                 }

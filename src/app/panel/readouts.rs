@@ -6,7 +6,7 @@ use super::Shown;
 use super::widgets::{divider, icon_button, section, sparkline, value_row};
 use crate::app::action::Action;
 use crate::app::theme::{self, glyph, palette};
-use crate::job::{Made, Seam};
+use crate::job::Made;
 use crate::landmarks::Side;
 use crate::measure::norberg::{bva_points, doubts, norberg_degrees};
 
@@ -132,7 +132,12 @@ fn angles(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
 }
 
 /// The numbers of the seam; `reason` says why one is missing.
-fn seam_rows(ui: &mut Ui, seam: Option<Seam>, reason: &dyn Fn(&'static str) -> &'static str) {
+fn seam_rows(
+    ui: &mut Ui,
+    made: Option<&Made>,
+    reason: &dyn Fn(&'static str) -> &'static str,
+) {
+    let seam = made.and_then(|made| made.seam);
     let times = |value: Option<f64>| value.map(|value| format!("{value:.2}"));
     value_row(
         ui,
@@ -167,12 +172,12 @@ fn seam_rows(ui: &mut Ui, seam: Option<Seam>, reason: &dyn Fn(&'static str) -> &
     value_row(
         ui,
         "Gain and offset",
-        seam.and_then(|seam| super::matched(&seam)),
+        made.and_then(super::matched),
         "",
         reason(super::UNMATCHED),
     )
     .on_hover_text(
-        "What the patch was matched by, in stored values, fitted outside the mask and inside the window alone; held = it \
+        "What the patch was matched by, in the unit of the image or else in stored values, fitted outside the mask and inside the window alone; held = it \
          would have had to be more than is allowed",
     );
     if let Some(share) = seam
@@ -206,7 +211,7 @@ fn patch(ui: &mut Ui, shown: &Shown<'_>) {
         (Some(_), None) => "A whole image has no seam",
         (Some(_), Some(_)) => unmeasured,
     };
-    seam_rows(ui, seam, &reason);
+    seam_rows(ui, made, &reason);
     value_row(
         ui,
         "Hint distance",

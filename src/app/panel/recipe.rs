@@ -52,6 +52,7 @@ pub(crate) fn recipe_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action
     }
     if recipe.mode != Mode::Sketch {
         ring_row(ui, shown, &mut recipe);
+        painted_row(ui, shown);
     }
     ui.add_space(8.0);
     generate(ui, shown, actions);
@@ -89,6 +90,9 @@ fn model_row(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe, actions: &mut 
                     if ui.selectable_label(on, &model.title).clicked() && !on {
                         recipe.choose(model);
                     }
+                }
+                if shown.demo {
+                    return;
                 }
                 ui.separator();
                 let add = ui.selectable_label(false, "Add a model folder…");
@@ -289,6 +293,16 @@ fn ring_row(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
         .on_hover_text(
             "How far outside the painted part pixels may change. 0 blends inward only. \
              Beyond the ring not one pixel changes, and that is counted.",
+        );
+    });
+}
+
+/// How much is painted, above the button that renews it: `1 234 px · 179.1 mm²`.
+fn painted_row(ui: &mut Ui, shown: &Shown<'_>) {
+    row(ui, "Painted", |ui, _| {
+        let text = RichText::new(shown.painted_area());
+        ui.label(text).on_hover_text(
+            "Area of the mask that will be used; in mm² where the image says how large its pixels are",
         );
     });
 }

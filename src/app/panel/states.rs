@@ -25,7 +25,11 @@ pub(crate) fn empty_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>
                 restore_card(ui, folder, actions);
                 ui.add_space(12.0);
             }
-            drop_area(ui, shown, actions);
+            if shown.demo {
+                ui.label(RichText::new("One moment…").font(FontId::new(16.0, theme::strong())));
+            } else {
+                drop_area(ui, shown, actions);
+            }
             ui.add_space(20.0);
             cases(ui, shown, actions);
             recent(ui, shown, actions);
@@ -206,7 +210,7 @@ fn recent(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     });
 }
 
-/// A file is being read: its name and size at once.
+/// A file is being read: its name and size at once. A bundled case has a name of its own.
 pub(crate) fn loading_ui(
     ui: &mut Ui,
     shown: &Shown<'_>,
@@ -214,9 +218,10 @@ pub(crate) fn loading_ui(
     bytes: Option<u64>,
 ) {
     let p = palette(ui.visuals());
+    let case = shown.cases.iter().find(|case| case.folder == path);
+    let name = case.map_or_else(|| shown.names().file(path, 0), |case| case.title.clone());
     ui.vertical_centered(|ui| {
         ui.add_space(ui.available_height() * 0.4);
-        let name = shown.names().file(path, 0);
         ui.label(RichText::new(name).font(FontId::new(16.0, theme::strong())));
         let size = bytes.map_or_else(String::new, |bytes| {
             format!(" {:.1} MB", bytes as f64 / 1.0e6)
@@ -281,7 +286,12 @@ pub(crate) fn failed_ui(ui: &mut Ui, shown: &Shown<'_>, error: &Error, actions: 
         }
         ui.add_space(14.0);
         ui.allocate_ui(vec2(240.0, 34.0), |ui| {
-            if primary_button(ui, glyph::OPEN, "Open another file", "Ctrl+O").clicked() {
+            if shown.demo {
+                let key = shown.keys.label("demo");
+                if primary_button(ui, glyph::RESTORE, "Start again", &key).clicked() {
+                    actions.push(Action::ResetDemo);
+                }
+            } else if primary_button(ui, glyph::OPEN, "Open another file", "Ctrl+O").clicked() {
                 actions.push(Action::OpenDialog);
             }
         });
@@ -292,7 +302,7 @@ pub(crate) fn failed_ui(ui: &mut Ui, shown: &Shown<'_>, error: &Error, actions: 
             if ui.add(Button::new(copy).frame(false)).clicked() {
                 actions.push(Action::Copy(format!("{error:#?}")));
             }
-            if ui.add(Button::new("Back").frame(false)).clicked() {
+            if !shown.demo && ui.add(Button::new("Back").frame(false)).clicked() {
                 actions.push(Action::CloseCase);
             }
         });

@@ -11,7 +11,7 @@ use super::widgets::icon_button;
 use crate::app::action::Action;
 use crate::app::canvas::VeilKind;
 use crate::app::keys;
-use crate::app::session::Staged;
+use crate::app::session::{SortBy, Staged};
 use crate::app::theme::{glyph, palette};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
@@ -48,6 +48,57 @@ pub(crate) fn buttons_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Actio
             }
         }
     });
+    ui.add_space(8.0);
+    lists_ui(ui, shown, actions);
+}
+
+/// The settings of an accepted result, the order, and what was rejected.
+fn lists_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
+    let tray = &shown.session.tray;
+    let small = |text: String| RichText::new(text).size(12.0);
+    let accepted = shown
+        .session
+        .open()
+        .map_or(0, |open| open.document().accepted.len());
+    if shown.session.shown().is_none() && accepted > 0 {
+        let text = "The settings, lines and mask of the result that was accepted last";
+        let button = egui::Button::new(small("Accepted settings".to_owned())).frame(false);
+        if ui.add(button).on_hover_text(text).clicked() {
+            actions.push(Action::TakeSettings(None));
+        }
+    }
+    if !tray.items.is_empty() {
+        let way = if tray.reversed { ", reversed" } else { "" };
+        let text = format!("By {}{way}", tray.sort.title().to_lowercase());
+        ui.menu_button(small(text), |ui| {
+            for by in SortBy::ALL {
+                if ui.selectable_label(tray.sort == by, by.title()).clicked() {
+                    actions.push(Action::SortTray(by, tray.reversed));
+                    ui.close();
+                }
+            }
+            ui.separator();
+            if ui.selectable_label(tray.reversed, "Reversed").clicked() {
+                actions.push(Action::SortTray(tray.sort, !tray.reversed));
+                ui.close();
+            }
+        });
+    }
+    if !tray.rejected.is_empty() {
+        let text = format!("Rejected {}", tray.rejected.len());
+        ui.menu_button(small(text), |ui| {
+            for item in tray.rejected.iter().rev().take(12) {
+                let (seed, image) = (item.request.seed, item.made.image_number);
+                if ui
+                    .button(format!("Take back seed {seed} image {image}"))
+                    .clicked()
+                {
+                    actions.push(Action::BringBack(Some(item.id)));
+                    ui.close();
+                }
+            }
+        });
+    }
 }
 
 /// The whole tray.
@@ -71,7 +122,7 @@ pub(crate) fn tray_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>)
         .show(ui, |ui| {
             ui.horizontal(|ui| {
                 ui.spacing_mut().item_spacing.x = 10.0;
-                for item in &tray.items {
+                for item in tray.sorted(&shown.session.film()) {
                     card(ui, shown, item, actions);
                 }
             });
@@ -229,7 +280,7 @@ fn details(ui: &mut Ui, item: &Staged, shown: &Shown<'_>) {
         ),
     };
     if let Some(seam) = made.seam {
-        let text = match super::matched(&seam) {
+        let text = match super::matched(made) {
             Some(matched) if seam.clamped => {
                 format!("Matched by gain and offset {matched}: the patch may not belong here")
             }
@@ -243,6 +294,12 @@ fn details(ui: &mut Ui, item: &Staged, shown: &Shown<'_>) {
                 super::share_beyond(share)
             ));
         }
+    }
+    let differences = item.norberg_differences(&shown.session.film());
+    if let [Some(right), Some(left)] = differences {
+        ui.label(format!(
+            "Norberg angle less the film's: R {right:+.1}°, L {left:+.1}°"
+        ));
     }
     for (finding, probability) in &made.findings {
         ui.label(

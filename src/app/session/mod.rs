@@ -23,7 +23,7 @@ use crate::job::{
 };
 use crate::radiograph::Preview;
 
-pub use tray::{Staged, Tray};
+pub use tray::{Film, SortBy, Staged, Tray};
 
 /// The large parts of the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -446,6 +446,14 @@ impl Session {
             Stage::Open(open) => Some(open),
             _ => None,
         }
+    }
+
+    /// What results are compared with: the image as it stands.
+    pub fn film(&self) -> Film {
+        self.open().map_or_else(Film::default, |open| Film {
+            landmarks: open.document().landmarks,
+            spacing: (open.document().image().spacing).map(|s| [s.row_mm, s.column_mm]),
+        })
     }
 
     /// The result that is shown.

@@ -16,6 +16,8 @@ pub struct Gate {
     pub name: String,
     /// Its value; absent when it could not be measured.
     pub value: Option<f64>,
+    /// Whether there are real films to compare with; without, it neither holds nor fails.
+    pub known: bool,
     /// Unit of the value.
     pub unit: &'static str,
     /// Smallest and largest value allowed.
@@ -27,6 +29,11 @@ impl Gate {
     pub fn holds(&self) -> bool {
         self.value
             .is_some_and(|v| v >= self.limits[0] && v <= self.limits[1])
+    }
+
+    /// Whether there is something to compare with, and the value is not within its limits or could not be measured.
+    pub fn fails(&self) -> bool {
+        self.known && !self.holds()
     }
 }
 
@@ -84,6 +91,9 @@ fn allowed(spread: Spread) -> [f64; 2] {
 }
 
 /// Gates 1, 2, 3 and 6 of drawn films against a kind of real ones.
+///
+/// Gate 2 asks for the spread of everything that gate 1 asks for the mean of, and of the foreground's grey; where no
+/// deviation between real films is known, it stands there unknown.
 pub fn gates(drawn: &Summary, real: &Reference) -> Vec<Gate> {
     let mut list = Vec::new();
     let compared = [
@@ -100,25 +110,27 @@ pub fn gates(drawn: &Summary, real: &Reference) -> Vec<Gate> {
             number: 1,
             name: format!("mean {}", NAMES[i]),
             value: drawn.values[i].map(|v| v.0),
+            known: true,
             unit: unit(i),
             limits: allowed(real.values[i]),
         });
     }
     for i in [place::MEAN].into_iter().chain(compared).chain(bands) {
-        if let Some(deviation) = real.values[i].deviation {
-            list.push(Gate {
-                number: 2,
-                name: format!("spread {}", NAMES[i]),
-                value: drawn.values[i].map(|v| v.1 / deviation),
-                unit: "of real",
-                limits: [LEAST_SPREAD, f64::INFINITY],
-            });
-        }
+        let deviation = real.values[i].deviation.filter(|d| *d > 0.0);
+        list.push(Gate {
+            number: 2,
+            name: format!("spread {}", NAMES[i]),
+            value: drawn.values[i].zip(deviation).map(|(v, d)| v.1 / d),
+            known: deviation.is_some(),
+            unit: "of real",
+            limits: [LEAST_SPREAD, f64::INFINITY],
+        });
     }
     list.push(Gate {
         number: 3,
         name: "grey histogram".to_owned(),
         value: Some(histogram_distance(drawn, real)),
+        known: true,
         unit: "grey",
         limits: [0.0, HISTOGRAM],
     });
@@ -131,6 +143,7 @@ pub fn gates(drawn: &Summary, real: &Reference) -> Vec<Gate> {
         number: 6,
         name: "bp1 over bp8".to_owned(),
         value: balance.map(|b| b / wanted),
+        known: true,
         unit: "of real",
         limits: [1.0 / BALANCE, BALANCE],
     });

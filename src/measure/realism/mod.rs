@@ -10,7 +10,7 @@ mod spectrum;
 mod surface;
 
 pub use gates::{Gate, Summary, gates};
-pub use reference::{REFERENCES, Reference, Spread};
+pub use reference::{LEAST_FILMS, REFERENCES, Reference, Spread};
 pub use spectrum::tile_slope;
 
 use crate::geometry::PixelRect;

@@ -3,7 +3,10 @@
 //! Means and deviations over films, one row a kind of film; a deviation is absent where the films were too few to give
 //! one. Grey quantiles are those of the whole film, in 255ths.
 
-use super::NAMES;
+use super::{NAMES, Summary};
+
+/// Films that are needed to know how much they differ.
+pub const LEAST_FILMS: usize = 10;
 
 /// A mean over films with the deviation between them.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -200,6 +203,18 @@ pub const REFERENCES: [Reference; 7] = [
 ];
 
 impl Reference {
+    /// The same with deviations from films at hand, where the row knows none; fewer than [`LEAST_FILMS`] tell nothing.
+    #[must_use]
+    pub fn completed(&self, found: &Summary, films: usize) -> Self {
+        let mut row = self.clone();
+        if films >= LEAST_FILMS {
+            for (spread, found) in row.values.iter_mut().zip(found.values) {
+                spread.deviation = spread.deviation.or(found.map(|(_, deviation)| deviation));
+            }
+        }
+        row
+    }
+
     /// The row of a name.
     pub fn named(name: &str) -> Option<&'static Self> {
         REFERENCES.iter().find(|row| row.name == name)

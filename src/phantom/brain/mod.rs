@@ -93,6 +93,14 @@ pub fn draw(seed: u64, options: &BrainOptions) -> Phantom {
     truth::told(seed, &scene, options.contrast, image)
 }
 
+/// The seed of a head that is nobody's partner: of the CT that belongs to no MR of a seed below 2⁶³.
+///
+/// The same seed is one head in MR and in CT. Where heads shall be independent, the CT is drawn of this one: one to
+/// one, and apart from every seed that counts up from a small number. `seed` is that of the MR.
+pub const fn independent_seed(seed: u64) -> u64 {
+    seed ^ (1 << 63)
+}
+
 /// The MR and the CT of one head.
 pub fn pair(seed: u64, options: &BrainOptions) -> [Phantom; 2] {
     let scene = scene(seed, options);

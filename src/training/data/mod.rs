@@ -151,7 +151,13 @@ pub fn load(
     match &plan.data {
         DataSource::Phantoms { kinds, seed, count } => {
             let folder = Recipe::beside(&recipe.cache, &plan.out, "cache");
-            let examples = phantoms::examples(kinds, *seed, *count, recipe.size, &folder, observe)?;
+            let wanted = phantoms::Wanted {
+                seed: *seed,
+                count: *count,
+                size: recipe.size,
+                independent: recipe.independent,
+            };
+            let examples = phantoms::examples(kinds, &wanted, &folder, observe)?;
             let description = format!("{} {} phantoms", examples.len(), kinds.join(" and "));
             DataSet::new(examples, recipe, description)
         }

@@ -18,16 +18,30 @@ pub const KINDS: [&str; 7] = [
     "hip", "chest", "breast", "jaw", "brain-mr", "brain-ct", "shapes",
 ];
 
+/// Which phantoms.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// Seed of the first.
+    pub seed: u64,
+    /// How many of each kind.
+    pub count: usize,
+    /// Width and height.
+    pub size: usize,
+    /// Whether MR and CT of one seed are heads of their own.
+    pub independent: bool,
+}
+
 /// `count` images of each kind, of `size`², in an order that mixes the kinds: image `n` of every kind has the seed
-/// `seed + n`.
+/// `seed + n`, or where kinds shall be independent, [`phantom::independent_seed`] of it.
 pub(super) fn examples(
     kinds: &[String],
-    seed: u64,
-    count: usize,
-    size: usize,
+    wanted: &Wanted,
     folder: &Path,
     observe: &mut Observe<'_>,
 ) -> Result<Vec<Example>, Error> {
+    let &Wanted {
+        seed, count, size, ..
+    } = wanted;
     if let Some(unknown) = kinds.iter().find(|kind| !KINDS.contains(&kind.as_str())) {
         return Err(
             Error::new(ErrorKind::Usage, format!("no phantom is called {unknown}"))
@@ -36,11 +50,13 @@ pub(super) fn examples(
     }
     let mut of_kinds = Vec::new();
     for kind in kinds {
-        let name = format!("{kind}-{seed}-{count}-{size}");
+        let apart = wanted.independent && phantom::independent_seed(kind, seed) != seed;
+        let mark = if apart { "-independent" } else { "" };
+        let name = format!("{kind}{mark}-{seed}-{count}-{size}");
         let examples = match cache::load(folder, &name) {
             Some(examples) if examples.len() == count => examples,
             _ => {
-                let examples = drawn(kind, seed, count, size, observe)?;
+                let examples = drawn(kind, wanted, observe)?;
                 cache::save(folder, &name, &examples)?;
                 examples
             }
@@ -54,13 +70,17 @@ pub(super) fn examples(
     Ok(mixed)
 }
 
-fn drawn(
-    kind: &str,
-    seed: u64,
-    count: usize,
-    size: usize,
-    observe: &mut Observe<'_>,
-) -> Result<Vec<Example>, Error> {
+fn drawn(kind: &str, wanted: &Wanted, observe: &mut Observe<'_>) -> Result<Vec<Example>, Error> {
+    let &Wanted {
+        seed, count, size, ..
+    } = wanted;
+    let own = |seed: u64| {
+        if wanted.independent {
+            phantom::independent_seed(kind, seed)
+        } else {
+            seed
+        }
+    };
     let mut examples = Vec::with_capacity(count);
     let numbers: Vec<u64> = (seed..seed + count as u64).collect();
     for part in numbers.chunks(16) {
@@ -77,7 +97,7 @@ fn drawn(
         }
         let drawn: Vec<Example> = part
             .par_iter()
-            .map(|seed| phantom_example(kind, *seed, size))
+            .map(|seed| phantom_example(kind, own(*seed), size))
             .collect();
         examples.extend(drawn);
     }

@@ -134,9 +134,6 @@ impl App {
 
     /// Starts what has to do with files.
     pub(crate) fn start_task(&mut self, action: Action) {
-        if self.demo.is_some() && !matches!(action, Action::OpenCase(_)) {
-            return;
-        }
         match action {
             Action::OpenDialog if self.tasks.dialog.is_none() => {
                 self.tasks.dialog = Some(Task::start("open dialog", self.wake(), || {

@@ -15,7 +15,7 @@ impl App {
         let Some(add) = self.add_model.clone() else {
             return;
         };
-        if self.demo.is_some() || self.tasks.model.is_some() {
+        if self.tasks.model.is_some() {
             return;
         }
         self.tasks.model = Some(Task::start("add model", self.wake(), move || {

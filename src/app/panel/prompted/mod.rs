@@ -164,7 +164,7 @@ fn loras(
                         asked.loras.push(LoraUse::new(name.clone()));
                     }
                 }
-                if ui.selectable_label(false, "Add a file…").clicked() {
+                if !shown.demo && ui.selectable_label(false, "Add a file…").clicked() {
                     actions.push(Action::AddLora);
                 }
             });

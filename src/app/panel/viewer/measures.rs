@@ -82,6 +82,9 @@ pub(crate) fn list_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>)
     ui.horizontal(|ui| {
         ui.label(theme::heading("Measurements"));
         ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            if shown.demo {
+                return;
+            }
             let csv = ExportKind::Csv.title();
             if icon_button(ui, glyph::EXPORT, csv, "", false, 24.0).clicked() {
                 actions.push(Action::Export(ExportKind::Csv));
