@@ -16,7 +16,7 @@ const BANDS: usize = 4;
 const SOFTENED: usize = 2;
 /// Bands that count as grain alone. Grain does not grow towards coarser bands, anatomy does.
 const GRAIN_ALONE: usize = 2;
-/// How much more power a patch may have before it is softened.
+/// How much more or less power a patch may have before anything is done.
 const MORE: f64 = 1.2;
 /// Beyond so many deviations of grain a detail is an edge.
 const EDGE: f64 = 3.0;
@@ -91,8 +91,8 @@ impl Plan {
             };
             if k < SOFTENED && found[k] > MORE * target {
                 kept[k] = ((target / found[k]).sqrt(), found[k].sqrt());
-            } else {
-                missing[k] = (target - found[k]).max(0.0);
+            } else if target > MORE * found[k] {
+                missing[k] = target - found[k];
             }
         }
         let blur = blur_of(sharp / wanted[0]);
