@@ -4,4 +4,5 @@
 
 pub mod blur;
 pub mod fourier;
+pub mod lanczos;
 pub mod resize;
