@@ -93,6 +93,34 @@ pub mod optional_grid_u8 {
     }
 }
 
+/// Serde form of two [`Grid<u8>`] or none, each as in [`grid_u8`].
+pub mod optional_grids_u8 {
+    use super::{Deserialize, Grid, Serialize, grid_u8};
+
+    #[derive(Serialize, Deserialize)]
+    struct Packed(#[serde(with = "grid_u8")] Grid<u8>);
+
+    /// Writes the packed forms or null.
+    #[expect(clippy::ref_option, reason = "the signature is serde's")]
+    pub fn serialize<S: serde::Serializer>(
+        grids: &Option<[Grid<u8>; 2]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        grids
+            .clone()
+            .map(|grids| grids.map(Packed))
+            .serialize(serializer)
+    }
+
+    /// Reads the packed forms or null.
+    pub fn deserialize<'de, D: serde::Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<[Grid<u8>; 2]>, D::Error> {
+        let packed = Option::<[Packed; 2]>::deserialize(deserializer)?;
+        Ok(packed.map(|grids| grids.map(|packed| packed.0)))
+    }
+}
+
 /// Serde form of a list of f32: deflated little-endian bytes, base64.
 pub mod floats {
     use super::{Deserialize, Serialize};

@@ -251,6 +251,9 @@ const OURS_INSTEAD: &[&str] = &[
     "sdpa",
 ];
 
+/// Files that multiply matrices by the tensor library: to see whether a GPU answers, and to compare times.
+const MULTIPLY: &[&str] = &["network/device.rs", "network/speed/mod.rs"];
+
 #[test]
 fn networks_compute_with_our_operations() {
     let mut wrong = Vec::new();
@@ -258,6 +261,10 @@ fn networks_compute_with_our_operations() {
     for (name, text) in sources() {
         for (number, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or("");
+            let products = code.contains(".matmul(") && !name.starts_with("network/ops/");
+            if products && !MULTIPLY.contains(&name.as_str()) {
+                wrong.push(format!("{name}:{}: .matmul(", number + 1));
+            }
             for slow in OURS_INSTEAD.iter().filter(|slow| code.contains(**slow)) {
                 // Where they are put together for GPUs.
                 if name.starts_with("network/ops/") {

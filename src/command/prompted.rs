@@ -23,7 +23,7 @@ pub(super) struct Options {
     /// repeated.
     #[arg(long)]
     control: Vec<String>,
-    /// The hint image of each --control in turn, as it is; without it, --hint.
+    /// The hint image of each --control in turn, as it is, in its colors; without it, --hint.
     #[arg(long)]
     control_hint: Vec<PathBuf>,
     /// A `LoRA` file by name or path, as NAME or NAME:WEIGHT. May be repeated.
@@ -106,8 +106,14 @@ impl Options {
             control.model.name = asked.place(&control.model.name)?;
             if let Some(path) = self.control_hint.get(i) {
                 let image = radiograph::read(path, 0)?;
-                let grey = image.grey(&image.initial_window());
-                control.hint = Some(grey.map(|v| (v * 255.0).round() as u8));
+                if let Some(colors) = image.color() {
+                    let channel = |n: usize| colors.map(|color| color[n]);
+                    control.hint = Some(channel(0));
+                    control.green_blue = Some([channel(1), channel(2)]);
+                } else {
+                    let grey = image.grey(&image.initial_window());
+                    control.hint = Some(grey.map(|v| (v * 255.0).round() as u8));
+                }
             }
             prompted.controls.push(control);
         }

@@ -140,10 +140,10 @@ impl ModelStore {
         let place = self.place();
         let folders = self.folders.clone();
         let ready = self.library.ready(request, &folders, &place, observe)?;
-        if let Some(text) = ready.substitution()
-            && self.substitutions.insert(text.clone())
-        {
-            self.notices.push(text);
+        for text in ready.substitution().into_iter().chain(ready.left_out()) {
+            if self.substitutions.insert(text.clone()) {
+                self.notices.push(text);
+            }
         }
         Ok(Some(ready))
     }

@@ -94,13 +94,20 @@ pub struct ControlUse {
     pub start: f64,
     /// Fraction of the steps at which it ends, 0–1.
     pub end: f64,
-    /// Its own hint in image space, 0–255 as it is; absent = the drawn one.
+    /// Its own hint in image space, 0–255 as it is: red, or all three channels; absent = the drawn one.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         with = "crate::encoding::optional_grid_u8"
     )]
     pub hint: Option<Grid<u8>>,
+    /// Green and blue of a hint whose colors mean something (poses, classes, directions), of the size of `hint`.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::encoding::optional_grids_u8"
+    )]
+    pub green_blue: Option<[Grid<u8>; 2]>,
 }
 
 impl ControlUse {
@@ -112,6 +119,7 @@ impl ControlUse {
             start: 0.0,
             end: 1.0,
             hint: None,
+            green_blue: None,
         }
     }
 }

@@ -347,7 +347,7 @@ impl Radiograph {
 
     /// The colours of a colour file, of the size of the image; `None` for grey, and for whatever was made from it.
     ///
-    /// They are for looking alone: measuring and synthesis know [`Self::pixels`].
+    /// They are for looking, and for hints whose colours mean something; measuring and synthesis know [`Self::pixels`].
     pub fn color(&self) -> Option<&Arc<Rgb>> {
         self.color
             .as_ref()

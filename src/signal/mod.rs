@@ -5,4 +5,5 @@
 pub mod atrous;
 pub mod blur;
 pub mod fourier;
+pub mod lanczos;
 pub mod resize;

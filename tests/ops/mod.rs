@@ -1,5 +1,6 @@
 //! Network operations: closed forms in f64, gradients, the tensor library's own operations, bits.
 
+mod attention;
 mod convolution;
 mod library;
 mod others;

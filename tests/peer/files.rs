@@ -56,8 +56,15 @@ fn archives_and_halves_give_the_same_numbers() {
     let wanted = states(&case("clip.safetensors"));
     // Under `state_dict` among other things, transposed views, and the names of before 2026.
     assert_eq!(states(&case("clip.ckpt")), wanted);
-    for (a, b) in states(&case("clip-f16.pth")).iter().zip(&wanted) {
-        assert!((a - b).abs() < 5e-3, "{a} {b}");
+    // Beside settings that name classes and call none.
+    assert_eq!(states(&case("clip-lightning.ckpt")), wanted);
+    // Before PyTorch 0.4: views of one storage.
+    assert_eq!(states(&case("clip-oldest.pth")), wanted);
+    // Before 1.6, with halves and doubles.
+    for file in ["clip-f16.pth", "clip-legacy.pth"] {
+        for (a, b) in states(&case(file)).iter().zip(&wanted) {
+            assert!((a - b).abs() < 5e-3, "{file}: {a} {b}");
+        }
     }
 }
 
@@ -108,7 +115,9 @@ fn pickles_that_carry_code_are_refused_by_name() {
     for (file, word) in [
         ("code.pth", "posix.system"),
         ("module.pth", "torch.nn.modules"),
-        ("bare.pkl", "running it"),
+        ("code-legacy.pth", "posix.system"),
+        ("code-lightning.ckpt", "posix.system"),
+        ("bare.pkl", "bare pickle"),
     ] {
         let error = refusal(&case(file), "clip-text");
         assert!(matches!(error, ModelError::Code { .. }), "{error}");

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Shape, Tensor};
+use candle_nn::var_builder::SimpleBackend;
+use candle_nn::{Init, VarBuilder};
 use radcanvas::network::ops::with_library_kernels;
 use radcanvas::network::peer::scope::Scope;
 use radcanvas::network::peer::{Inputs, build};
@@ -115,6 +117,52 @@ fn half_precision_of_graphics_cards_stays_near() {
             assert!(off < 0.02 && off > 1e-6, "{key} is {off:e} off");
         }
     }
+}
+
+/// Weights of queries and keys that are a thousand times too large.
+struct Loud(VarBuilder<'static>);
+
+impl SimpleBackend for Loud {
+    fn get(
+        &self,
+        shape: Shape,
+        name: &str,
+        init: Init,
+        _: DType,
+        _: &Device,
+    ) -> candle_core::Result<Tensor> {
+        let tensor = self.0.get_with_hints(shape, name, init)?;
+        let loud = name.ends_with("to_q.weight") || name.ends_with("to_k.weight");
+        if loud { tensor * 1000.0 } else { Ok(tensor) }
+    }
+
+    fn get_unchecked(&self, name: &str, _: DType, _: &Device) -> candle_core::Result<Tensor> {
+        self.0.get_unchecked(name)
+    }
+
+    fn contains_tensor(&self, name: &str) -> bool {
+        self.0.contains_tensor(name)
+    }
+}
+
+#[test]
+fn scores_beyond_half_precision_are_computed_in_single_where_the_settings_say_so() {
+    let (cases, _) = cases("diffusion");
+    let case = cases.iter().find(|case| case["name"] == "condition-guided");
+    let case = case.unwrap();
+    let finite = |upcast: bool| {
+        let mut config = case["config"].clone();
+        config["upcast_attention"] = upcast.into();
+        let loud = Loud(Made::new(false, 1.0).builder_of(DType::F16));
+        let builder = VarBuilder::from_backend(Box::new(loud), DType::F16, Device::Cpu);
+        let network = build("unet-2d-condition", &config, &Scope::new(builder)).unwrap();
+        let made = with_library_kernels(|| network.forward(&inputs_of(case))).unwrap();
+        let sample = made["sample"].to_dtype(DType::F32).unwrap();
+        let values: Vec<f32> = sample.flatten_all().unwrap().to_vec1().unwrap();
+        values.iter().all(|v| v.is_finite())
+    };
+    assert!(finite(true));
+    assert!(!finite(false), "this test proves nothing");
 }
 
 #[test]

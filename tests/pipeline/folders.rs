@@ -11,7 +11,7 @@ use radcanvas::network::peer::pipeline::{PeerFolder, check_peer, load_pipeline};
 use radcanvas::radiograph::{self, Pixels, Radiograph};
 
 /// Runs the program with its own folder for data and no bundled models; exit code, answer and what it said.
-fn run(data: &Path, arguments: &[&str]) -> (i32, Value, String) {
+pub(super) fn run(data: &Path, arguments: &[&str]) -> (i32, Value, String) {
     let assets = data.join("assets");
     std::fs::create_dir_all(assets.join("models")).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_radcanvas"))
@@ -26,11 +26,11 @@ fn run(data: &Path, arguments: &[&str]) -> (i32, Value, String) {
     (output.status.code().unwrap_or(-1), answer, said)
 }
 
-fn text(path: &Path) -> &str {
+pub(super) fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-fn save(path: &Path, pixels: Pixels) {
+pub(super) fn save(path: &Path, pixels: Pixels) {
     let image = Radiograph::from_pixels(pixels);
     radiograph::export(path, &image, &image.pixels, false).unwrap();
 }

@@ -1,6 +1,7 @@
 //! Models of the diffusers layout: their latents, their folders and what is refused.
 
 mod convert;
+mod files;
 mod folders;
 mod latents;
 
@@ -38,8 +39,13 @@ fn models() -> tempfile::TempDir {
     let inpaint = folder.path().join("inpaint");
     copy(&fixtures().join("tiny"), &inpaint);
     copy(&fixtures().join("inpaint"), &inpaint);
-    let kohya = "kohya.safetensors";
-    std::fs::copy(fixtures().join(kohya), folder.path().join(kohya)).unwrap();
+    let lcm = folder.path().join("lcm");
+    copy(&fixtures().join("tiny"), &lcm);
+    copy(&fixtures().join("lcm"), &lcm);
+    for changes in ["kohya", "convolutions", "down_up"] {
+        let name = format!("{changes}.safetensors");
+        std::fs::copy(fixtures().join(&name), folder.path().join(name)).unwrap();
+    }
     folder
 }
 

@@ -5,10 +5,10 @@
 use candle_core::{CpuStorage, CustomOp3, D, DType, Layout, Result, Shape, Tensor, bail};
 use rayon::prelude::*;
 
+use super::moments::mean_and_variance;
 use super::tensor::{OneStorage, new_tensor, on_processor, read, slice, written};
 use super::vector::{
-    LANES, SUM_BLOCK, centered_sums, fold, multiply_add, silu as silu_of, silu_slope, sum,
-    sum_of_squares, vectorized,
+    LANES, SUM_BLOCK, fold, multiply_add, silu as silu_of, silu_slope, vectorized,
 };
 
 /// Group normalization: `x [B,C,…]`, statistics over each of `groups` groups of channels and all positions.
@@ -124,19 +124,8 @@ fn normalize(
 
 /// Mean and reciprocal standard deviation.
 fn statistics(values: &[f32], epsilon: f64) -> (f32, f32) {
-    let count = values.len().max(1) as f64;
-    // One pass about a guess of the mean: as exact as two unless the guess is many deviations off.
-    let guess = &values[..values.len().min(1024)];
-    let shift = (sum(guess) / guess.len().max(1) as f64) as f32;
-    let (total, squares) = centered_sums(values, shift);
-    let off = total / count;
-    let (mean, variance) = (f64::from(shift) + off, squares / count - off * off);
-    let variance = if off * off > 16.0 * variance {
-        sum_of_squares(values, mean as f32) / count
-    } else {
-        variance
-    };
-    (mean as f32, (1.0 / (variance + epsilon).sqrt()) as f32)
+    let (mean, variance) = mean_and_variance(values);
+    (mean, (1.0 / (variance + epsilon).sqrt()) as f32)
 }
 
 vectorized! {

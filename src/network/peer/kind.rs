@@ -48,6 +48,12 @@ impl Inputs {
         })
     }
 
+    /// An input as it is, where there is one.
+    pub fn optional(&self, name: &str) -> Option<&Tensor> {
+        self.used.borrow_mut().insert(name.to_owned());
+        self.tensors.get(name)
+    }
+
     /// An input in f32.
     pub fn get(&self, name: &str) -> Result<Tensor> {
         self.raw(name)?.to_dtype(DType::F32)?.contiguous()
@@ -137,7 +143,9 @@ impl Network for medfusion::Autoencoder {
 
 impl Network for medfusion::Unet {
     fn forward(&self, inputs: &Inputs) -> Result<Outputs> {
-        let result = self.forward(&inputs.get("sample")?, inputs.raw("timestep")?)?;
+        let condition = self.is_conditional().then(|| inputs.optional("condition"));
+        let (sample, time) = (inputs.get("sample")?, inputs.raw("timestep")?);
+        let result = self.forward(&sample, time, condition.flatten())?;
         Ok(one("sample", result))
     }
 }
@@ -200,7 +208,10 @@ impl Network for Denoiser {
             .conditional
             .then(|| inputs.get("encoder_hidden_states"))
             .transpose()?;
-        let result = self.network.forward(&sample, time, text.as_ref(), None)?;
+        let guidance = self.network.guidance_width();
+        let guidance = guidance.and_then(|_| inputs.optional("timestep_cond"));
+        let sides = (text.as_ref(), guidance);
+        let result = self.network.forward_guided(&sample, time, sides, None)?;
         Ok(one("sample", result))
     }
 }

@@ -7,6 +7,7 @@ use crate::geometry::{Affine, PixelRect, Point};
 use crate::grid::Grid;
 use crate::landmarks::HipLandmarks;
 
+use crate::signal::lanczos::resize_lanczos;
 use crate::signal::resize::{resize, resize_lines};
 
 /// A square of the image and the model pixels it becomes.
@@ -117,6 +118,12 @@ impl CropTransform {
     /// A raster of lines as the model sees it, 0–1.
     pub fn lines_to_model(&self, lines: &Grid<u8>) -> Grid<f32> {
         resize_lines(&lines.crop(self.region, 0), self.model_px, self.model_px)
+    }
+
+    /// One channel of a given picture as the model sees it, 0–1, scaled as the programs of others do; black outside.
+    pub fn picture_to_model(&self, channel: &Grid<u8>) -> Grid<f32> {
+        let side = self.model_px;
+        resize_lanczos(&channel.crop(self.region, 0), side, side).map(|v| f32::from(*v) / 255.0)
     }
 
     /// Model pixels that a mask touches at all: 1, else 0; 0 outside the image.

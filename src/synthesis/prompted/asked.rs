@@ -9,7 +9,8 @@ use candle_core::{DType, Result as Tensors, Tensor};
 
 use super::scheduler_of;
 use crate::grid::Grid;
-use crate::job::{Error, ErrorKind, GivenNoise, Prompted, Request};
+use crate::job::{ControlUse, Error, ErrorKind, GivenNoise, Prompted, Request};
+use crate::network::peer::diffusion::guidance_embedding;
 use crate::network::peer::pipeline::{PeerControl, Pipeline, words};
 use crate::noise::Noise;
 use crate::signal::resize::{resize, resize_lines};
@@ -120,7 +121,7 @@ impl<'a> Asked<'a> {
     }
 
     fn guided(&self) -> bool {
-        self.request.guidance > 1.0
+        doubled(self.pipeline, self.request.guidance)
     }
 
     /// Three equal channels.
@@ -133,27 +134,45 @@ impl<'a> Asked<'a> {
             .to_dtype(place.dtype)
     }
 
+    /// What each `ControlNet` sees, `[1,3,H,W]` in 0–1: lines that were drawn, or a picture that was given.
     fn read_hints(&self) -> Result<Vec<Tensor>, Error> {
-        let hint = |own: Option<&Grid<u8>>| {
-            let drawn = own.or(self.request.hint.as_ref()).ok_or_else(|| {
+        let fits = |hint: &Grid<u8>| {
+            let ((w, h), size) = (hint.size(), self.frame.size);
+            if (w, h) == size {
+                return Ok(());
+            }
+            Err(usage(
+                format!("a hint is {w} × {h}, the image {} × {}", size.0, size.1),
+                "give one of the image's size",
+            ))
+        };
+        let hint = |control: &ControlUse| {
+            let crop = &self.frame.crop;
+            if let Some(red) = &control.hint {
+                let others = control.green_blue.iter().flatten();
+                let channels: Vec<&Grid<u8>> = std::iter::once(red).chain(others).collect();
+                channels.iter().try_for_each(|channel| fits(channel))?;
+                let channels = channels.iter().map(|channel| {
+                    let channel = crop.picture_to_model(channel);
+                    self.picture(&channel, 1.0, 0.0)?.narrow(1, 0, 1)
+                });
+                let joint = channels.collect::<Tensors<Vec<_>>>().and_then(|channels| {
+                    let repeats = 3 / channels.len();
+                    Tensor::cat(&channels, 1)?.repeat((1, repeats, 1, 1))
+                });
+                return joint.map_err(|e| broken(&e));
+            }
+            let drawn = self.request.hint.as_ref().ok_or_else(|| {
                 usage(
                     "a ControlNet is listed and there is no hint",
                     "draw lines, or give a hint image",
                 )
             })?;
-            if drawn.size() != self.frame.size {
-                let (w, h) = drawn.size();
-                let size = self.frame.size;
-                return Err(usage(
-                    format!("a hint is {w} × {h}, the image {} × {}", size.0, size.1),
-                    "give one of the image's size",
-                ));
-            }
-            let lines = self.frame.crop.lines_to_model(drawn);
+            fits(drawn)?;
+            let lines = crop.lines_to_model(drawn);
             self.picture(&lines, 1.0, 0.0).map_err(|e| broken(&e))
         };
-        let uses = self.prompted.controls.iter();
-        uses.map(|control| hint(control.hint.as_ref())).collect()
+        self.prompted.controls.iter().map(hint).collect()
     }
 
     /// The mean of what the autoencoder sees in a picture, scaled, f32.
@@ -327,9 +346,13 @@ impl<'a> Asked<'a> {
             }
             _ => z,
         };
-        let text = Some(&self.text);
         let unet = &self.pipeline.unet;
-        let answer = unet.forward(&input, &time, text, added.as_ref())?;
+        let told = unet
+            .guidance_width()
+            .map(|width| guidance_embedding(self.request.guidance, width, &place.device));
+        let told = told.transpose()?;
+        let sides = (Some(&self.text), told.as_ref());
+        let answer = unet.forward_guided(&input, &time, sides, added.as_ref())?;
         let answer = answer.to_dtype(DType::F32)?;
         if batch == 1 {
             return Ok(answer);
@@ -338,6 +361,11 @@ impl<'a> Asked<'a> {
         let apart = ((with - &without)? * self.request.guidance)?;
         without + apart
     }
+}
+
+/// Whether a second answer, to the negative prompt, is needed: a network that was taught guidance is told it instead.
+fn doubled(pipeline: &Pipeline, guidance: f64) -> bool {
+    guidance > 1.0 && pipeline.unet.guidance_width().is_none()
 }
 
 /// Refuses what contradicts itself.
@@ -400,7 +428,7 @@ fn rows(pipeline: &Pipeline, request: &Request) -> Result<usize, Error> {
 /// States of the prompts, the negative one first where there is guidance.
 fn text(pipeline: &Pipeline, guidance: f64, prompted: &Prompted) -> Result<Tensor, Error> {
     let mut prompts = vec![prompted.prompt.as_str()];
-    if guidance > 1.0 {
+    if doubled(pipeline, guidance) {
         prompts.insert(0, &prompted.negative);
     }
     let mut numbers = Vec::new();

@@ -43,7 +43,37 @@ impl Ready {
             name, self.pipeline.name
         ))
     }
+
+    /// What to say about the prompts that are longer than the model reads: which part of them is left out.
+    pub fn left_out(&self) -> Vec<String> {
+        let Some(asked) = &self.request.prompted else {
+            return Vec::new();
+        };
+        let tokenizer = &self.pipeline.tokenizer;
+        let prompts = [
+            ("prompt", &asked.prompt),
+            ("negative prompt", &asked.negative),
+        ];
+        prompts
+            .into_iter()
+            .filter_map(|(what, text)| {
+                let mut rest: String = tokenizer.left_out(text)?.to_owned();
+                if let Some((end, _)) = rest.char_indices().nth(SHOWN) {
+                    rest.truncate(end);
+                    rest.push('…');
+                }
+                Some(format!(
+                    "the {what} is longer than the {} tokens that {} reads: “{rest}” at its end is left out",
+                    tokenizer.length() - 2,
+                    self.pipeline.name
+                ))
+            })
+            .collect()
+    }
 }
+
+/// Characters of a text that are shown.
+const SHOWN: usize = 200;
 
 /// Models of the diffusers layout.
 #[derive(Debug, Default)]

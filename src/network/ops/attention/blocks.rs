@@ -114,11 +114,12 @@ vectorized! {
 
 impl Blocks {
     /// One block of queries of one head; `keys` are turned block by block, `v` has padded rows. Writes results to rows of
-    /// `y` that lie `row` apart, and a logarithm for each to `logs`.
+    /// `y` that lie `row` apart, and a logarithm for each to `logs`. `bias` has a row for each query.
     pub(super) fn forward(
         &self,
         q: Rows<'_>,
         [keys, v]: [&[f32]; 2],
+        bias: Option<Rows<'_>>,
         (y, row): (&mut [f32], usize),
         logs: &mut [f32],
     ) {
@@ -133,6 +134,11 @@ impl Blocks {
                 let scores = &mut scores[..rows * count];
                 let keys = &keys[from * d..(from + count) * d];
                 product(q, keys, [rows, count], false, scores);
+                if let Some(bias) = bias {
+                    for (row, bias) in scores.chunks_exact_mut(count).zip(bias.iter()) {
+                        self.add_bias(row, &bias[from..from + count]);
+                    }
+                }
                 for (r, row) in scores.chunks_exact_mut(count).enumerate() {
                     let peak = (largest(row) * self.scale).max(most[r]);
                     let sum = exponentials(row, self.scale, peak);
@@ -154,11 +160,22 @@ impl Blocks {
         });
     }
 
+    /// Adds what is to be added to scaled scores to those that are not scaled yet.
+    fn add_bias(&self, scores: &mut [f32], bias: &[f32]) {
+        let inverse = 1.0 / self.scale;
+        for (score, bias) in scores.iter_mut().zip(bias) {
+            *score += inverse * bias;
+        }
+    }
+
     /// All gradients of one head: `[q, k, v, y, dy]` in, `[dq, dk, dv]` out.
+    ///
+    /// With a bias its rows, and its gradient `[queries, keys]`, to which is added; empty where it is not wanted.
     pub(super) fn backward(
         &self,
         [q, k, v, y, dy]: [&[f32]; 5],
         logs: &[f32],
+        mut bias: Option<(Rows<'_>, &mut [f32])>,
         [dq, dk, dv]: [&mut [f32]; 3],
     ) {
         let (n, d, e) = (self.queries, self.depth, self.values);
@@ -201,6 +218,12 @@ impl Blocks {
                     let (p, ds) = (&mut p[..keys * count], &mut ds[..keys * count]);
                     product(k, &turned_q[from * d..to * d], [keys, count], false, p);
                     product(v, &turned_dy[from * e..to * e], [keys, count], false, ds);
+                    let turned_ds = &mut turned_ds[..keys * count];
+                    if let Some((bias, _)) = &bias {
+                        let rows = bias.from(from);
+                        transpose_into(&rows.data[key..], rows.row, count, keys, turned_ds);
+                        self.add_bias(p, turned_ds);
+                    }
                     let (logs, means) = (&logs[from..to], &means[from..to]);
                     for (p, ds) in p.chunks_exact_mut(count).zip(ds.chunks_exact_mut(count)) {
                         slopes(p, ds, logs, means, self.scale);
@@ -210,8 +233,13 @@ impl Blocks {
                     product(Rows::dense(p, count), dy, [keys, ew], add, wide_dv);
                     let q = &wide_q[from * dw..to * dw];
                     product(Rows::dense(ds, count), q, [keys, dw], add, wide_dk);
-                    let turned_ds = &mut turned_ds[..keys * count];
                     transpose_into(ds, count, keys, count, turned_ds);
+                    if let Some((_, slopes)) = &mut bias {
+                        let rows = slopes.chunks_exact_mut(self.keys).skip(from);
+                        for (to, ds) in rows.zip(turned_ds.chunks_exact(keys)) {
+                            self.add_bias(&mut to[key..key + keys], ds);
+                        }
+                    }
                     let wide_dq = &mut wide_dq[from * dw..to * dw];
                     product(
                         Rows::dense(turned_ds, keys),

@@ -3,10 +3,13 @@
 //! Separate from softmax: here it runs online, block by block (Dao et al. 2022, "`FlashAttention`", algorithms 1 and 4;
 //! the memory needed grows with the length of the sequence, not with its square).
 
+mod biased;
 mod blocks;
 
 use std::sync::OnceLock;
 
+pub use biased::attention_biased;
+use biased::{Added, Sheets};
 use blocks::{Blocks, LANES, QUERIES, Rows, pad_rows, turn_blocks};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Tensor, bail};
 use rayon::prelude::*;
@@ -19,6 +22,9 @@ use super::tensor::{OneStorage, new_tensor, on_processor, read, written};
 const SCORES: usize = 1 << 24;
 
 /// Scaled dot-product attention: `softmax(q kᵀ / √D) v`, for each image and head.
+///
+/// Queries are scaled before they are multiplied, so that scores of half precision do not overflow needlessly; `q` and `k`
+/// may be f32 where `v` is of half precision (on GPUs): then the scores are.
 ///
 /// `q [B,H,N,D]`, `k [B,H,M,D]`, `v [B,H,M,E]` to `[B,H,N,E]`; N and M may differ.
 pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
@@ -35,7 +41,7 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
     }
     let op = Attention::new(Arrangement::Heads, [b, h], [n, m, d, e]);
     if !on_processor(q) {
-        return op.sliced(q, k, v);
+        return op.sliced([q, k, v], None);
     }
     q.contiguous()?
         .apply_op3(&k.contiguous()?, &v.contiguous()?, op)
@@ -61,7 +67,8 @@ pub fn attention_of_tokens(q: &Tensor, k: &Tensor, v: &Tensor, heads: usize) -> 
     let sizes = [n, m, width / heads, v_width / heads];
     let op = Attention::new(Arrangement::Tokens, [b, heads], sizes);
     if !on_processor(q) {
-        let y = op.sliced(&split(q, heads)?, &split(k, heads)?, &split(v, heads)?)?;
+        let parts = [split(q, heads)?, split(k, heads)?, split(v, heads)?];
+        let y = op.sliced(parts.each_ref(), None)?;
         return joined(&y);
     }
     let rows = |x: &Tensor| {
@@ -177,21 +184,24 @@ impl Attention {
     }
 
     /// By the tensor library's operations, some queries at a time, so that their scores are bounded; `[B,H,N,D]` each.
-    fn sliced(&self, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
-        let (q, v) = (q.contiguous()?, v.contiguous()?);
+    fn sliced(&self, [q, k, v]: [&Tensor; 3], bias: Option<&Tensor>) -> Result<Tensor> {
+        let (q, v) = ((q * f64::from(self.sizes.scale))?, v.contiguous()?);
         let turned = k.t()?.contiguous()?;
         let each = (SCORES / (self.batch * self.heads * self.sizes.keys).max(1)).max(1);
         let parts: Vec<Tensor> = (0..self.sizes.queries)
             .step_by(each)
             .map(|from| {
                 let count = each.min(self.sizes.queries - from);
-                let scores = q.narrow(2, from, count)?.contiguous()?.matmul(&turned)?;
-                softmax(&(scores * f64::from(self.sizes.scale))?)?.matmul(&v)
+                let mut scores = q.narrow(2, from, count)?.contiguous()?.matmul(&turned)?;
+                if let Some(bias) = bias {
+                    scores = biased::added(&scores, &bias.narrow(2, from, count)?)?;
+                }
+                softmax(&scores)?.to_dtype(v.dtype())?.matmul(&v)
             })
             .collect::<Result<_>>()?;
         match parts.as_slice() {
             [one] => Ok(one.clone()),
-            [] => q.zeros_like(),
+            [] => v.narrow(2, 0, 0),
             parts => Tensor::cat(parts, 2),
         }
     }
@@ -260,7 +270,13 @@ impl Attention {
             .collect()
     }
 
-    fn forward(&self, [q, k, v]: [Side<'_>; 3], rows: usize, y: &mut [f32], logs: &mut [f32]) {
+    fn forward(
+        &self,
+        [q, k, v]: [Side<'_>; 3],
+        bias: Option<Sheets<'_>>,
+        rows: usize,
+        (y, logs): (&mut [f32], &mut [f32]),
+    ) {
         let Blocks {
             keys: m,
             depth: d,
@@ -290,8 +306,9 @@ impl Attention {
                     let v = &padded[index * m * wide..(index + 1) * m * wide];
                     let q = q.rows(part.image, head).from(part.first);
                     let logs = &mut part.logs[at * rows..(at + 1) * rows];
-                    self.sizes
-                        .forward(q, [keys, v], (&mut part.y[at * e..], row), logs);
+                    let bias = bias.map(|bias| bias.rows(part.image, head).from(part.first));
+                    let y = (&mut part.y[at * e..], row);
+                    self.sizes.forward(q, [keys, v], bias, y, logs);
                 }
             });
         });
@@ -318,12 +335,7 @@ impl CustomOp3 for Attention {
             Side::of(k, k_layout, self.arrangement, depth)?,
             Side::of(v, v_layout, self.arrangement, values)?,
         ];
-        let count = self.batch * self.heads * self.sizes.queries;
-        let mut logs = vec![0.0; count];
-        let rows = self.rows_together();
-        let y = written(count * values, |y| self.forward(sides, rows, y, &mut logs));
-        // A second forward pass of one operation does not happen: it is made for one call.
-        self.logarithms.set((logs, rows)).ok();
+        let y = self.computed(sides, None);
         let (b, h, n) = (self.batch, self.heads, self.sizes.queries);
         let shape = match self.arrangement {
             Arrangement::Heads => (b, h, n, values).into(),
@@ -352,7 +364,7 @@ impl CustomOp3 for Attention {
             Arrangement::Tokens => split(x, self.heads),
         };
         let sides = [heads(q)?, heads(k)?, heads(v)?, heads(y)?, heads(dy)?];
-        let [dq, dk, dv] = self.gradients(&sides)?;
+        let [dq, dk, dv] = self.gradients(&sides, None)?;
         Ok(match self.arrangement {
             Arrangement::Heads => (Some(dq), Some(dk), Some(dv)),
             Arrangement::Tokens => (Some(joined(&dq)?), Some(joined(&dk)?), Some(joined(&dv)?)),
@@ -361,8 +373,25 @@ impl CustomOp3 for Attention {
 }
 
 impl Attention {
-    /// Of `q, k, v, y, dy`, each `[B,H,N,D]` without gaps: by `q`, `k` and `v`.
-    fn gradients(&self, [q, k, v, y, dy]: &[Tensor; 5]) -> Result<[Tensor; 3]> {
+    /// The results, and for the gradient the logarithms.
+    fn computed(&self, sides: [Side<'_>; 3], bias: Option<Sheets<'_>>) -> Vec<f32> {
+        let count = self.batch * self.heads * self.sizes.queries;
+        let mut logs = vec![0.0; count];
+        let rows = self.rows_together();
+        let y = written(count * self.sizes.values, |y| {
+            self.forward(sides, bias, rows, (y, &mut logs));
+        });
+        // A second forward pass of one operation does not happen: it is made for one call.
+        self.logarithms.set((logs, rows)).ok();
+        y
+    }
+
+    /// Of `q, k, v, y, dy`, each `[B,H,N,D]` without gaps: by `q`, `k` and `v`, and into `bias` by that.
+    fn gradients(
+        &self,
+        [q, k, v, y, dy]: &[Tensor; 5],
+        bias: Option<Added<'_>>,
+    ) -> Result<[Tensor; 3]> {
         let Some((logs, rows)) = self.logarithms.get() else {
             bail!("attention: a gradient without a forward pass")
         };
@@ -379,10 +408,10 @@ impl Attention {
             let dq = new_tensor(q, |dq| {
                 dk = Some(new_tensor(k, |dk| {
                     dv = Some(new_tensor(v, |dv| {
-                        dq.par_chunks_mut(n * d)
-                            .zip(dk.par_chunks_mut(m * d).zip(dv.par_chunks_mut(m * e)))
-                            .enumerate()
-                            .for_each(|(head, (dq, (dk, dv)))| {
+                        let one =
+                            |head: usize,
+                             outputs: [&mut [f32]; 3],
+                             bias: Option<(Rows<'_>, &mut [f32])>| {
                                 let part = |x| part_of(x, head);
                                 let inputs = [
                                     part((qs, n * d)),
@@ -392,8 +421,18 @@ impl Attention {
                                     part((dys, n * e)),
                                 ];
                                 let logs = part((&logs, n));
-                                self.sizes.backward(inputs, logs, [dq, dk, dv]);
-                            });
+                                self.sizes.backward(inputs, logs, bias, outputs);
+                            };
+                        let heads = dq
+                            .par_chunks_mut(n * d)
+                            .zip(dk.par_chunks_mut(m * d).zip(dv.par_chunks_mut(m * e)))
+                            .map(|(dq, (dk, dv))| [dq, dk, dv]);
+                        match bias {
+                            None => heads
+                                .enumerate()
+                                .for_each(|(head, outputs)| one(head, outputs, None)),
+                            Some(bias) => bias.each(heads.collect(), self.heads, one),
+                        }
                     }));
                 }));
             })?;

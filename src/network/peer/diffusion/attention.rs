@@ -2,7 +2,7 @@
 //!
 //! Separate from the blocks, which only say where attention stands.
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Error, Result, Tensor, bail};
 
 use crate::network::ops;
 use crate::network::peer::layers::{
@@ -18,6 +18,8 @@ struct Attention {
     value: Linear,
     out: Linear,
     heads: usize,
+    /// Whether scores are computed in f32.
+    wide: bool,
 }
 
 impl Attention {
@@ -34,19 +36,19 @@ impl Attention {
             value: linear(&scope.at("to_v"), [context, width], biased)?,
             out: linear(&scope.at("to_out.0"), [width, width], true)?,
             heads,
+            wide: false,
         })
     }
 
     /// `x [B,N,C]` and `context [B,M,D]` to `[B,N,C]`.
     fn forward(&self, x: &Tensor, context: &Tensor) -> Result<Tensor> {
-        let y = attend(
-            &self.query.forward(x)?,
-            &self.key.forward(context)?,
-            &self.value.forward(context)?,
-            self.heads,
-            None,
-        )?;
-        self.out.forward(&y)
+        let (mut query, mut key) = (self.query.forward(x)?, self.key.forward(context)?);
+        if self.wide {
+            (query, key) = (query.to_dtype(DType::F32)?, key.to_dtype(DType::F32)?);
+        }
+        let value = self.value.forward(context)?;
+        self.out
+            .forward(&attend(&query, &key, &value, self.heads, None)?)
     }
 }
 
@@ -80,6 +82,7 @@ impl PixelAttention {
                 value: linear(&scope.at("value"), [channels, channels], true)?,
                 out: linear(&scope.at("proj_attn"), [channels, channels], true)?,
                 heads,
+                wide: false,
             }
         } else {
             Attention::new(scope, [channels, channels], heads, true)?
@@ -124,15 +127,19 @@ impl Block {
         scope: &Scope<'_>,
         [width, context]: [usize; 2],
         heads: usize,
-        only_cross: bool,
+        [only_cross, wide]: [bool; 2],
     ) -> Result<Self> {
+        let attention = |name: &str, context: usize| {
+            let made = Attention::new(&scope.at(name), [width, context], heads, false)?;
+            Ok::<_, Error>(Attention { wide, ..made })
+        };
         let norm = |name: &str| LayerNorm::new(&scope.at(name), width, EPSILON);
         let first = if only_cross { context } else { width };
         Ok(Self {
             norm1: norm("norm1")?,
-            attn1: Attention::new(&scope.at("attn1"), [width, first], heads, false)?,
+            attn1: attention("attn1", first)?,
             norm2: norm("norm2")?,
-            attn2: Attention::new(&scope.at("attn2"), [width, context], heads, false)?,
+            attn2: attention("attn2", context)?,
             norm3: norm("norm3")?,
             gate: linear(&scope.at("ff.net.0.proj"), [width, 8 * width], true)?,
             out: linear(&scope.at("ff.net.2"), [4 * width, width], true)?,
@@ -186,6 +193,8 @@ pub(super) struct TransformerSize {
     pub groups: usize,
     pub linear: bool,
     pub only_cross: bool,
+    /// Whether scores are computed in f32.
+    pub wide: bool,
 }
 
 impl Transformer {
@@ -205,7 +214,12 @@ impl Transformer {
             blocks: (0..size.depth)
                 .map(|i| {
                     let place = scope.at(format!("transformer_blocks.{i}"));
-                    Block::new(&place, [width, context], heads, size.only_cross)
+                    Block::new(
+                        &place,
+                        [width, context],
+                        heads,
+                        [size.only_cross, size.wide],
+                    )
                 })
                 .collect::<Result<_>>()?,
             output: Projection::new(&scope.at("proj_out"), width, size.linear)?,

@@ -36,7 +36,8 @@ pub struct Config {
     pub norm_num_groups: usize,
     /// What latents are multiplied by for the U-Net.
     pub scaling_factor: f64,
-    /// What is subtracted from latents before that.
+    /// What is subtracted from latents before that, but only by the pipelines of later families: those of Stable
+    /// Diffusion 1 and 2 scale without a shift in diffusers, and so here.
     pub shift_factor: Option<f64>,
     /// A 1×1 convolution behind the encoder.
     pub use_quant_conv: bool,

@@ -116,6 +116,7 @@ fn transformer(
         groups: config.norm_num_groups,
         linear: config.use_linear_projection,
         only_cross: level.only_cross,
+        wide: config.upcast_attention,
     };
     Transformer::new(scope, size)
 }

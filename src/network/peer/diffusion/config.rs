@@ -111,6 +111,12 @@ pub struct Config {
     /// Width of the time embedding; four times the first level if absent.
     #[serde(default)]
     pub time_embedding_dim: Option<usize>,
+    /// Width of the embedding of guidance, for networks that were taught it.
+    #[serde(default)]
+    pub time_cond_proj_dim: Option<usize>,
+    /// Whether scores of attention are computed in f32 where the weights are halves.
+    #[serde(default)]
+    pub upcast_attention: bool,
     /// Window of the first convolution.
     #[serde(default = "three")]
     pub conv_in_kernel: usize,
@@ -180,7 +186,6 @@ fn unsupported() -> Vec<(&'static str, Value)> {
         ("addition_embed_type", Value::Null),
         ("encoder_hid_dim", Value::Null),
         ("encoder_hid_dim_type", Value::Null),
-        ("time_cond_proj_dim", Value::Null),
         ("time_embedding_act_fn", Value::Null),
         ("timestep_post_act", Value::Null),
         ("cross_attention_norm", Value::Null),
@@ -316,6 +321,12 @@ impl Config {
                 "block_out_channels {:?} cannot be split into norm_num_groups = {groups}",
                 self.block_out_channels
             ));
+        }
+        if self.time_cond_proj_dim.is_some() && family != Family::Conditional {
+            return Err("time_cond_proj_dim is supported in denoisers with text only".to_owned());
+        }
+        if self.time_cond_proj_dim == Some(0) {
+            return Err("time_cond_proj_dim = 0 is not supported".to_owned());
         }
         self.levels().map(|_| ())
     }

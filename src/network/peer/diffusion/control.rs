@@ -109,7 +109,7 @@ impl ControlNet {
         let hint = self.encode_hint(&hint)?;
         let Encoded { skips, middle, .. } =
             self.encoder
-                .forward(sample, time, Some(text), Some(&hint))?;
+                .forward(sample, (time, None), Some(text), Some(&hint))?;
         let finish = |conv: &Conv, x: &Tensor| {
             let y = (conv.forward(x)? * scale)?;
             if self.pooled {

@@ -17,5 +17,5 @@ mod unet;
 pub use autoencoder::{AutoencoderKl, Config as AutoencoderConfig, Side};
 pub use config::{Config, Family};
 pub use control::{ControlNet, Residuals};
-pub use embedding::TimeEmbedding;
+pub use embedding::{TimeEmbedding, guidance_embedding};
 pub use unet::Unet;

@@ -43,19 +43,23 @@ impl Encoder {
             input = level.channels;
         }
         let coarsest = &levels[levels.len() - 1];
+        let mut embedding = TimeEmbedding::new(
+            &time.at("linear_1"),
+            &time.at("linear_2"),
+            [first, config.time_width()],
+            config.flip_sin_to_cos,
+            config.freq_shift,
+        )?;
+        if let Some(width) = config.time_cond_proj_dim {
+            embedding = embedding.guided(&time.at("cond_proj"), width)?;
+        }
         Ok(Self {
             conv_in: Conv::new(
                 &scope.at("conv_in"),
                 [config.in_channels, first],
                 Taps::square(config.conv_in_kernel).same(),
             )?,
-            time: TimeEmbedding::new(
-                &time.at("linear_1"),
-                &time.at("linear_2"),
-                [first, config.time_width()],
-                config.flip_sin_to_cos,
-                config.freq_shift,
-            )?,
+            time: embedding,
             down,
             middle: Middle::new(&scope.at("mid_block"), config, coarsest)?,
             centered: config.center_input_sample,
@@ -66,11 +70,11 @@ impl Encoder {
     pub(super) fn forward(
         &self,
         sample: &Tensor,
-        time: &Tensor,
+        (time, guidance): (&Tensor, Option<&Tensor>),
         text: Option<&Tensor>,
         hint: Option<&Tensor>,
     ) -> Result<Encoded> {
-        let time = self.time.forward(time, sample.dim(0)?)?;
+        let time = self.time.forward_guided(time, sample.dim(0)?, guidance)?;
         let centered;
         let sample = if self.centered {
             centered = sample.affine(2.0, -1.0)?;
@@ -107,6 +111,7 @@ pub struct Unet {
     up: Vec<Stage>,
     norm: GroupNorm,
     conv_out: Conv,
+    guidance_width: Option<usize>,
 }
 
 impl Unet {
@@ -143,7 +148,13 @@ impl Unet {
                 [first, config.out_channels],
                 Taps::square(config.conv_out_kernel).same(),
             )?,
+            guidance_width: config.time_cond_proj_dim,
         })
+    }
+
+    /// Numbers in the embedding of the guidance, for networks that were taught it: these need no second, unguided answer.
+    pub fn guidance_width(&self) -> Option<usize> {
+        self.guidance_width
     }
 
     /// `sample [B,I,H,W]`, `time` (one number or one an image), `text [B,M,D]` to `[B,O,H,W]`.
@@ -156,11 +167,22 @@ impl Unet {
         text: Option<&Tensor>,
         control: Option<&Residuals>,
     ) -> Result<Tensor> {
+        self.forward_guided(sample, time, (text, None), control)
+    }
+
+    /// [`Self::forward`] with the embedding of the guidance beside the text, see [`super::guidance_embedding`].
+    pub fn forward_guided(
+        &self,
+        sample: &Tensor,
+        time: &Tensor,
+        (text, guidance): (Option<&Tensor>, Option<&Tensor>),
+        control: Option<&Residuals>,
+    ) -> Result<Tensor> {
         let Encoded {
             time,
             mut skips,
             middle: mut x,
-        } = self.encoder.forward(sample, time, text, None)?;
+        } = self.encoder.forward(sample, (time, guidance), text, None)?;
         let text = text.map(|text| beside(text, &x)).transpose()?;
         let text = text.as_ref();
         if let Some(control) = control {

@@ -6,6 +6,7 @@
 use candle_core::{Result, Tensor};
 
 use super::primitive::{Dense, Ending, Size, UNIT, double, resized};
+use crate::network::ops;
 use crate::network::peer::scope::Scope;
 
 #[derive(Clone, Debug)]
@@ -51,7 +52,7 @@ impl Modulated {
             return Ok(y);
         }
         let squares = weight.sqr()?.sum(3)?.sum(2)?;
-        let norms = scale.sqr()?.matmul(&squares.t()?.contiguous()?)?;
+        let norms = ops::linear(&scale.sqr()?, &squares, None)?;
         let divisor = (norms + 1e-8)?.sqrt()?;
         y.broadcast_div(&divisor.unsqueeze(2)?.unsqueeze(3)?)
     }

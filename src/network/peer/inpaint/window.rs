@@ -56,19 +56,17 @@ impl Block {
         let mask_windows = mask.map(|mask| self.windows.partition(mask)).transpose()?;
         let mut bias = None;
         if self.windows.shift != [0, 0] {
-            let own = self.windows.neighbors(height, width, x)?;
-            let all = (batch, count / batch, tokens, tokens);
-            bias = Some(
-                own.unsqueeze(0)?
-                    .broadcast_as(all)?
-                    .reshape((count, tokens, tokens))?,
-            );
+            bias = Some(self.windows.neighbors(height, width, x)?);
         }
         if let Some(known) = &mask_windows {
             let away = known.eq(0.0)?.to_dtype(x.dtype())?;
             let away = (away.reshape((count, 1, tokens))? * f64::from(AWAY))?;
             bias = Some(match bias {
-                Some(bias) => bias.broadcast_add(&away)?,
+                Some(own) => {
+                    let all = (batch, count / batch, tokens, tokens);
+                    let own = own.unsqueeze(0)?.broadcast_as(all)?;
+                    own.reshape((count, tokens, tokens))?.broadcast_add(&away)?
+                }
                 None => away.broadcast_as((count, tokens, tokens))?.contiguous()?,
             });
         }

@@ -66,19 +66,19 @@ impl BatchNorm {
             .transpose(0, 1)?
             .contiguous()?
             .reshape((1, channels, count))?;
-        self.follow(&rows.detach(), count)?;
+        self.follow(&rows.squeeze(0)?)?;
         ops::instance_norm(&rows, &self.gamma, &self.beta, self.epsilon)?
             .reshape((channels, batch, height, width))?
             .transpose(0, 1)?
             .contiguous()
     }
 
-    fn follow(&self, rows: &Tensor, count: usize) -> Result<()> {
-        let mean = rows.mean_keepdim(2)?;
+    /// `rows [C,N]`: all values of each channel.
+    fn follow(&self, rows: &Tensor) -> Result<()> {
+        let count = rows.dim(1)?;
+        let (mean, variance) = ops::moments(rows)?;
         // The running variance is the unbiased one.
-        let factor = 1.0 / (count.max(2) - 1) as f64;
-        let variance = (rows.broadcast_sub(&mean)?.sqr()?.sum((0, 2))? * factor)?;
-        let mean = mean.flatten_all()?;
+        let variance = (variance * (count as f64 / (count.max(2) - 1) as f64))?;
         for (running, now) in [(&self.mean, mean), (&self.variance, variance)] {
             if running.is_variable() {
                 let next = ((running.detach() * (1.0 - MOMENTUM))? + (now * MOMENTUM)?)?;

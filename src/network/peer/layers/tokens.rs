@@ -40,7 +40,8 @@ pub fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
 
 /// Attention of `q [B,N,C]` to `k, v [B,M,C]` in heads: `[B,N,C]`.
 ///
-/// `bias`, if any, is added to the scaled scores and must broadcast to `[B,heads,N,M]`.
+/// `bias`, if any, is added to the scaled scores: `[heads,N,M]` for all images alike, or as [`ops::attention_biased`]
+/// has it.
 pub fn attend(
     q: &Tensor,
     k: &Tensor,
@@ -51,13 +52,16 @@ pub fn attend(
     let Some(bias) = bias else {
         return ops::attention_of_tokens(q, k, v, heads);
     };
+    let bias = if bias.rank() == 3 {
+        bias.unsqueeze(0)?
+    } else {
+        bias.clone()
+    };
     let (q, k, v) = (
         split_heads(q, heads)?,
         split_heads(k, heads)?,
         split_heads(v, heads)?,
     );
-    let scale = 1.0 / (q.dim(3)? as f64).sqrt();
-    let scores = (q * scale)?.matmul(&k.t()?.contiguous()?)?;
-    let y = ops::softmax(&scores.broadcast_add(bias)?)?.matmul(&v)?;
+    let y = ops::attention_biased(&q, &k, &v, &bias)?;
     y.transpose(1, 2)?.flatten_from(2)?.contiguous()
 }

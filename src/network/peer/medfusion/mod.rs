@@ -7,4 +7,4 @@ mod block;
 mod unet;
 
 pub use autoencoder::{Autoencoder, Config as AutoencoderConfig};
-pub use unet::{Config as UnetConfig, Unet};
+pub use unet::{Config as UnetConfig, Labels, Unet};

@@ -1,6 +1,7 @@
 //! The U-Net; its skips are added.
 
-use candle_core::{Result, Tensor};
+use candle_core::{DType, Result, Tensor, bail};
+use candle_nn::Init;
 use serde::Deserialize;
 
 use super::block::{Block, Down, Up, check};
@@ -26,6 +27,22 @@ pub struct Config {
     pub time_pos_dim: usize,
     /// Width of the time embedding.
     pub time_emb_dim: usize,
+    /// What the embedding of labels is made with; absent where there is none, or where the file shows it.
+    pub cond_embedder_kwargs: Option<Labels>,
+}
+
+/// Settings of the embedding of labels, `LabelEmbedder`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Labels {
+    /// How many there are.
+    pub num_classes: usize,
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self { num_classes: 2 }
+    }
 }
 
 impl Default for Config {
@@ -38,6 +55,7 @@ impl Default for Config {
             norm_groups: 32,
             time_pos_dim: 256,
             time_emb_dim: 1024,
+            cond_embedder_kwargs: None,
         }
     }
 }
@@ -46,6 +64,8 @@ impl Default for Config {
 #[derive(Clone, Debug)]
 pub struct Unet {
     time: TimeEmbedding,
+    /// A row for each label, `[labels, time_emb_dim]`; published checkpoints with labels have it.
+    labels: Option<Tensor>,
     input: Block,
     down: Vec<Down>,
     up: Vec<Up>,
@@ -64,6 +84,7 @@ impl Unet {
         let first = widths[0];
         Ok(Self {
             time: TimeEmbedding::new(&place.at(1), &place.at(3), sizes, false, 1.0)?,
+            labels: labels(scope, config)?,
             input: Block::new(&scope.at("inc"), [config.in_ch, first], groups, time)?,
             down: (0..levels)
                 .map(|i| {
@@ -87,9 +108,25 @@ impl Unet {
         })
     }
 
+    /// Whether it reads a label.
+    pub fn is_conditional(&self) -> bool {
+        self.labels.is_some()
+    }
+
     /// `sample [B,C,H,W]` and times (one, or one an image) to the estimate.
-    pub fn forward(&self, sample: &Tensor, time: &Tensor) -> Result<Tensor> {
-        let time = self.time.forward(time, sample.dim(0)?)?;
+    ///
+    /// `condition`, whole numbers, is the label of each image; without it nothing is added for labels.
+    pub fn forward(
+        &self,
+        sample: &Tensor,
+        time: &Tensor,
+        condition: Option<&Tensor>,
+    ) -> Result<Tensor> {
+        let batch = sample.dim(0)?;
+        let mut time = self.time.forward(time, batch)?;
+        if let Some(condition) = condition {
+            time = (time + self.embedded(condition, batch)?)?;
+        }
         let mut x = self.input.forward(sample, Some(&time))?;
         let mut skips = Vec::with_capacity(self.down.len());
         for level in &self.down {
@@ -101,4 +138,42 @@ impl Unet {
         }
         self.output.forward(&x)
     }
+
+    /// The rows of the labels, `[batch, time_emb_dim]`; an error for labels that there are not.
+    fn embedded(&self, condition: &Tensor, batch: usize) -> Result<Tensor> {
+        let Some(labels) = &self.labels else {
+            bail!("condition: this network reads no labels")
+        };
+        let rows = labels.dim(0)?;
+        let given: Vec<i64> = condition.to_dtype(DType::I64)?.flatten_all()?.to_vec1()?;
+        let known = |label: &i64| usize::try_from(*label).is_ok_and(|label| label < rows);
+        if given.len() != batch || !given.iter().all(known) {
+            bail!(
+                "condition: {given:?} for a batch of {batch} and the labels 0 to {}",
+                rows - 1
+            )
+        }
+        let picks: Vec<u32> = given.iter().map(|label| *label as u32).collect();
+        let picks = Tensor::from_vec(picks, batch, labels.device())?;
+        labels.index_select(&picks, 0)
+    }
+}
+
+/// The table of labels: as many as the settings say, or as the file holds.
+fn labels(scope: &Scope<'_>, config: &Config) -> Result<Option<Tensor>> {
+    let place = scope.at("cond_embedder.embedding");
+    let width = config.time_emb_dim;
+    let rows = match &config.cond_embedder_kwargs {
+        Some(labels) => labels.num_classes,
+        None if scope.is_training() || !place.has("weight") => return Ok(None),
+        None => place.builder().get_unchecked("weight")?.dim(0)?,
+    };
+    if rows == 0 {
+        bail!("cond_embedder_kwargs: there are no labels")
+    }
+    let start = Init::Randn {
+        mean: 0.0,
+        stdev: 1.0,
+    };
+    place.tensor("weight", (rows, width), start).map(Some)
 }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::files::{hash, joint, read_json, weights_in};
-use crate::network::folder::ModelError;
+use crate::network::folder::{ModelError, Store as _};
+use crate::network::peer::source::Source;
 
 /// The file that makes a folder a pipeline.
 const INDEX: &str = "model_index.json";
@@ -18,6 +19,15 @@ const REFERENCE: &str = "reference.json";
 const CONFIG: &str = "config.json";
 /// The usual name of a change of weights.
 const LORA: &str = "pytorch_lora_weights.safetensors";
+
+/// What names of checkpoints of the original layout begin with.
+const ORIGINAL: [&str; 5] = [
+    "model.diffusion_model.",
+    "first_stage_model.",
+    "cond_stage_model.",
+    "control_model.",
+    "input_hint_block.",
+];
 
 /// What it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,8 +226,14 @@ fn task_of(path: &Path) -> Result<PeerTask, ModelError> {
         check_index(&index)?;
         return Ok(PeerTask::Pipeline);
     }
-    if is_lora_file(path) || path.join(LORA).is_file() {
+    if path.is_file() || path.join(LORA).is_file() {
+        only_changes(&lora_file(path))?;
         return Ok(PeerTask::Lora);
+    }
+    if !path.exists() {
+        return Err(ModelError::Missing {
+            path: path.to_owned(),
+        });
     }
     let config = path.join(CONFIG);
     if !config.is_file() {
@@ -234,6 +250,52 @@ fn task_of(path: &Path) -> Result<PeerTask, ModelError> {
     }
 }
 
+/// An error that says what a file is instead, unless it holds changes of weights; only its header is read.
+fn only_changes(path: &Path) -> Result<(), ModelError> {
+    let wrong = |what: String| ModelError::Configuration {
+        path: path.to_owned(),
+        what,
+    };
+    if !is_lora_file(path) {
+        let what = "only .safetensors files of changes of weights (LoRA) are added as they are; \
+                    `radcanvas models convert` makes a folder of a checkpoint, which can be added";
+        return Err(wrong(what.to_owned()));
+    }
+    let names = Source::open(path)?.names();
+    if names.iter().any(|name| name.contains("lora")) {
+        return Ok(());
+    }
+    let begins = |starts: &[&str]| {
+        let begins = |name: &&String| starts.iter().any(|start| name.starts_with(start));
+        names.iter().find(begins)
+    };
+    if let Some(name) = begins(&ORIGINAL) {
+        return Err(wrong(format!(
+            "it is a checkpoint of the original layout ({name}), not changes of weights (LoRA); `radcanvas models \
+             convert` makes a folder of it, which can be added"
+        )));
+    }
+    if begins(&[
+        "down_blocks.",
+        "up_blocks.",
+        "encoder.",
+        "decoder.",
+        "text_model.",
+    ])
+    .is_some()
+    {
+        let what = "it holds the weights of one network, not changes of weights (LoRA); add the folder of the model \
+                    that it belongs to, with its configuration";
+        return Err(wrong(what.to_owned()));
+    }
+    let first: Vec<&str> = names.iter().take(4).map(String::as_str).collect();
+    Err(wrong(format!(
+        "it holds no changes of weights (LoRA); its tensors are called {}{}",
+        first.join(", "),
+        if names.len() > 4 { ", …" } else { "" }
+    )))
+}
+
 /// Refuses pipelines of other families and parts of other classes.
 fn check_index(path: &Path) -> Result<(), ModelError> {
     let value = read_json(path)?;
@@ -246,6 +308,7 @@ fn check_index(path: &Path) -> Result<(), ModelError> {
         "StableDiffusionControlNetImg2ImgPipeline",
         "StableDiffusionControlNetInpaintPipeline",
         "LatentConsistencyModelPipeline",
+        "LatentConsistencyModelImg2ImgPipeline",
     ];
     if !known.contains(&class) {
         return Err(ModelError::Task {

@@ -12,6 +12,7 @@ use candle_core::{DType, Result as Tensors, Tensor};
 use serde_json::Value;
 
 use crate::network::folder::{ModelError, Store as _};
+use crate::network::ops;
 use crate::network::peer::source::Source;
 
 /// Which network a change belongs to.
@@ -37,7 +38,7 @@ impl Change {
         let rank = self.down.dim(0)?;
         let up = self.up.reshape((self.up.elem_count() / rank, rank))?;
         let down = self.down.reshape((rank, self.down.elem_count() / rank))?;
-        let change = (up.matmul(&down)? * self.factor)?;
+        let change = (ops::linear(&up, &down.t()?, None)? * self.factor)?;
         weight + change.reshape(weight.shape())?
     }
 

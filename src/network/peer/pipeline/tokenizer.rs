@@ -120,6 +120,15 @@ impl ClipTokenizer {
         Ok(numbers)
     }
 
+    /// The end of a text that the model does not read, because there is no room for it.
+    pub fn left_out<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let words = self.tokenizer.encode(text, false).ok()?;
+        let (start, _) = *words.get_offsets().get(self.length - 2)?;
+        text.get(start..)
+            .map(str::trim)
+            .filter(|rest| !rest.is_empty())
+    }
+
     /// How many numbers a text becomes.
     pub fn length(&self) -> usize {
         self.length

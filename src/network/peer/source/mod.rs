@@ -2,8 +2,11 @@
 //!
 //! Separate from the networks because a file is read lazily: never are the file and its tensors in memory together.
 
+mod described;
 mod pickle;
+mod program;
 mod tensors;
+mod values;
 
 use std::path::{Path, PathBuf};
 
@@ -38,9 +41,9 @@ trait Reading: std::fmt::Debug + Send + Sync {
 }
 
 impl Source {
-    /// Opens a `.safetensors` file or a PyTorch archive (`.pth`, `.pt`, `.ckpt`, `.bin`) of plain tensors.
+    /// Opens a `.safetensors` file or a file of PyTorch (`.pth`, `.pt`, `.ckpt`, `.bin`), of plain tensors.
     ///
-    /// An error for files that are missing, damaged or cut off, and for archives that carry code.
+    /// An error for files that are missing, damaged or cut off, and for pickles that call more than plain tensors need.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
         let file: Box<dyn Reading> = if path.extension().is_some_and(|e| e == "safetensors") {
             Box::new(TensorFile::open(path)?)

@@ -203,14 +203,10 @@ pub(super) fn judged(maps: &Tensor, targets: &Targets) -> Tensors<Loss> {
     let logits = flat.narrow(1, 0, 4)?.contiguous()?;
     let entropy = cross_entropy(&logits, &targets.spots, &targets.known)?;
     let p = ops::softmax(&logits)?;
-    let position: Vec<f32> = (0..h * w)
-        .flat_map(|i| [(i % w) as f32, (i / w) as f32])
-        .collect();
-    let position = Tensor::from_vec(position, (h * w, 2), maps.device())?;
-    let means = p
-        .reshape((b * 4, h * w))?
-        .matmul(&position)?
-        .reshape((b, 4, 2))?;
+    let columns = (0..h * w).map(|i| (i % w) as f32);
+    let position: Vec<f32> = columns.chain((0..h * w).map(|i| (i / w) as f32)).collect();
+    let position = Tensor::from_vec(position, (2, h * w), maps.device())?;
+    let means = ops::linear(&p.reshape((b * 4, h * w))?, &position, None)?.reshape((b, 4, 2))?;
     let distance = ((means - &targets.at)?.sqr()?.sum(2)? + 1e-4)?.sqrt()?;
     let distance = ((distance * &targets.known)?.sum_all()? / (4 * b) as f64)?;
     // Radii are read where their head is thought to be; the maps do not learn from them.

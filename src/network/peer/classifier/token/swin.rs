@@ -180,7 +180,8 @@ impl Block {
         let mut bias = self.bias.of(side)?.unsqueeze(0)?;
         if windows.shift != [0, 0] {
             let apart = windows.neighbors(rows, columns, x)?.unsqueeze(1)?;
-            bias = bias.broadcast_add(&apart)?.repeat((batch, 1, 1, 1))?;
+            // The windows of one image; those of the next take the same.
+            bias = bias.broadcast_add(&apart)?;
         }
         let y = attend(&query, &key, &qkv[2], self.heads, Some(&bias))?;
         windows
