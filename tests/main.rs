@@ -38,3 +38,5 @@ mod training;
 mod transfer;
 #[cfg(feature = "window")]
 mod viewer;
+#[cfg(feature = "window")]
+mod viewing;

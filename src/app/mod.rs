@@ -164,8 +164,8 @@ impl App {
             app.tasks.cards = Some(Task::start("cases", app.wake(), work));
         }
         app.look_for_unsaved();
-        if let Some(path) = start.files.into_iter().next() {
-            app.carry_out(ctx, Action::Open(path));
+        if !start.files.is_empty() {
+            app.carry_out(ctx, Action::OpenAll(start.files));
         }
         app
     }
@@ -264,7 +264,7 @@ impl App {
     /// Keys and dropped files.
     fn take_input(&mut self, ctx: &egui::Context) -> Vec<Action> {
         let typing = ctx.text_edit_focused();
-        let mut actions = if matches!(self.session.overlay, session::Overlay::Keys(Some(_))) {
+        let mut actions = if matches!(self.session.overlay, session::Overlay::Keys(Some(_)) | session::Overlay::Contested(..)) {
             Vec::new()
         } else {
             self.keys.take(ctx, typing)
@@ -273,14 +273,13 @@ impl App {
             actions.push(Action::BeforeAfter);
         }
         if self.demo.is_none() {
-            let dropped = ctx.input(|input| {
-                input
-                    .raw
-                    .dropped_files
-                    .first()
-                    .map(|file| file.path().to_owned())
+            let dropped: Vec<_> = ctx.input(|input| {
+                let files = input.raw.dropped_files.iter();
+                files.map(|file| file.path().to_owned()).collect()
             });
-            actions.extend(dropped.map(Action::Open));
+            if !dropped.is_empty() {
+                actions.push(Action::OpenAll(dropped));
+            }
         }
         actions
     }
@@ -346,7 +345,7 @@ impl App {
                         }
                         _ => panel::states::loading_ui(ui, path, *bytes),
                     },
-                    (Stage::Failed(error), _) => panel::states::failed_ui(ui, error, actions),
+                    (Stage::Failed(error), _) => panel::states::failed_ui(ui, &shown, error, actions),
                     (Stage::Open(_), Workspace::Draw) => {
                         stage.draw_ui(ui, &shown, &mut view, actions);
                     }

@@ -5,7 +5,7 @@
 use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Shape, Stroke, Vec2, vec2};
 
 use super::view::position_of;
-use super::{Scene, Tool, palette};
+use super::{Scene, Tool, View, palette};
 use crate::geometry::{Affine, Point};
 use crate::landmarks::{HipLandmarks, Side};
 use crate::measure::norberg::norberg_degrees;
@@ -145,6 +145,15 @@ impl Sheet<'_> {
         }
     }
 
+    /// What lies toward each edge of the canvas, at the middles of the edges; nothing where it is not known.
+    pub(super) fn orientation(&self, view: &View, image: &Radiograph) {
+        for ((at, anchor), letters) in edges(self.rect).into_iter().zip(edge_letters(view, image)) {
+            if !letters.is_empty() {
+                self.text(at, anchor, letters, 15.0, palette::TEXT);
+            }
+        }
+    }
+
     /// The badge of a synthetic image; nothing turns it off.
     pub(super) fn badge(&self) {
         let font = FontId::proportional(13.0);
@@ -178,7 +187,7 @@ impl Sheet<'_> {
             self.handle(self.at(hip.rim), side);
             let arc = self.arc(hip.center, other, hip.rim, 0.6 * hip.radius);
             self.side_line(&arc, side);
-            let spacing = spacing_of(scene.image);
+            let spacing = scene.image.proportions();
             let letter = if side == Side::Left { "L" } else { "R" };
             let angle = norberg_degrees(landmarks, side, spacing)
                 .map_or_else(|| "–".to_owned(), |angle| format!("{angle:.1}°"));
@@ -262,9 +271,24 @@ impl Sheet<'_> {
     }
 }
 
-/// `[row, column]` millimetres a pixel.
-fn spacing_of(image: &Radiograph) -> Option<[f64; 2]> {
-    image.spacing.map(|_| image.scale())
+/// Where letters stand: right, left, lower and upper edge.
+fn edges(rect: Rect) -> [(Pos2, Align2); 4] {
+    let inner = rect.shrink(10.0);
+    [
+        (inner.right_center(), Align2::RIGHT_CENTER),
+        (inner.left_center(), Align2::LEFT_CENTER),
+        (inner.center_bottom(), Align2::CENTER_BOTTOM),
+        (inner.center_top(), Align2::CENTER_TOP),
+    ]
+}
+
+/// What lies toward the right, left, lower and upper edge of the screen; empty where it is not known.
+pub fn edge_letters<'a>(view: &View, image: &'a Radiograph) -> [&'a str; 4] {
+    let Some(orientation) = &image.orientation else {
+        return [""; 4];
+    };
+    let [across, down] = view.directions();
+    [across, across * -1.0, down, down * -1.0].map(|way| orientation.toward(way.x, way.y))
 }
 
 fn color_of(side: Side) -> Color32 {

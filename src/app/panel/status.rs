@@ -31,7 +31,10 @@ fn probe(ui: &mut Ui, shown: &Shown<'_>) {
         ui.label(dim("Nothing open".to_owned()));
         return;
     };
-    let image = open.document().image();
+    let probed = shown.session.probe.and_then(|_| shown.session.probed_image());
+    let Some(image) = probed.or_else(|| Some(open.document().image())) else {
+        return;
+    };
     let cell = |ui: &mut Ui, width: f32, text: String| {
         ui.allocate_ui_with_layout(
             vec2(width, 20.0),
@@ -126,7 +129,8 @@ fn jobs(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
         return;
     };
     let stop = format!("Stop {}", job.title);
-    if icon_button(ui, glyph::CLOSE, &stop, "Esc", false, 22.0).clicked() {
+    let key = shown.keys.label("cancel");
+    if icon_button(ui, glyph::CLOSE, &stop, &key, false, 22.0).clicked() {
         actions.push(Action::CancelJob(job.id));
     }
     let share = job.progress.as_ref().and_then(share);

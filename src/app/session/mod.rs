@@ -297,6 +297,8 @@ pub enum Overlay {
     Palette(String, usize),
     /// The sheet of keys; the command whose new key is awaited.
     Keys(Option<&'static str>),
+    /// The same, and the key that was pressed is another command's: pressed again, the two are exchanged.
+    Contested(&'static str, String, &'static str),
     /// The list of notices.
     Notices,
     /// The panel of nodes: sending and fetching.
@@ -341,6 +343,8 @@ pub struct Session {
     pub veil: VeilState,
     /// Whether strokes, masks and points are drawn.
     pub overlays: bool,
+    /// Whether the overlay planes of the file are drawn.
+    pub planes: bool,
     /// Whether identity is hidden.
     pub hide_identity: bool,
     /// Orders that run or wait.
@@ -357,6 +361,8 @@ pub struct Session {
     pub loupe: bool,
     /// The image point that the pointer is over, pixels.
     pub probe: Option<Point>,
+    /// Which image that is, 0 = the case, and the layer of its canvas.
+    pub probed: (usize, Layer),
     /// The layer the pointer was last on: what Clear and the tool sizes act on.
     pub layer: Layer,
     /// Whether the engine is built.
@@ -400,6 +406,7 @@ impl Session {
             split: 0.0,
             veil: VeilState::default(),
             overlays: true,
+            planes: true,
             hide_identity: settings.hide_identity,
             jobs: Vec::new(),
             notices: Vec::new(),
@@ -408,6 +415,7 @@ impl Session {
             measures: Measures::default(),
             loupe: false,
             probe: None,
+            probed: (0, Layer::Sketch),
             layer: Layer::Sketch,
             engine_ready: false,
             engine_error: None,

@@ -235,6 +235,9 @@ fn describe(
         .some_text(0x0008_0060)
         .unwrap_or_else(|| "OT".to_owned());
     radiograph.spacing = spacing::spacing(view, frame, notes);
+    if radiograph.spacing.is_none() {
+        radiograph.aspect = spacing::aspect(view);
+    }
     radiograph.view_position = view.text(0x0018_5101);
     radiograph.source = Source {
         path: None,
@@ -265,6 +268,7 @@ fn describe(
     };
     radiograph.synthetic = synthetic_mark(view, &charsets);
     radiograph.place = attributes::place::place(view);
+    radiograph.orientation = attributes::place::orientation(view, frame);
 }
 
 /// Transfer syntaxes that cannot be lossless: JPEG baseline and extended.

@@ -221,14 +221,28 @@ fn put_pixels(
                 set.text(tags::PIXEL_SPACING, VR::DS, text);
                 if spacing.source == SpacingSource::Manual {
                     set.text(tags::PIXEL_SPACING_CALIBRATION_TYPE, VR::CS, "FIDUCIAL");
-                    let how = "set by hand";
+                    let how = "calibrated by hand";
                     set.text(tags::PIXEL_SPACING_CALIBRATION_DESCRIPTION, VR::LO, how);
                 }
             }
             _ => set.text(tags::NOMINAL_SCANNED_PIXEL_SPACING, VR::DS, text),
         }
+    } else if radiograph.pixel_ratio() != 1.0 {
+        // Type 1C where pixels are not square and no spacing is written (PS3.3 C.7.6.3.1.7); whole numbers.
+        let text = ratio_text(radiograph.pixel_ratio());
+        set.text(tags::PIXEL_ASPECT_RATIO, VR::IS, text);
     }
     Ok(())
+}
+
+/// Height over width as two whole numbers, the smallest that tell it to a millionth.
+pub(super) fn ratio_text(ratio: f64) -> String {
+    let exact = (1..=1000_u32).find_map(|width| {
+        let height = ratio * f64::from(width);
+        let whole = height.round();
+        ((height - whole).abs() < 1.0e-6 * height && whole >= 1.0).then(|| format!("{whole:.0}\\{width}"))
+    });
+    exact.unwrap_or_else(|| format!("{:.0}\\100000", (ratio * 100_000.0).round().max(1.0)))
 }
 
 /// Pixel Data and its description; the range of stored values and their scale where floats had to be quantised.

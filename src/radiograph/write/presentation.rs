@@ -141,7 +141,11 @@ fn put_area(set: &mut DataSet, image: &Radiograph) {
                 &[&text[0], &text[1]],
             );
         }
-        None => area.texts(tags::PRESENTATION_PIXEL_ASPECT_RATIO, VR::IS, &["1", "1"]),
+        None => {
+            let text = super::dicom::ratio_text(image.pixel_ratio());
+            let parts: Vec<&str> = text.split('\\').collect();
+            area.texts(tags::PRESENTATION_PIXEL_ASPECT_RATIO, VR::IS, &parts);
+        }
     }
     set.items(tags::DISPLAYED_AREA_SELECTION_SEQUENCE, vec![area]);
 }

@@ -37,6 +37,7 @@ impl Canvas {
             .memory(egui::Memory::focused)
             .is_some_and(|id| id != response.id);
         let mut moved = false;
+        let was_over = self.pointer.is_some();
         for event in events {
             match event {
                 Event::Touch { force, .. } => self.pressure = force.unwrap_or(1.0).clamp(0.0, 1.0),
@@ -81,7 +82,10 @@ impl Canvas {
         }
         if moved {
             let at = self.pointer.map(|pointer| pass.image_point(pointer));
-            pass.events.push(CanvasEvent::PointerAt(at));
+            // A pointer that was never here has not left.
+            if at.is_some() || was_over {
+                pass.events.push(CanvasEvent::PointerAt(at));
+            }
         }
     }
 
