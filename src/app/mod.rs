@@ -264,7 +264,10 @@ impl App {
     /// Keys and dropped files.
     fn take_input(&mut self, ctx: &egui::Context) -> Vec<Action> {
         let typing = ctx.text_edit_focused();
-        let mut actions = if matches!(self.session.overlay, session::Overlay::Keys(Some(_)) | session::Overlay::Contested(..)) {
+        let mut actions = if matches!(
+            self.session.overlay,
+            session::Overlay::Keys(Some(_)) | session::Overlay::Contested(..)
+        ) {
             Vec::new()
         } else {
             self.keys.take(ctx, typing)
@@ -345,7 +348,9 @@ impl App {
                         }
                         _ => panel::states::loading_ui(ui, path, *bytes),
                     },
-                    (Stage::Failed(error), _) => panel::states::failed_ui(ui, &shown, error, actions),
+                    (Stage::Failed(error), _) => {
+                        panel::states::failed_ui(ui, &shown, error, actions);
+                    }
                     (Stage::Open(_), Workspace::Draw) => {
                         stage.draw_ui(ui, &shown, &mut view, actions);
                     }

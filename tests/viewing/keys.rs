@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
-use egui_kittest::kittest::Queryable as _;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use radcanvas::app::action::Action;
 use radcanvas::app::canvas::Tool;
 use radcanvas::app::keys::{COMMANDS, HELD, Keys, parse};
@@ -25,18 +25,39 @@ fn film() -> (Harness<'static, App>, tempfile::TempDir) {
 fn what_the_hand_holds_is_reserved_and_listed() {
     let keys = Keys::default_keys();
     for held in [
-        "W", "Shift+W", "Space", "Left", "Alt+Right", "Up", "Plus", "Minus", "Equals", "Ctrl+Plus",
-        "Ctrl+0", "Tab",
+        "W",
+        "Shift+W",
+        "Space",
+        "Left",
+        "Alt+Right",
+        "Up",
+        "Plus",
+        "Minus",
+        "Equals",
+        "Ctrl+Plus",
+        "Ctrl+0",
+        "Tab",
     ] {
         assert!(parse(held).is_some(), "{held}");
         let taken = keys.conflict("brush", held);
-        assert!(taken.is_some_and(|taken| taken.command().is_none()), "{held}");
+        assert!(
+            taken.is_some_and(|taken| taken.command().is_none()),
+            "{held}"
+        );
     }
     assert!(keys.conflict("before-after", "Tab").is_none());
-    assert!(keys.conflict("brush", "Ctrl+W").is_some_and(|t| t.command().is_some()));
+    assert!(
+        keys.conflict("brush", "Ctrl+W")
+            .is_some_and(|t| t.command().is_some())
+    );
     for command in COMMANDS.iter().filter(|c| !c.default.is_empty()) {
         let taken = keys.conflict(command.id, command.default);
-        assert!(taken.is_none(), "{}: {:?}", command.id, taken.map(|t| t.title()));
+        assert!(
+            taken.is_none(),
+            "{}: {:?}",
+            command.id,
+            taken.map(|t| t.title())
+        );
     }
     // A file that was written by hand takes nothing away from the hand either.
     let changed = BTreeMap::from([("brush".to_owned(), "W".to_owned())]);
@@ -75,15 +96,25 @@ fn keys_are_changed_exchanged_taken_away_and_brought_back_on_the_sheet() {
     harness.run_steps(2);
     assert_eq!(label(harness, "pen"), "Q");
     let notices = &harness.state().session().notices;
-    assert!(notices.last().is_some_and(|n| n.text.contains("cannot be changed")));
+    assert!(
+        notices
+            .last()
+            .is_some_and(|n| n.text.contains("cannot be changed"))
+    );
     // Another command's key is exchanged when it is pressed again, and not before.
     choose(harness, "Pen");
     harness.key_press(Key::B);
     harness.run_steps(2);
-    assert_eq!((&*label(harness, "pen"), &*label(harness, "brush")), ("Q", "B"));
+    assert_eq!(
+        (&*label(harness, "pen"), &*label(harness, "brush")),
+        ("Q", "B")
+    );
     harness.key_press(Key::B);
     harness.run_steps(2);
-    assert_eq!((&*label(harness, "pen"), &*label(harness, "brush")), ("B", "Q"));
+    assert_eq!(
+        (&*label(harness, "pen"), &*label(harness, "brush")),
+        ("B", "Q")
+    );
     choose(harness, "Eraser");
     harness.key_press(Key::Backspace);
     harness.run_steps(2);
@@ -102,7 +133,11 @@ fn keys_are_changed_exchanged_taken_away_and_brought_back_on_the_sheet() {
     harness.run_steps(2);
     harness.key_press(Key::E);
     harness.run_steps(2);
-    assert_eq!(harness.state().session().tool, Tool::Brush, "E gives nothing");
+    assert_eq!(
+        harness.state().session().tool,
+        Tool::Brush,
+        "E gives nothing"
+    );
     harness.key_press(Key::Questionmark);
     harness.run_steps(3);
     harness.get_by_label("Defaults").click();
@@ -117,7 +152,10 @@ fn the_palette_has_two_keys_and_one_line_and_hints_name_the_keys_there_are() {
     let harness = &mut harness;
     harness.key_press_modifiers(Modifiers::COMMAND | Modifiers::SHIFT, Key::P);
     harness.run_steps(3);
-    assert!(matches!(harness.state().session().overlay, Overlay::Palette(..)));
+    assert!(matches!(
+        harness.state().session().overlay,
+        Overlay::Palette(..)
+    ));
     harness
         .state_mut()
         .act(Action::PaletteTyped("command palette".to_owned(), 0));
@@ -136,9 +174,15 @@ fn the_palette_has_two_keys_and_one_line_and_hints_name_the_keys_there_are() {
         .state_mut()
         .act(Action::Open("/nowhere/at/all.png".into()));
     crate::app::until(&mut empty, "refusal", |app| {
-        matches!(app.session().stage, radcanvas::app::session::Stage::Failed(_))
+        matches!(
+            app.session().stage,
+            radcanvas::app::session::Stage::Failed(_)
+        )
     });
     empty.get_by_label("Open another file").hover();
     empty.run_steps(8);
-    assert!(empty.query_by_label_contains("Ctrl+O").is_none(), "a stale key");
+    assert!(
+        empty.query_by_label_contains("Ctrl+O").is_none(),
+        "a stale key"
+    );
 }

@@ -9,6 +9,7 @@ use egui_kittest::kittest::Queryable as _;
 use radcanvas::app::App;
 use radcanvas::app::action::{Action, Layout, Link};
 use radcanvas::app::canvas::{CanvasEvent, Tool};
+use radcanvas::app::session::Workspace;
 use radcanvas::document::Layer;
 use radcanvas::geometry::Point;
 use radcanvas::radiograph::SpacingSource;
@@ -59,7 +60,9 @@ fn several_files_open_as_series_however_they_are_given() {
     let mut harness = opened(paths[..2].to_vec());
     assert_eq!(series(harness.state()), (2, 1));
     assert_eq!(value(harness.state()), 1000.0, "the first that was named");
-    let dropped = paths.iter().map(|path| Arc::new(Dropped(path.clone())) as _);
+    let dropped = paths
+        .iter()
+        .map(|path| Arc::new(Dropped(path.clone())) as _);
     harness.input_mut().dropped_files = dropped.collect();
     harness.step();
     harness.input_mut().dropped_files.clear();
@@ -107,13 +110,24 @@ fn keys_choose_the_windows_of_the_file_first_then_the_presets() {
     };
     assert_eq!(after(Key::Num2), (300.0, 700.0), "the file's second");
     assert_eq!(after(Key::Num1), (50.0, 100.0));
-    assert_eq!(after(Key::Num4), (-600.0, 1500.0), "lung, behind the file's two");
+    assert_eq!(
+        after(Key::Num4),
+        (-600.0, 1500.0),
+        "lung, behind the file's two"
+    );
     assert_eq!(after(Key::Num9), (-600.0, 1500.0), "there is none");
     let (center, width) = after(Key::F);
-    assert_eq!((center - width / 2.0, center + width / 2.0), (-1000.0, 3000.0), "full");
+    assert_eq!(
+        (center - width / 2.0, center + width / 2.0),
+        (-1000.0, 3000.0),
+        "full"
+    );
     let (center, width) = after(Key::A);
     let (low, high) = (center - width / 2.0, center + width / 2.0);
-    assert!((-1000.0..-985.0).contains(&low) && (-15.0..0.0).contains(&high), "{low} {high}");
+    assert!(
+        (-1000.0..-985.0).contains(&low) && (-15.0..0.0).contains(&high),
+        "{low} {high}"
+    );
     assert_eq!(after(Key::Num0), (50.0, 100.0));
 }
 
@@ -149,7 +163,10 @@ fn zoom_and_pan_go_together_each_for_itself() {
     zoom(harness);
     pan(harness, 20.0);
     let after = views(harness);
-    assert!((after.1.1 / before.1.1 - 1.25).abs() < 1e-9, "zoom goes along");
+    assert!(
+        (after.1.1 / before.1.1 - 1.25).abs() < 1e-9,
+        "zoom goes along"
+    );
     assert!(after.0.0.distance(before.0.0) > 0.5);
     assert_eq!(after.1.0, before.1.0, "the place of the other stays");
     harness.state_mut().act(Action::Link(Link::Pan));
@@ -184,7 +201,11 @@ fn images_beside_the_case_are_probed_and_come_to_the_stage_to_be_measured() {
         let point = session.probe.unwrap();
         let text = |base: f64| format!("stored {:.0}", base + point.x.round());
         let shown = |text: String| harness.query_by_label(&text).is_some();
-        (shown(text(1000.0)), shown(text(2000.0)), shown(text(3000.0)))
+        (
+            shown(text(1000.0)),
+            shown(text(2000.0)),
+            shown(text(3000.0)),
+        )
     };
     let here = stored(harness, first);
     assert_eq!(here, (true, false, false));
@@ -213,9 +234,10 @@ fn a_drawn_length_calibrates_the_image() {
     picture(&path, 160, 120, |x, y| (x * 100 + y) as u16);
     let mut harness = opened(vec![path]);
     let harness = &mut harness;
+    harness.state_mut().act(Action::Workspace(Workspace::View));
     harness.key_press(Key::M);
     harness.run_steps(2);
-    let at = canvas_center(harness, "Sketch canvas");
+    let at = canvas_center(harness, "First image");
     drag(harness, at, at + vec2(80.0, 0.0));
     harness.state_mut().act(Action::KnownLength(50.0));
     harness.run_steps(2);

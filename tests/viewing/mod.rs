@@ -56,7 +56,13 @@ impl Dicom {
     }
 
     /// An overlay plane with ink where `inked`.
-    fn plane(&mut self, group: u16, kind: &str, size: (u16, u16), inked: impl Fn(u16, u16) -> bool) {
+    fn plane(
+        &mut self,
+        group: u16,
+        kind: &str,
+        size: (u16, u16),
+        inked: impl Fn(u16, u16) -> bool,
+    ) {
         self.put((group, 0x0010), "US", size.1.to_le_bytes().to_vec());
         self.put((group, 0x0011), "US", size.0.to_le_bytes().to_vec());
         self.text((group, 0x0040), "CS", kind);
@@ -79,7 +85,12 @@ impl Dicom {
         let syntax = b"1.2.840.10008.1.2.1\0";
         let mut meta = Vec::new();
         element(&mut meta, (0x0002, 0x0010), "UI", syntax);
-        element(&mut bytes, (0x0002, 0x0000), "UL", &(meta.len() as u32).to_le_bytes());
+        element(
+            &mut bytes,
+            (0x0002, 0x0000),
+            "UL",
+            &(meta.len() as u32).to_le_bytes(),
+        );
         bytes.extend(meta);
         for (tag, (vr, value)) in &self.elements {
             element(&mut bytes, *tag, vr, value);

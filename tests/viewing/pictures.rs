@@ -65,11 +65,16 @@ fn the_canvas_is_sharp_at_one_and_a_half_and_at_three() {
         // One image pixel is one screen pixel: stripes alternate with no grey between them.
         let y = (canvas.center().y * scale) as u32 + 20;
         let middle = (canvas.center().x * scale) as u32;
-        let row: Vec<u8> = (middle - 60..middle + 60).map(|x| picture.get_pixel(x, y).0[0]).collect();
+        let row: Vec<u8> = (middle - 60..middle + 60)
+            .map(|x| picture.get_pixel(x, y).0[0])
+            .collect();
         let sharp = row.windows(2).all(|pair| pair[0].abs_diff(pair[1]) > 250);
         assert!(sharp, "{scale}: {row:?}");
         let lit = |x: u32| picture.get_pixel(x, y).0[0] > 128;
-        assert!(!(middle + 104..middle + 140).any(lit), "{scale}: 200 pixels wide, no more");
+        assert!(
+            !(middle + 104..middle + 140).any(lit),
+            "{scale}: 200 pixels wide, no more"
+        );
     }
 }
 
@@ -96,7 +101,9 @@ fn planes_letters_and_true_shapes_stand_on_the_screen() {
     let canvas: Rect = harness.get_by_label("First image").rect();
     let with = picture(&mut harness, "planes.png");
     // 120 wide and 60 twice as tall: a square on the screen.
-    let ground = with.get_pixel(canvas.left() as u32 + 40, canvas.center().y as u32 - 60).0;
+    let ground = with
+        .get_pixel(canvas.left() as u32 + 40, canvas.center().y as u32 - 60)
+        .0;
     let is_film = |x: f32, y: f32| with.get_pixel(x as u32, y as u32).0 != ground;
     let side = canvas.width().min(canvas.height()) / 2.0;
     let center = canvas.center();
@@ -108,7 +115,11 @@ fn planes_letters_and_true_shapes_stand_on_the_screen() {
     let without = picture(&mut harness, "no-planes.png");
     let at = |x: f32, y: f32| (x as u32, y as u32);
     let line = at(center.x + 100.0, center.y + side / 60.0);
-    assert_ne!(with.get_pixel(line.0, line.1), without.get_pixel(line.0, line.1), "the plane");
+    assert_ne!(
+        with.get_pixel(line.0, line.1),
+        without.get_pixel(line.0, line.1),
+        "the plane"
+    );
     let light = with.get_pixel(line.0, line.1).0[0];
     assert!(light > without.get_pixel(line.0, line.1).0[0], "light ink");
     // Turned, the letters go along; pictures tell.

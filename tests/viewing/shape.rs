@@ -30,7 +30,10 @@ fn overlay_planes_are_drawn_with_an_edge_and_lose_no_dot_when_reduced() {
     assert_eq!(at(5, 7), palette::TEXT);
     assert_eq!((at(4, 6), at(6, 8)), (palette::HALO, palette::HALO));
     assert_eq!(at(12, 12), egui::Color32::TRANSPARENT);
-    assert!(at(35, 2).a() > 0 && at(35, 2) != palette::TEXT, "a region is a veil");
+    assert!(
+        at(35, 2).a() > 0 && at(35, 2) != palette::TEXT,
+        "a region is a veil"
+    );
     let small = color_image(&image, 10).unwrap();
     assert_eq!(small.size, [10, 8]);
     assert_eq!(small.pixels[10 + 1], palette::TEXT, "the lone dot");
@@ -76,7 +79,11 @@ fn letters_at_the_edges_follow_the_directions_and_the_view() {
     assert_eq!(letters(&image), ["L", "R", "P", "A"]);
     let mut view = View::of(&image);
     view.rotate();
-    assert_eq!(edge_letters(&view, &image), ["A", "P", "L", "R"], "clockwise");
+    assert_eq!(
+        edge_letters(&view, &image),
+        ["A", "P", "L", "R"],
+        "clockwise"
+    );
     view.flip();
     assert_eq!(edge_letters(&view, &image), ["P", "A", "L", "R"]);
     view.rotate();
@@ -99,7 +106,11 @@ fn animals_have_letters_of_their_own() {
     film.text((0x0020, 0x0037), "DS", "0\\1\\0\\0\\0\\-1");
     assert_eq!(letters(&film.read()), ["D", "V", "Cd", "Cr"]);
     let paw = Orientation::of_codes("D", "DI", true).unwrap();
-    assert_eq!((&*paw.right, &*paw.left), ("D", ""), "palm or sole is not known");
+    assert_eq!(
+        (&*paw.right, &*paw.left),
+        ("D", ""),
+        "palm or sole is not known"
+    );
     assert_eq!((&*paw.down, &*paw.up), ("Di", "Pr"));
     let mixed = Orientation::of_codes("CRD", "", true).unwrap();
     assert_eq!((&*mixed.right, &*mixed.left), ("CrD", "CdV"));
@@ -147,7 +158,10 @@ fn pixels_that_are_not_square_are_measured_and_shown_as_they_are() {
             (view.quarter_turns, view.flipped) = (turns, flipped);
             let screen = view.image_from_screen(rect, 1.5).inverse().unwrap();
             let at = |x, y| screen.apply(Point::new(x, y));
-            let (across, down) = (at(0.0, 0.0).distance(at(1.0, 0.0)), at(0.0, 0.0).distance(at(0.0, 1.0)));
+            let (across, down) = (
+                at(0.0, 0.0).distance(at(1.0, 0.0)),
+                at(0.0, 0.0).distance(at(0.0, 1.0)),
+            );
             assert!((down / across - 2.0).abs() < 1e-9, "{turns} {flipped}");
             // All of it is in sight, and fills the canvas one way.
             let [low, high] = screen.bounds_of([Point::new(-0.5, -0.5), Point::new(39.5, 29.5)]);
@@ -159,7 +173,9 @@ fn pixels_that_are_not_square_are_measured_and_shown_as_they_are() {
             let now = view.image_from_screen(rect, 1.5).apply(point_of(pointer));
             assert!(now.distance(under) < 1e-6);
             view.pan(rect, 1.5, vec2(10.0, -6.0));
-            let now = view.image_from_screen(rect, 1.5).apply(point_of(pointer + vec2(10.0, -6.0)));
+            let now = view
+                .image_from_screen(rect, 1.5)
+                .apply(point_of(pointer + vec2(10.0, -6.0)));
             assert!(now.distance(under) < 1e-6, "{turns} {flipped}");
         }
     }
@@ -186,7 +202,10 @@ fn a_calibration_is_an_edit_of_every_image_of_the_document() {
         source: SpacingSource::Manual,
     };
     project.apply(Edit::Calibrate(Some(spacing))).unwrap();
-    assert_eq!(project.history().undo_name().as_deref(), Some("Undo calibration"));
+    assert_eq!(
+        project.history().undo_name().as_deref(),
+        Some("Undo calibration")
+    );
     let broken = Spacing {
         row_mm: f64::NAN,
         ..spacing
@@ -196,7 +215,10 @@ fn a_calibration_is_an_edit_of_every_image_of_the_document() {
     let (mut project, _) = radcanvas::document::Project::open(&at).unwrap();
     let image = Arc::clone(project.history().document().image());
     assert_eq!(image.spacing, Some(spacing));
-    assert_eq!(image.readings(&length).lines(), ["5 px · 25.0 mm (calibrated by hand)"]);
+    assert_eq!(
+        image.readings(&length).lines(),
+        ["5 px · 25.0 mm (calibrated by hand)"]
+    );
     assert!(project.undo().unwrap());
     assert_eq!(project.history().document().image().spacing, None);
 }

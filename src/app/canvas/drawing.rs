@@ -53,13 +53,33 @@ impl Sheet<'_> {
         rect
     }
 
+    /// A circle of the image about a point of the screen, where it is none on the screen: pixels are not square.
+    fn ring(&self, center: Pos2, radius_px: f64) -> Option<Vec<Pos2>> {
+        let [a, b, _, d, e, _] = self.screen_from_image.coefficients;
+        let (across, down) = (a.hypot(d), b.hypot(e));
+        ((across - down).abs() > 0.01 * across.max(down)).then(|| {
+            let at = |n: u32| {
+                let (sin, cos) = (f64::from(n) / 48.0 * std::f64::consts::TAU).sin_cos();
+                let (x, y) = (radius_px * cos, radius_px * sin);
+                center + vec2((a * x + b * y) as f32, (d * x + e * y) as f32)
+            };
+            (0..48).map(at).collect()
+        })
+    }
+
     /// The ring of the brush, light on dark, so that it is seen on white as on black.
     pub(super) fn cursor(&self, pointer: Pos2, width_px: f64, erases: bool) {
         let radius = (self.points(width_px) / 2.0).max(1.5);
-        self.painter
-            .circle_stroke(pointer, radius, Stroke::new(2.5, palette::HALO));
-        self.painter
-            .circle_stroke(pointer, radius, Stroke::new(1.0, palette::TEXT));
+        let ring = self.ring(pointer, width_px.max(1.0e-6) / 2.0);
+        for stroke in [
+            Stroke::new(2.5, palette::HALO),
+            Stroke::new(1.0, palette::TEXT),
+        ] {
+            match &ring {
+                Some(points) => self.painter.add(Shape::closed_line(points.clone(), stroke)),
+                None => self.painter.circle_stroke(pointer, radius, stroke),
+            };
+        }
         if radius > 6.0 {
             let arm = vec2(3.0, 0.0);
             let stroke = Stroke::new(1.0, palette::TEXT);

@@ -192,7 +192,11 @@ impl View {
     /// Image point at the middle and zoom, in a canvas that was shown already.
     pub fn place(&self) -> (Point, f64) {
         let own = (self.center, self.zoom);
-        if self.fitted { self.seen.unwrap_or(own) } else { own }
+        if self.fitted {
+            self.seen.unwrap_or(own)
+        } else {
+            own
+        }
     }
 
     /// The direction in the image of what goes right and of what goes down on the screen.

@@ -278,9 +278,8 @@ pub fn load_all(
     keep: Option<&Path>,
     show: &dyn Fn(Preview),
 ) -> Result<Loaded, Error> {
-    let alone = |path: &&PathBuf| {
-        path.join("project.json").is_file() || path.join("case.json").is_file()
-    };
+    let alone =
+        |path: &&PathBuf| path.join("project.json").is_file() || path.join("case.json").is_file();
     let (left, images): (Vec<&PathBuf>, Vec<&PathBuf>) = paths.iter().partition(alone);
     let images: Vec<PathBuf> = images.into_iter().cloned().collect();
     let Some(first) = images.first() else {

@@ -56,13 +56,16 @@ impl Taken {
 fn reserved(id: &str, shortcut: KeyboardShortcut) -> Option<&'static str> {
     let control = shortcut.modifiers.command;
     match shortcut.logical_key {
-        Key::W if !control && !shortcut.modifiers.alt => Some("Hold to window with the left button"),
+        Key::W if !control && !shortcut.modifiers.alt => {
+            Some("Hold to window with the left button")
+        }
         Key::Space if !control => Some("Hold to move the image"),
         Key::ArrowLeft | Key::ArrowRight | Key::ArrowUp | Key::ArrowDown if !control => {
             Some("Move the image, with Alt its window")
         }
-        Key::Plus | Key::Equals | Key::Minus if control => Some("Size of the window's text"),
-        Key::Num0 if control => Some("Size of the window's text"),
+        Key::Plus | Key::Equals | Key::Minus | Key::Num0 if control => {
+            Some("Size of the window's text")
+        }
         Key::Plus | Key::Equals | Key::Minus => Some("Zoom"),
         Key::Tab if !(id == "before-after" && shortcut.modifiers.is_none()) => {
             Some("Go to the next control")

@@ -282,9 +282,13 @@ pub const COMMANDS: &[Command] = &[
         Action::Clear(Layer::Mask)
     }),
     command("File", "open", "Open…", "Ctrl+O", || Action::OpenDialog),
-    command("File", "open-folder", "Open folder…", "Ctrl+Shift+O", || {
-        Action::OpenFolder
-    }),
+    command(
+        "File",
+        "open-folder",
+        "Open folder…",
+        "Ctrl+Shift+O",
+        || Action::OpenFolder,
+    ),
     command("File", "save", "Save project", "Ctrl+S", || Action::Save),
     command("File", "export-png", "Export PNG…", "", || {
         Action::Export(ExportKind::Png16)

@@ -202,7 +202,8 @@ impl App {
             self.filled(layer, operation, region);
             return;
         }
-        self.session.say(Weight::Note, "Filling; Esc stops it");
+        let text = format!("Filling; {} stops it", self.keys.label("cancel"));
+        self.session.say(Weight::Note, text);
         let (stop, image) = (Arc::clone(&work.stop), Arc::clone(&work.image));
         self.tasks.fill = Some(Filling {
             task: Task::start("fill", self.wake(), move || Ok(work.region())),

@@ -93,7 +93,10 @@ impl App {
             })),
             false,
         );
-        let text = format!("{column_mm:.4} mm a pixel ({}); Undo takes it back", source.label());
+        let text = format!(
+            "{column_mm:.4} mm a pixel ({}); Undo takes it back",
+            source.label()
+        );
         self.session.say(Weight::Done, text);
     }
 

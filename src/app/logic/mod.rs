@@ -240,7 +240,10 @@ impl App {
     fn show_planes(&mut self) {
         let session = &mut self.session;
         session.planes = !session.planes;
-        if session.active().is_some_and(|(image, _)| image.overlays.is_empty()) {
+        if session
+            .active()
+            .is_some_and(|(image, _)| image.overlays.is_empty())
+        {
             session.say(Weight::Note, "The file has no overlay planes");
         }
     }

@@ -20,18 +20,22 @@ fn presets(modality: &str) -> &'static [(&'static str, (f64, f64))] {
 
 /// The windows of an image with what a person reads, in the order in which keys count them.
 pub(crate) fn list(image: &Radiograph) -> Vec<(String, DisplayWindow)> {
-    let own = image.displays().into_iter().enumerate().map(|(n, display)| {
-        let kind = if display.table.is_some() {
-            "VOI LUT".to_owned()
-        } else {
-            format!("{:.0} / {:.0}", display.center, display.width)
-        };
-        let title = match display.explanation.trim() {
-            "" => format!("File {}: {kind}", n + 1),
-            explanation => format!("{explanation} ({kind})"),
-        };
-        (title, display)
-    });
+    let own = image
+        .displays()
+        .into_iter()
+        .enumerate()
+        .map(|(n, display)| {
+            let kind = if display.table.is_some() {
+                "VOI LUT".to_owned()
+            } else {
+                format!("{:.0} / {:.0}", display.center, display.width)
+            };
+            let title = match display.explanation.trim() {
+                "" => format!("File {}: {kind}", n + 1),
+                explanation => format!("{explanation} ({kind})"),
+            };
+            (title, display)
+        });
     let presets = presets(&image.modality).iter().map(|(name, range)| {
         let (center, width) = *range;
         let window = DisplayWindow {

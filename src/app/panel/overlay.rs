@@ -193,11 +193,12 @@ fn keys_ui(
                     if ui.button("Close").clicked() {
                         actions.push(Action::Close);
                     }
-                    let button = ui.add_enabled(
-                        !shown.settings.keys.is_empty(),
-                        Button::new("Defaults"),
-                    );
-                    if button.on_hover_text("All keys as they were at first").clicked() {
+                    let button =
+                        ui.add_enabled(!shown.settings.keys.is_empty(), Button::new("Defaults"));
+                    if button
+                        .on_hover_text("All keys as they were at first")
+                        .clicked()
+                    {
                         actions.push(Action::DefaultKeys);
                     }
                     let text = match (contested, awaiting) {
@@ -205,7 +206,8 @@ fn keys_ui(
                             format!("{keys} is the key of “{title}”: again exchanges the two")
                         }
                         (None, Some(_)) => {
-                            "Press the new key; Backspace takes it away, Escape leaves it".to_owned()
+                            "Press the new key; Backspace takes it away, Escape leaves it"
+                                .to_owned()
                         }
                         (None, None) => "Click a key to change it".to_owned(),
                     };
@@ -221,7 +223,8 @@ fn keys_ui(
                 .show(ui, |ui| {
                     ui.spacing_mut().item_spacing.x = 28.0;
                     ui.columns(KEY_COLUMNS.len(), |columns| {
-                        for (n, (column, groups)) in columns.iter_mut().zip(KEY_COLUMNS).enumerate() {
+                        for (n, (column, groups)) in columns.iter_mut().zip(KEY_COLUMNS).enumerate()
+                        {
                             column.spacing_mut().item_spacing.x = 8.0;
                             for group in groups {
                                 key_group(column, shown, group, awaiting, actions);
@@ -396,13 +399,15 @@ fn toasts(ui: &Ui, shown: &Shown<'_>) {
 
 /// A text with the keys of the commands it names.
 fn with_keys(text: &str, shown: &Shown<'_>) -> String {
-    ["palette", "keys"].iter().fold(text.to_owned(), |text, id| {
-        let key = match shown.keys.label(id) {
-            key if key.is_empty() => "in the menu Help".to_owned(),
-            key => key,
-        };
-        text.replace(&format!("{{{id}}}"), &key)
-    })
+    ["palette", "keys"]
+        .iter()
+        .fold(text.to_owned(), |text, id| {
+            let key = match shown.keys.label(id) {
+                key if key.is_empty() => "in the menu Help".to_owned(),
+                key => key,
+            };
+            text.replace(&format!("{{{id}}}"), &key)
+        })
 }
 
 /// A first-start hint beside the thing it explains, until it is put away.

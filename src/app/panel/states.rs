@@ -253,12 +253,7 @@ pub(crate) fn preview_ui(
 }
 
 /// A file could not be read: what, where, what to do.
-pub(crate) fn failed_ui(
-    ui: &mut Ui,
-    shown: &Shown<'_>,
-    error: &Error,
-    actions: &mut Vec<Action>,
-) {
+pub(crate) fn failed_ui(ui: &mut Ui, shown: &Shown<'_>, error: &Error, actions: &mut Vec<Action>) {
     let p = palette(ui.visuals());
     ui.vertical_centered(|ui| {
         ui.set_max_width(460.0);
@@ -277,7 +272,14 @@ pub(crate) fn failed_ui(
         }
         ui.add_space(14.0);
         ui.allocate_ui(vec2(240.0, 34.0), |ui| {
-            if primary_button(ui, glyph::OPEN, "Open another file", &shown.keys.label("open")).clicked() {
+            if primary_button(
+                ui,
+                glyph::OPEN,
+                "Open another file",
+                &shown.keys.label("open"),
+            )
+            .clicked()
+            {
                 actions.push(Action::OpenDialog);
             }
         });

@@ -31,10 +31,9 @@ fn probe(ui: &mut Ui, shown: &Shown<'_>) {
         ui.label(dim("Nothing open".to_owned()));
         return;
     };
-    let probed = shown.session.probe.and_then(|_| shown.session.probed_image());
-    let Some(image) = probed.or_else(|| Some(open.document().image())) else {
-        return;
-    };
+    // The image under the pointer, which may be one beside the case.
+    let probed = shown.session.probe.and(shown.session.probed_image());
+    let image = probed.unwrap_or_else(|| open.document().image());
     let cell = |ui: &mut Ui, width: f32, text: String| {
         ui.allocate_ui_with_layout(
             vec2(width, 20.0),

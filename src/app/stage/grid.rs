@@ -65,7 +65,10 @@ pub(super) fn grid_ui(
             let measures = matches!(shown.session.tool, Tool::Measure(_));
             let left = ui.input(|i| i.pointer.primary_pressed() && !i.key_down(egui::Key::Space));
             let drawn = number > 0 && pressed && left && measures;
-            if let Some(cell) = number.checked_sub(1).filter(|_| drawn && !shown.settings.pacs_buttons) {
+            if let Some(cell) = number
+                .checked_sub(1)
+                .filter(|_| drawn && !shown.settings.pacs_buttons)
+            {
                 actions.push(Action::ToStage(cell));
             } else if (steps || pressed) && shown.session.beside.active != number {
                 actions.push(Action::ActiveCell(number));

@@ -240,7 +240,8 @@ pub(super) fn ratio_text(ratio: f64) -> String {
     let exact = (1..=1000_u32).find_map(|width| {
         let height = ratio * f64::from(width);
         let whole = height.round();
-        ((height - whole).abs() < 1.0e-6 * height && whole >= 1.0).then(|| format!("{whole:.0}\\{width}"))
+        ((height - whole).abs() < 1.0e-6 * height && whole >= 1.0)
+            .then(|| format!("{whole:.0}\\{width}"))
     });
     exact.unwrap_or_else(|| format!("{:.0}\\100000", (ratio * 100_000.0).round().max(1.0)))
 }

@@ -132,20 +132,17 @@ fn put_area(set: &mut DataSet, image: &Radiograph) {
         image.height(),
     ));
     area.text(tags::PRESENTATION_SIZE_MODE, VR::CS, "SCALE TO FIT");
-    match image.spacing {
-        Some(spacing) => {
-            let text = [decimal(spacing.row_mm), decimal(spacing.column_mm)];
-            area.texts(
-                tags::PRESENTATION_PIXEL_SPACING,
-                VR::DS,
-                &[&text[0], &text[1]],
-            );
-        }
-        None => {
-            let text = super::dicom::ratio_text(image.pixel_ratio());
-            let parts: Vec<&str> = text.split('\\').collect();
-            area.texts(tags::PRESENTATION_PIXEL_ASPECT_RATIO, VR::IS, &parts);
-        }
+    if let Some(spacing) = image.spacing {
+        let text = [decimal(spacing.row_mm), decimal(spacing.column_mm)];
+        area.texts(
+            tags::PRESENTATION_PIXEL_SPACING,
+            VR::DS,
+            &[&text[0], &text[1]],
+        );
+    } else {
+        let text = super::dicom::ratio_text(image.pixel_ratio());
+        let parts: Vec<&str> = text.split('\\').collect();
+        area.texts(tags::PRESENTATION_PIXEL_ASPECT_RATIO, VR::IS, &parts);
     }
     set.items(tags::DISPLAYED_AREA_SELECTION_SEQUENCE, vec![area]);
 }

@@ -22,10 +22,11 @@ const EDGE: u8 = 2;
 /// Graphics.
 const INK: u8 = 3;
 
+type Entry = (Weak<Radiograph>, Slot);
 type Slot = Arc<OnceLock<Option<egui::TextureHandle>>>;
 
 #[derive(Clone, Default)]
-struct Cache(Arc<Mutex<Vec<(Weak<Radiograph>, Slot)>>>);
+struct Cache(Arc<Mutex<Vec<Entry>>>);
 
 /// The texture of an image's planes, shared by all canvases; `None` while it is made, and where there are none.
 pub fn planes(ctx: &egui::Context, image: &Arc<Radiograph>) -> Option<egui::TextureHandle> {

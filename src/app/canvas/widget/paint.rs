@@ -15,7 +15,7 @@ use crate::app::canvas::measures::FigurePart;
 use crate::app::canvas::pyramid::pending;
 use crate::app::canvas::pyramid::planes::planes;
 use crate::app::canvas::view::screen_middle_px;
-use crate::app::canvas::{ColorMap, Tool, View, palette};
+use crate::app::canvas::{ColorMap, Scene, Tool, View, palette};
 use crate::document::Layer;
 use crate::geometry::Point;
 
@@ -122,6 +122,16 @@ impl Canvas {
         if let Some(point) = magnified {
             self.paint_loupe(&painter, &sheet, pass, point, ui);
         }
+        self.paint_cursor(ui, &sheet, scene);
+        if response.has_focus() {
+            let stroke = Stroke::new(1.0, palette::SKETCH);
+            painter.rect_stroke(pass.rect, 0.0, stroke, egui::StrokeKind::Inside);
+        }
+    }
+
+    /// What the pointer looks like, by the tool in hand.
+    fn paint_cursor(&self, ui: &Ui, sheet: &Sheet<'_>, scene: &Scene<'_>) {
+        let gesture = self.active.as_ref().map(|active| &active.gesture);
         if let Some(pointer) = self.pointer {
             let busy = !matches!(gesture, None | Some(Gesture::Draw(_)));
             if scene.tool.is_stroke() && !busy {
@@ -132,14 +142,13 @@ impl Canvas {
                 ui.ctx().set_cursor_icon(egui::CursorIcon::Crosshair);
             }
         }
-        if response.has_focus() {
-            let stroke = Stroke::new(1.0, palette::SKETCH);
-            painter.rect_stroke(pass.rect, 0.0, stroke, egui::StrokeKind::Inside);
-        }
     }
 
     /// The planes of the image, laid over it as it lies on the screen.
-    #[expect(clippy::unused_self, reason = "one of the layers; they are painted alike")]
+    #[expect(
+        clippy::unused_self,
+        reason = "one of the layers; they are painted alike"
+    )]
     fn paint_planes(
         &self,
         painter: &egui::Painter,

@@ -61,8 +61,7 @@ pub(crate) fn follow(before: &View, now: &View, to: &mut View, places: Places, w
 }
 
 fn follow_place(before: &View, now: &View, to: &mut View, Places { zoom, pan }: Places) {
-    let stays =
-        (before.fitted, before.center, before.zoom) == (now.fitted, now.center, now.zoom);
+    let stays = (before.fitted, before.center, before.zoom) == (now.fitted, now.center, now.zoom);
     if !zoom && !pan || (stays && !(zoom && pan)) {
         return;
     }

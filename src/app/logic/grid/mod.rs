@@ -252,6 +252,7 @@ impl App {
             .map(|open| Arc::clone(open.document().image()));
         session.beside.cells[cell].stale = false;
         let before = session.beside.cells[cell].image.replace(Arc::clone(image));
+        let places = session.beside.places();
         let view = &mut session.beside.views[cell];
         let alike = before.is_some_and(|before| {
             (before.width(), before.height()) == (image.width(), image.height())
@@ -266,7 +267,7 @@ impl App {
                     Windows::Same => Windows::Same,
                     Windows::Apart | Windows::Alike => Windows::Apart,
                 };
-                follow(now, now, view, session.beside.places(), how);
+                follow(now, now, view, places, how);
             }
         }
     }

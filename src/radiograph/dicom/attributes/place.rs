@@ -3,12 +3,15 @@
 //! Separate because a list of hundreds of files needs only this, and not a single pixel.
 
 use super::lut::first_in_groups;
-use crate::radiograph::dicom::values::{Kind, View};
 use crate::radiograph::Orientation;
+use crate::radiograph::dicom::values::{Kind, View};
 use crate::radiograph::series::Place;
 
 /// What lies toward the edges of a frame: by Image Orientation (Patient), else by Patient Orientation.
-pub(in crate::radiograph::dicom) fn orientation(view: View<'_>, frame: usize) -> Option<Orientation> {
+pub(in crate::radiograph::dicom) fn orientation(
+    view: View<'_>,
+    frame: usize,
+) -> Option<Orientation> {
     let quadruped = view.text(0x0010_2210) == "QUADRUPED";
     let directions = first_in_groups(view, frame, 0x0020_9116, |inner| {
         let numbers = inner.numbers(0x0020_0037, Kind::Text);
