@@ -486,7 +486,9 @@ fn every_default_key_can_be_read_and_is_given_once() {
     changed.insert("brush".to_owned(), "Ctrl+J".to_owned());
     let bound = Keys::new(&changed);
     assert_eq!(bound.label("brush"), "Ctrl+J");
-    assert_eq!(bound.conflict("pen", "Ctrl+J").map(|c| c.id), Some("brush"));
+    let taken = bound.conflict("pen", "Ctrl+J");
+    let command = taken.and_then(|taken| taken.command());
+    assert_eq!(command.map(|c| c.id), Some("brush"));
     assert!(bound.conflict("pen", "B").is_none());
 }
 
@@ -580,7 +582,7 @@ fn the_recipe_becomes_the_request() {
 }
 
 /// A renderer, or `None` where there is no graphics device; `RADCANVAS_REQUIRE_GPU=1` makes that a failure.
-fn renderer() -> Option<egui_kittest::wgpu::WgpuTestRenderer> {
+pub(crate) fn renderer() -> Option<egui_kittest::wgpu::WgpuTestRenderer> {
     let made = std::panic::catch_unwind(egui_kittest::wgpu::WgpuTestRenderer::new);
     if made.is_err() {
         let required = std::env::var("RADCANVAS_REQUIRE_GPU").is_ok_and(|value| value == "1");

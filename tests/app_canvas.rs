@@ -358,6 +358,7 @@ impl Bench {
             corner_texts: &corners,
             synthetic: true,
             overlays: true,
+            planes: true,
             pacs_buttons: false,
             stack: false,
             title: "Mask",

@@ -174,7 +174,7 @@ fn readings_say_their_unit_and_how_far_they_can_be_trusted() {
         (SpacingSource::Calibrated, "calibrated"),
         (SpacingSource::EstimatedMagnification, "est. magnification"),
         (SpacingSource::Detector, "at detector"),
-        (SpacingSource::Manual, "set by hand"),
+        (SpacingSource::Manual, "calibrated by hand"),
     ] {
         image.spacing = Some(Spacing {
             row_mm: 0.5,

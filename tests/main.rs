@@ -45,3 +45,5 @@ mod training;
 mod transfer;
 #[cfg(feature = "window")]
 mod viewer;
+#[cfg(feature = "window")]
+mod viewing;

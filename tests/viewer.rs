@@ -412,7 +412,7 @@ fn every_form_is_written_with_or_without_identity() {
 
 #[test]
 fn nothing_is_cut_off_at_any_scale() {
-    for scale in [1.0_f32, 2.0, 3.0] {
+    for scale in [1.0_f32, 1.25, 1.5, 2.0, 3.0] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("film.png");
         picture(&path, 160, 120, 100);

@@ -6,9 +6,10 @@
 use std::path::PathBuf;
 
 use crate::document::{Edit, Layer};
+use crate::geometry::Point;
 use crate::job::JobId;
 
-use super::canvas::{CanvasEvent, Tool, ToolOptions, VeilKind};
+use super::canvas::{CanvasEvent, Tool, ToolOptions, Under, VeilKind};
 pub use super::logic::grid::{Layout, Link};
 use super::session::{Recipe, ResultId, SortBy, Workspace};
 
@@ -132,10 +133,14 @@ pub enum FrameChange {
 pub enum Action {
     /// Asks for a file.
     OpenDialog,
+    /// Asks for a folder.
+    OpenFolder,
     /// Opens a file or a folder.
     Open(PathBuf),
     /// Takes a dropped file: masks onto the open image, all else is opened.
     Dropped(PathBuf),
+    /// Opens several files and folders as the series they hold.
+    OpenAll(Vec<PathBuf>),
     /// Opens the bundled case of this number.
     OpenCase(usize),
     /// Back to the empty state.
@@ -183,6 +188,14 @@ pub enum Action {
     Layout(Layout),
     /// Lets views go together, or each for itself.
     Link(Link),
+    /// The pointer is at a point of an image beside the case, or has left it; number from 0, image pixels.
+    Probe(usize, Option<Under>),
+    /// Exchanges an image beside the case, number from 0, with the one on the stage.
+    ToStage(usize),
+    /// The length of this number in millimetres, as a person knows it: all of the image is measured by it.
+    Calibrate(usize, f64),
+    /// The length that is typed to calibrate with, mm.
+    KnownLength(f64),
     /// Keys and the list of series act on this image, 0 = the open case.
     ActiveCell(usize),
     /// Fits the image.
@@ -199,14 +212,18 @@ pub enum Action {
     ResetWindow,
     /// Another frame of the file.
     Frame(FrameChange),
-    /// A window preset of the modality.
+    /// A window of the list: the image's own displays and VOI LUTs, then the presets of its modality.
     Preset(usize),
-    /// One of the image's own displays, in the order of [`crate::radiograph::Radiograph::displays`].
-    FileWindow(usize),
+    /// From the 0.1 to the 99.9 percentile of the values.
+    AutoWindow,
+    /// From the smallest to the largest value.
+    FullRange,
     /// Magnifies what lies under the pointer, or not.
     Loupe,
     /// Shows or hides strokes, masks and points.
     Overlays,
+    /// Shows or hides the overlay planes of the file.
+    Planes,
     /// Shows the image before and after, and back.
     BeforeAfter,
     /// Hides or shows who the image is of.
@@ -280,6 +297,10 @@ pub enum Action {
     Close,
     /// Binds a command to a shortcut; absent = waits for the key to be pressed.
     Bind(&'static str, Option<String>),
+    /// Takes the shortcut of a command away.
+    Unbind(&'static str),
+    /// All shortcuts as they were at first.
+    DefaultKeys,
     /// Puts a first-start hint away.
     DismissHint(&'static str),
     /// Puts text on the clipboard.

@@ -165,8 +165,8 @@ impl App {
             app.tasks.cards = Some(Task::start("cases", app.wake(), work));
         }
         app.look_for_unsaved();
-        if let Some(path) = start.files.into_iter().next() {
-            app.carry_out(ctx, Action::Open(path));
+        if !start.files.is_empty() {
+            app.carry_out(ctx, Action::OpenAll(start.files));
         }
         app
     }
@@ -202,7 +202,10 @@ impl App {
     /// Keys and dropped files.
     fn take_input(&mut self, ctx: &egui::Context) -> Vec<Action> {
         let typing = ctx.text_edit_focused();
-        let mut actions = if matches!(self.session.overlay, session::Overlay::Keys(Some(_))) {
+        let mut actions = if matches!(
+            self.session.overlay,
+            session::Overlay::Keys(Some(_)) | session::Overlay::Contested(..)
+        ) {
             Vec::new()
         } else {
             self.keys.take(ctx, typing)
@@ -210,17 +213,17 @@ impl App {
         if std::mem::take(&mut self.tab_pressed) {
             actions.push(Action::BeforeAfter);
         }
-        let dropped = ctx.input(|input| {
-            input
-                .raw
-                .dropped_files
-                .first()
-                .map(|file| file.path().to_owned())
+        let mut dropped: Vec<_> = ctx.input(|input| {
+            let files = input.raw.dropped_files.iter();
+            files.map(|file| file.path().to_owned()).collect()
         });
-        if dropped.is_some() && self.demo.is_some() {
+        if !dropped.is_empty() && self.demo.is_some() {
             self.decline_drop();
+        } else if dropped.len() > 1 {
+            actions.push(Action::OpenAll(dropped));
+        } else {
+            actions.extend(dropped.pop().map(Action::Dropped));
         }
-        actions.extend(dropped.map(Action::Dropped));
         actions
     }
 

@@ -9,7 +9,7 @@ use crate::job::Error;
 /// What the window is opened with.
 #[derive(Clone, Debug, Default)]
 pub struct Start {
-    /// Files to open; the first one is shown.
+    /// Files and folders to open, as the series they hold; the first one is shown.
     pub files: Vec<PathBuf>,
     /// The demo for a conference.
     pub demo: bool,

@@ -222,7 +222,7 @@ fn hips(options: &Export, image: &Radiograph) -> Result<Option<HipReport>, Error
     };
     let points = read_points(path)?;
     let landmarks = points_for(&options.input, &points)?;
-    let spacing = image.spacing.map(|s| [s.row_mm, s.column_mm]);
+    let spacing = image.proportions();
     let spacing = landmarks.pixel_spacing_mm.or(spacing);
     let side = |name: &str, side| {
         let degrees = norberg_degrees(&landmarks, side, spacing)?;

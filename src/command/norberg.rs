@@ -95,7 +95,7 @@ fn from_points(path: &Path, points: &Value) -> Result<Value, Error> {
     // Points alone are enough; the film only adds its spacing, and may be missing.
     let spacing = landmarks.pixel_spacing_mm.or_else(|| {
         let film = radiograph::read(path, 0).ok()?;
-        film.spacing.map(|s| [s.row_mm, s.column_mm])
+        film.proportions()
     });
     let side = |side| -> Result<Value, Error> {
         let hip = landmarks.hip(side);

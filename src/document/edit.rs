@@ -8,7 +8,7 @@ use super::{Document, Layer, Mark, Note};
 use crate::geometry::{Figure, Point};
 use crate::grid::Grid;
 use crate::landmarks::{HipLandmarks, HipPoint, Side};
-use crate::radiograph::{Margins, Radiograph};
+use crate::radiograph::{Margins, Radiograph, Spacing};
 
 /// A result that became part of the document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -61,6 +61,8 @@ pub enum Edit {
     Accept(Arc<Accepted>),
     /// Gives the image room at its edges, painted on the mask layer.
     Extend(Margins),
+    /// Millimetres a pixel as a person measured them; absent = unknown.
+    Calibrate(Option<Spacing>),
 }
 
 /// Why an edit cannot be applied; the document is then as it was.
@@ -178,6 +180,31 @@ impl Document {
             }
             Edit::Accept(accepted) => self.accept(accepted)?,
             Edit::Extend(margins) => self.extend(margins)?,
+            Edit::Calibrate(spacing) => self.calibrate(*spacing)?,
+        }
+        Ok(())
+    }
+
+    /// The same pixels with other millimetres, in every image of the document.
+    fn calibrate(&mut self, spacing: Option<Spacing>) -> Result<(), EditError> {
+        let usable = |mm: f64| mm.is_finite() && mm > 1.0e-6 && mm < 1.0e4;
+        if spacing.is_some_and(|s| !usable(s.row_mm) || !usable(s.column_mm)) {
+            return Err(EditError::NotANumber("calibration"));
+        }
+        let measured = |image: &Arc<Radiograph>| {
+            let mut image = (**image).clone();
+            image.spacing = spacing;
+            Arc::new(image)
+        };
+        self.original = measured(&self.original);
+        for accepted in &mut self.accepted {
+            *accepted = Arc::new(Accepted {
+                radiograph: measured(&accepted.radiograph),
+                ..(**accepted).clone()
+            });
+        }
+        if let Some(landmarks) = &mut self.landmarks {
+            landmarks.pixel_spacing_mm = spacing.map(|s| [s.row_mm, s.column_mm]);
         }
         Ok(())
     }

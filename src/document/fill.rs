@@ -26,8 +26,17 @@ pub fn flood_fill(
 ///
 /// `None` when the seed lies on a line or outside, or when the region reaches the edge of the image: it is open.
 pub fn fill_closed(sketch: &Grid<u8>, seed: (usize, usize)) -> Option<(PixelRect, Grid<u8>)> {
+    fill_closed_until(sketch, seed, || false)
+}
+
+/// The same, given up with `None` as soon as `stops()`.
+pub fn fill_closed_until(
+    sketch: &Grid<u8>,
+    seed: (usize, usize),
+    stops: impl Fn() -> bool,
+) -> Option<(PixelRect, Grid<u8>)> {
     let all = sketch.bounds();
-    let (bounds, inside) = flood_fill_where(seed, all, |x, y| sketch[(x, y)] < 128)?;
+    let (bounds, inside) = flood_fill_until(seed, all, |x, y| sketch[(x, y)] < 128, stops)?;
     let open = bounds.x == 0
         || bounds.y == 0
         || bounds.right() == all.right()
@@ -43,6 +52,16 @@ pub fn flood_fill_where(
     limits: PixelRect,
     belongs: impl Fn(usize, usize) -> bool,
 ) -> Option<(PixelRect, Grid<u8>)> {
+    flood_fill_until(seed, limits, belongs, || false)
+}
+
+/// The same, given up with `None` as soon as `stops()`, which is asked once a run of pixels.
+pub fn flood_fill_until(
+    seed: (usize, usize),
+    limits: PixelRect,
+    belongs: impl Fn(usize, usize) -> bool,
+    stops: impl Fn() -> bool,
+) -> Option<(PixelRect, Grid<u8>)> {
     let inside_limits = limits.x >= 0
         && limits.y >= 0
         && i64::try_from(seed.0).is_ok_and(|x| x >= limits.x && x < limits.right())
@@ -55,6 +74,9 @@ pub fn flood_fill_where(
     let (mut low, mut high) = (seed, seed);
     let mut waiting = vec![seed];
     while let Some((x, y)) = waiting.pop() {
+        if stops() {
+            return None;
+        }
         if filled[(x - left, y - top)] != 0 {
             continue;
         }

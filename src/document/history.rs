@@ -171,5 +171,6 @@ pub fn step_name(edit: &Edit) -> &'static str {
         Edit::RemoveNote(_) => "remove note",
         Edit::Accept(_) => "accept result",
         Edit::Extend(_) => "extend canvas",
+        Edit::Calibrate(_) => "calibration",
     }
 }

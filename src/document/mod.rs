@@ -30,7 +30,7 @@ pub use raster::{LayerRaster, rasterize};
 /// What is edited, undone and saved.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Document {
-    /// The radiograph that was opened; never changed.
+    /// The radiograph that was opened; its pixels never change, its millimetres by calibration alone.
     pub original: Arc<Radiograph>,
     /// Marks of both layers in the order they were made.
     pub marks: Vec<Arc<Mark>>,

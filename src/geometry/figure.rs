@@ -108,6 +108,15 @@ impl Figure {
         }
     }
 
+    /// What one pixel counts, `[row, column]`, where this length is `mm` long and a pixel `ratio` times as tall as wide.
+    ///
+    /// `None` for other kinds, for coinciding points and where the outcome is no usable number.
+    pub fn calibration(&self, mm: f64, ratio: f64) -> Option<[f64; 2]> {
+        let widths = self.length([ratio, 1.0]).filter(|widths| *widths > 0.0)?;
+        let column = finite(mm / widths).filter(|column| *column > 0.0)?;
+        Some([finite(column * ratio)?, column])
+    }
+
     /// The angle of an angle or a Cobb angle, degrees, 0–180; `None` for other kinds or where points coincide.
     pub fn angle_degrees(&self, scale: [f64; 2]) -> Option<f64> {
         match (self.kind, self.points.as_slice()) {

@@ -12,6 +12,7 @@ mod export;
 mod extend;
 mod luminance;
 mod open;
+mod orientation;
 mod pixels;
 mod raster;
 mod readings;
@@ -37,6 +38,7 @@ pub use open::{
     ImageFile, InspectedWindow, Inspection, Preview, inspect, inspect_all, masks_of, open,
     open_bytes, open_here, read,
 };
+pub use orientation::Orientation;
 pub use pixels::Pixels;
 pub use raster::SYNTHETIC_KEYWORD;
 pub use readings::{Quantity, Reading, Readings, Unit, one_value};
@@ -78,7 +80,7 @@ impl SpacingSource {
             Self::EstimatedMagnification => "est. magnification",
             Self::Detector => "at detector",
             Self::FileResolution => "from file",
-            Self::Manual => "set by hand",
+            Self::Manual => "calibrated by hand",
         }
     }
 }
@@ -275,6 +277,9 @@ pub struct Radiograph {
     /// Burned In Annotation (0028,0301): `YES`, `NO`, or empty when the file does not say.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub burned_in: String,
+    /// Height of a pixel over its width (0028,0034), where the file tells only that; see [`Self::pixel_ratio`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aspect: Option<f64>,
     /// Stored → modality values.
     pub modality_transform: ModalityTransform,
     /// Unit of the modality values: `HU`, or empty.
@@ -298,6 +303,9 @@ pub struct Radiograph {
     /// Overlay planes; never part of the pixels.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub overlays: Vec<Overlay>,
+    /// What lies toward its edges; absent when unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub orientation: Option<Orientation>,
     /// Where it belongs.
     #[serde(default)]
     pub place: series::Place,
@@ -318,6 +326,7 @@ impl Radiograph {
             spacing: None,
             calibration: None,
             burned_in: String::new(),
+            aspect: None,
             modality_transform: ModalityTransform::default(),
             modality_unit: String::new(),
             photometric: Photometric::Monochrome2,
@@ -340,6 +349,7 @@ impl Radiograph {
             identity: Identity::default(),
             synthetic: None,
             overlays: Vec::new(),
+            orientation: None,
             place: series::Place::default(),
             notes: Vec::new(),
         }
@@ -452,14 +462,16 @@ impl Radiograph {
         let (low, high) = self.pixels.quantiles(tail, self.padding);
         let a = self.modality_transform.apply(low);
         let b = self.modality_transform.apply(high);
-        let (low, high) = (a.min(b), a.max(b));
-        if low.is_finite() && high.is_finite() && high > low {
-            (low, high)
-        } else if low.is_finite() {
-            (low - 0.5, low + 0.5)
-        } else {
-            (0.0, 1.0)
-        }
+        usable_range(a, b)
+    }
+
+    /// The smallest and the largest of the modality values, padding left out; never an empty range.
+    pub fn full_range(&self) -> (f64, f64) {
+        let (low, high) = self.pixels.extremes(self.padding);
+        usable_range(
+            self.modality_transform.apply(low),
+            self.modality_transform.apply(high),
+        )
     }
 
     /// Grey in 0–1 through a window, polarity applied: black is 0 whatever the photometric interpretation.
@@ -485,5 +497,16 @@ impl Radiograph {
             }
             pixels => pixels.to_f32().map(|stored| shade(f64::from(*stored))),
         }
+    }
+}
+
+fn usable_range(a: f64, b: f64) -> (f64, f64) {
+    let (low, high) = (a.min(b), a.max(b));
+    if low.is_finite() && high.is_finite() && high > low {
+        (low, high)
+    } else if low.is_finite() {
+        (low - 0.5, low + 0.5)
+    } else {
+        (0.0, 1.0)
     }
 }

@@ -57,6 +57,21 @@ impl Pixels {
         }
     }
 
+    /// The smallest and the largest stored value outside `padding`; of all where nothing else is there.
+    pub fn extremes(&self, padding: Option<(f64, f64)>) -> (f64, f64) {
+        let Some((first, last)) = padding else {
+            return self.range();
+        };
+        let mut found: Option<(f64, f64)> = None;
+        each!(self, grid => for value in grid.cells() {
+            let value = f64::from(*value);
+            if value.is_finite() && !(first..=last).contains(&value) {
+                found = Some(found.map_or((value, value), |(a, b)| (a.min(value), b.max(value))));
+            }
+        });
+        found.unwrap_or_else(|| self.range())
+    }
+
     /// The range of values that the buffer can hold; floats have none.
     pub fn limits(&self) -> Option<(f64, f64)> {
         match self {

@@ -234,9 +234,27 @@ fn written(reading: &Reading) -> String {
 }
 
 impl Radiograph {
-    /// What one pixel counts, `[row, column]`: millimetres, or `[1, 1]` where they are unknown.
+    /// What one pixel counts, `[row, column]`: millimetres, or where they are unknown widths of a pixel.
     pub fn scale(&self) -> [f64; 2] {
-        self.spacing.map_or([1.0, 1.0], |s| [s.row_mm, s.column_mm])
+        self.spacing
+            .map_or_else(|| [self.pixel_ratio(), 1.0], |s| [s.row_mm, s.column_mm])
+    }
+
+    /// Height of a pixel over its width, from the spacing or else from Pixel Aspect Ratio; 1 where neither is known.
+    ///
+    /// Between 1/32 and 32: beyond that nothing could be seen.
+    pub fn pixel_ratio(&self) -> f64 {
+        let ratio = self.spacing.map(|s| s.row_mm / s.column_mm);
+        ratio
+            .or(self.aspect)
+            .filter(|ratio| (1.0 / 32.0..=32.0).contains(ratio))
+            .unwrap_or(1.0)
+    }
+
+    /// What angles are computed with, `[row, column]`: millimetres, else the shape of a pixel; `None` for square ones of
+    /// unknown size.
+    pub fn proportions(&self) -> Option<[f64; 2]> {
+        (self.spacing.is_some() || self.pixel_ratio() != 1.0).then(|| self.scale())
     }
 
     /// The numbers of a figure on this image; those that cannot be computed are left out.
@@ -268,7 +286,7 @@ impl Radiograph {
         let radius = |scale| figure.circle(scale).map(|(_, radius)| radius);
         match scale {
             Some(scale) => add(Quantity::Radius, radius(scale), Unit::Millimetre),
-            None => add(Quantity::Radius, radius(plain), Unit::Pixel),
+            None => add(Quantity::Radius, radius(self.scale()), Unit::Pixel),
         }
         match scale {
             Some(scale) => add(Quantity::Area, figure.area(scale), Unit::SquareMillimetre),

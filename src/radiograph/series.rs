@@ -144,13 +144,33 @@ pub struct Listing {
 /// [`ReadError`] when `path` itself cannot be read; refusals of single files are part of the answer.
 pub fn list(path: impl AsRef<Path>) -> Result<Listing, ReadError> {
     let path = path.as_ref();
-    let single = [path.to_owned()];
     let paths = match members(path)? {
         Some(paths) => paths,
-        None => single.to_vec(),
+        None => vec![path.to_owned()],
     };
-    let mut found = Vec::new();
+    Ok(listed(paths, Listing::default()))
+}
+
+/// Lists the images of several paths as if they lay in one folder: what belongs to one series becomes one.
+///
+/// A path that cannot be read is among the refusals.
+pub fn list_all(paths: &[PathBuf]) -> Listing {
     let mut listing = Listing::default();
+    let mut files = Vec::new();
+    for path in paths {
+        match members(path) {
+            Ok(Some(inside)) => files.extend(inside),
+            Ok(None) => files.push(path.clone()),
+            Err(error) => listing.refused.push(error),
+        }
+    }
+    let mut known = HashSet::new();
+    files.retain(|file| known.insert(file.clone()));
+    listed(files, listing)
+}
+
+fn listed(paths: Vec<PathBuf>, mut listing: Listing) -> Listing {
+    let mut found = Vec::new();
     for path in paths {
         match apart::facts(&path) {
             Ok(Facts {
@@ -167,7 +187,7 @@ pub fn list(path: impl AsRef<Path>) -> Result<Listing, ReadError> {
         }
     }
     listing.series = ordered(found);
-    Ok(listing)
+    listing
 }
 
 /// The files of a folder, a ZIP archive or a DICOMDIR; `None` for a file that is no collection.

@@ -332,6 +332,7 @@ fn bench_scene<'a>(
         corner_texts: corners,
         synthetic: false,
         overlays: true,
+        planes: true,
         pacs_buttons: false,
         stack: false,
         title: "Bench",

@@ -5,7 +5,7 @@
 use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Shape, Stroke, Vec2, vec2};
 
 use super::view::position_of;
-use super::{Scene, Tool, palette};
+use super::{Scene, Tool, View, palette};
 use crate::geometry::{Affine, Point};
 use crate::landmarks::{Hip, HipLandmarks, Side};
 use crate::measure::norberg::norberg_degrees;
@@ -53,13 +53,33 @@ impl Sheet<'_> {
         rect
     }
 
+    /// A circle of the image about a point of the screen, where it is none on the screen: pixels are not square.
+    fn ring(&self, center: Pos2, radius_px: f64) -> Option<Vec<Pos2>> {
+        let [a, b, _, d, e, _] = self.screen_from_image.coefficients;
+        let (across, down) = (a.hypot(d), b.hypot(e));
+        ((across - down).abs() > 0.01 * across.max(down)).then(|| {
+            let at = |n: u32| {
+                let (sin, cos) = (f64::from(n) / 48.0 * std::f64::consts::TAU).sin_cos();
+                let (x, y) = (radius_px * cos, radius_px * sin);
+                center + vec2((a * x + b * y) as f32, (d * x + e * y) as f32)
+            };
+            (0..48).map(at).collect()
+        })
+    }
+
     /// The ring of the brush, light on dark, so that it is seen on white as on black.
     pub(super) fn cursor(&self, pointer: Pos2, width_px: f64, erases: bool) {
         let radius = (self.points(width_px) / 2.0).max(1.5);
-        self.painter
-            .circle_stroke(pointer, radius, Stroke::new(2.5, palette::HALO));
-        self.painter
-            .circle_stroke(pointer, radius, Stroke::new(1.0, palette::TEXT));
+        let ring = self.ring(pointer, width_px.max(1.0e-6) / 2.0);
+        for stroke in [
+            Stroke::new(2.5, palette::HALO),
+            Stroke::new(1.0, palette::TEXT),
+        ] {
+            match &ring {
+                Some(points) => self.painter.add(Shape::closed_line(points.clone(), stroke)),
+                None => self.painter.circle_stroke(pointer, radius, stroke),
+            };
+        }
         if radius > 6.0 {
             let arm = vec2(3.0, 0.0);
             let stroke = Stroke::new(1.0, palette::TEXT);
@@ -145,6 +165,15 @@ impl Sheet<'_> {
         }
     }
 
+    /// What lies toward each edge of the canvas, at the middles of the edges; nothing where it is not known.
+    pub(super) fn orientation(&self, view: &View, image: &Radiograph) {
+        for ((at, anchor), letters) in edges(self.rect).into_iter().zip(edge_letters(view, image)) {
+            if !letters.is_empty() {
+                self.text(at, anchor, letters, 15.0, palette::TEXT);
+            }
+        }
+    }
+
     /// The badge of a synthetic image; nothing turns it off.
     pub(super) fn badge(&self) {
         let font = FontId::proportional(13.0);
@@ -175,7 +204,7 @@ impl Sheet<'_> {
             self.handle(self.at(hip.rim), side);
             let arc = self.arc(hip.center, other, hip.rim, 0.6 * hip.radius);
             self.side_line(&arc, side);
-            let spacing = spacing_of(scene.image);
+            let spacing = scene.image.proportions();
             let letter = if side == Side::Left { "L" } else { "R" };
             let angle = norberg_degrees(landmarks, side, spacing)
                 .map_or_else(|| "–".to_owned(), |angle| format!("{angle:.1}°"));
@@ -268,9 +297,24 @@ impl Sheet<'_> {
     }
 }
 
-/// `[row, column]` millimetres a pixel.
-fn spacing_of(image: &Radiograph) -> Option<[f64; 2]> {
-    image.spacing.map(|_| image.scale())
+/// Where letters stand: right, left, lower and upper edge.
+fn edges(rect: Rect) -> [(Pos2, Align2); 4] {
+    let inner = rect.shrink(10.0);
+    [
+        (inner.right_center(), Align2::RIGHT_CENTER),
+        (inner.left_center(), Align2::LEFT_CENTER),
+        (inner.center_bottom(), Align2::CENTER_BOTTOM),
+        (inner.center_top(), Align2::CENTER_TOP),
+    ]
+}
+
+/// What lies toward the right, left, lower and upper edge of the screen; empty where it is not known.
+pub fn edge_letters<'a>(view: &View, image: &'a Radiograph) -> [&'a str; 4] {
+    let Some(orientation) = &image.orientation else {
+        return [""; 4];
+    };
+    let [across, down] = view.directions();
+    [across, across * -1.0, down, down * -1.0].map(|way| orientation.toward(way.x, way.y))
 }
 
 fn color_of(side: Side) -> Color32 {

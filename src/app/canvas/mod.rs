@@ -18,6 +18,7 @@ mod widget;
 
 pub use super::theme::palette;
 pub use draft::{Draft, DraftRaster};
+pub use drawing::edge_letters;
 pub use measures::{Measured, Sides};
 pub use scene::{CanvasEvent, OverlayRaster, Scene, Tool, ToolOptions, Under};
 pub use veil::{Veil, VeilKind, color_of, number};

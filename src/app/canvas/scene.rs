@@ -149,6 +149,8 @@ pub struct Scene<'a> {
     pub synthetic: bool,
     /// Whether overlays (layers, contours, corners) are shown; the badge always is.
     pub overlays: bool,
+    /// Whether the overlay planes of the file are shown, where overlays are.
+    pub planes: bool,
     /// Left = window, middle = pan, right = zoom, as in a PACS viewer.
     pub pacs_buttons: bool,
     /// Whether the wheel steps through frames, and Ctrl+wheel zooms.

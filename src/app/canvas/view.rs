@@ -33,7 +33,7 @@ pub enum ColorMap {
 pub struct View {
     /// Image point at the middle of the canvas, pixels.
     pub center: Point,
-    /// Screen (physical) pixels an image pixel, > 0.
+    /// Screen (physical) pixels the width of an image pixel, > 0.
     pub zoom: f64,
     /// Whether the whole image is kept in sight, whatever the size of the canvas; `center` and `zoom` then wait.
     pub fitted: bool,
@@ -56,6 +56,16 @@ pub struct View {
     /// The image points at the upper left and the lower right corner of the canvas; set by the canvas each frame.
     #[serde(skip)]
     pub corners: Option<[Point; 2]>,
+    /// Height of a pixel over its width, > 0; set by the canvas each frame.
+    #[serde(skip, default = "square")]
+    pub pixel_ratio: f64,
+    /// Image point at the middle and zoom as the canvas used them last, fitted or not.
+    #[serde(skip)]
+    pub seen: Option<(Point, f64)>,
+}
+
+const fn square() -> f64 {
+    1.0
 }
 
 impl Default for View {
@@ -72,6 +82,8 @@ impl Default for View {
             margin: 0.0,
             image_size: (1, 1),
             corners: None,
+            pixel_ratio: 1.0,
+            seen: None,
         }
     }
 }
@@ -84,6 +96,7 @@ impl View {
         Self {
             window: radiograph.initial_window(),
             image_size: (radiograph.width(), radiograph.height()),
+            pixel_ratio: radiograph.pixel_ratio(),
             center: middle((radiograph.width(), radiograph.height())),
             ..Self::default()
         }
@@ -129,7 +142,7 @@ impl View {
         }
         let (width, height) = (
             self.image_size.0.max(1) as f64,
-            self.image_size.1.max(1) as f64,
+            self.image_size.1.max(1) as f64 * self.pixel_ratio,
         );
         let turned = self.quarter_turns % 2 == 1;
         let (across, down) = if turned {
@@ -201,6 +214,22 @@ impl View {
         self.fitted = false;
     }
 
+    /// Image point at the middle and zoom, in a canvas that was shown already.
+    pub fn place(&self) -> (Point, f64) {
+        let own = (self.center, self.zoom);
+        if self.fitted {
+            self.seen.unwrap_or(own)
+        } else {
+            own
+        }
+    }
+
+    /// The direction in the image of what goes right and of what goes down on the screen.
+    pub fn directions(&self) -> [Point; 2] {
+        let [a, b, d, e] = self.turn();
+        [Point::new(a, d), Point::new(b, e)]
+    }
+
     /// Turns the picture clockwise by a quarter.
     pub fn rotate(&mut self) {
         // The mirror stands after the turn: a clockwise quarter seen is a counterclockwise one before it.
@@ -213,7 +242,7 @@ impl View {
         self.flipped = !self.flipped;
     }
 
-    /// Image offset from screen offset, `[a, b, d, e]`, without zoom.
+    /// Image offset from screen offset, `[a, b, d, e]`, without zoom; a pixel is as tall as it is measured to be.
     fn turn(&self) -> [f64; 4] {
         let mirror = if self.flipped { -1.0 } else { 1.0 };
         // A clockwise turn of the picture by k quarters takes screen offsets back by k quarters.
@@ -223,7 +252,8 @@ impl View {
             2 => [-1.0, 0.0, 0.0, -1.0],
             _ => [0.0, -1.0, 1.0, 0.0],
         };
-        [a * mirror, b, d * mirror, e]
+        let ratio = self.pixel_ratio;
+        [a * mirror, b, d * mirror / ratio, e / ratio]
     }
 }
 

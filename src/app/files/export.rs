@@ -303,8 +303,7 @@ fn figures(document: &Document) -> Vec<Figure> {
 /// The Norberg angles, and what placed their points.
 fn hips(what: &Exporting) -> Option<HipReport> {
     let landmarks = what.document.landmarks?;
-    let spacing = what.document.image().spacing;
-    let spacing = spacing.map(|s| [s.row_mm, s.column_mm]);
+    let spacing = what.document.image().proportions();
     let read = what.reading.as_ref().filter(|r| r.landmarks == landmarks);
     let side = |side| {
         let degrees = norberg_degrees(&landmarks, side, spacing)?;

@@ -2,12 +2,12 @@
 //!
 //! Separate because a folder of a hundred images is one thing to open and a hundred to look at.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::refused;
 use crate::job::{Error, ErrorKind};
-use crate::radiograph::series::{Listing, Series, list};
+use crate::radiograph::series::{Listing, Series, list, list_all};
 use crate::radiograph::{ImageFile, Picture, open};
 
 /// Pixels a side of a picture in the list of series, at most.
@@ -67,6 +67,29 @@ pub fn gather(path: &Path) -> Result<Gathered, Error> {
         return open(path).map(Gathered::single).map_err(refused);
     }
     Ok(gathered(path, &listing))
+}
+
+/// Lists what several paths hold, as series; the one that the first path belongs to is shown first.
+///
+/// # Errors
+/// None of them holds an image.
+pub fn gather_all(paths: &[PathBuf]) -> Result<Gathered, Error> {
+    let listing = list_all(paths);
+    let first = paths.first().map_or(Path::new(""), PathBuf::as_path);
+    if listing.series.is_empty() {
+        return match listing.refused.first() {
+            Some(refusal) => Err(Error::new(ErrorKind::Input, refusal.problem.to_string())
+                .at(&refusal.path)
+                .remedy(refusal.problem.remedy())),
+            None => gather(first),
+        };
+    }
+    let mut gathered = gathered(first, &listing);
+    let holds = |series: &Series| series.members.iter().any(|member| member.path == first);
+    if let Some(own) = listing.series.iter().position(holds) {
+        gathered.first = own;
+    }
+    Ok(gathered)
 }
 
 fn gathered(path: &Path, listing: &Listing) -> Gathered {

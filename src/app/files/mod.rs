@@ -7,7 +7,7 @@ mod gather;
 mod unsaved;
 
 pub use export::{Exporting, bundle, export};
-pub use gather::{Gathered, SeriesEntry, gather, thumbnail};
+pub use gather::{Gathered, SeriesEntry, gather, gather_all, thumbnail};
 pub use unsaved::{Unsaved, unsaved};
 
 use std::path::{Path, PathBuf};
@@ -278,7 +278,40 @@ pub fn load(path: &Path, keep: Option<&Path>, show: &dyn Fn(Preview)) -> Result<
     if path.join("case.json").is_file() {
         return case(path, keep);
     }
-    let gathered = gather(path)?;
+    opened(gather(path)?, path, keep, show)
+}
+
+/// Opens several files and folders as the series that they hold; the work of a task.
+///
+/// Projects and bundled cases open alone: among others they are named and left out.
+pub fn load_all(
+    paths: &[PathBuf],
+    keep: Option<&Path>,
+    show: &dyn Fn(Preview),
+) -> Result<Loaded, Error> {
+    let alone =
+        |path: &&PathBuf| path.join("project.json").is_file() || path.join("case.json").is_file();
+    let (left, images): (Vec<&PathBuf>, Vec<&PathBuf>) = paths.iter().partition(alone);
+    let images: Vec<PathBuf> = images.into_iter().cloned().collect();
+    let Some(first) = images.first() else {
+        let first = paths.first().map_or(Path::new(""), PathBuf::as_path);
+        return load(first, keep, show);
+    };
+    let mut loaded = opened(gather_all(&images)?, first, keep, show)?;
+    let notes = left.into_iter().map(|path| {
+        let name = super::panel::file_name(path);
+        format!("{name} opens alone and was left out")
+    });
+    loaded.notes.extend(notes);
+    Ok(loaded)
+}
+
+fn opened(
+    gathered: Gathered,
+    path: &Path,
+    keep: Option<&Path>,
+    show: &dyn Fn(Preview),
+) -> Result<Loaded, Error> {
     let Some(first) = gathered.series.get(gathered.first) else {
         return Err(unreadable(path, "there is no image"));
     };

@@ -175,6 +175,7 @@ impl App {
             self.worker.cancel(id);
         }
         self.tasks.accept = None;
+        self.drop_fill();
         self.session.live.new_document();
         self.session.probe = None;
     }

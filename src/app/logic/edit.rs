@@ -3,15 +3,63 @@
 //! Separate so that every call that changes a document can be read in one place.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::app::App;
 use crate::app::action::FrameChange;
 use crate::app::canvas::{CanvasEvent, Tool};
 use crate::app::files::{KeepError, Work};
 use crate::app::session::{Stage, Staged, Weight};
-use crate::document::{Edit, History, Layer, Mark, Operation, Shape};
+use crate::document::{Edit, History, Layer, Mark, Operation, Shape, fill};
 use crate::geometry::{PixelRect, Point};
+use crate::grid::Grid;
+use crate::job::Task;
 use crate::landmarks::{Hip, HipLandmarks, HipPoint, Side};
+use crate::radiograph::Radiograph;
+
+/// Images of at most so many pixels are filled at once: some milliseconds.
+const FILL_AT_ONCE_PX: usize = 1 << 19;
+
+/// Bounds and raster of what was filled.
+type Region = (PixelRect, Grid<u8>);
+
+/// A large fill under way.
+pub(crate) struct Filling {
+    task: Task<Option<Region>>,
+    layer: Layer,
+    operation: Operation,
+    image: Arc<Radiograph>,
+    stop: Arc<AtomicBool>,
+}
+
+/// Everything a fill needs.
+struct Flood {
+    image: Arc<Radiograph>,
+    /// The sketch, where its lines may close the region off.
+    lines: Option<Arc<Grid<u8>>>,
+    seed: (usize, usize),
+    /// How far values may lie from the one pressed.
+    span: f64,
+    stop: Arc<AtomicBool>,
+}
+
+impl Flood {
+    fn region(&self) -> Option<Region> {
+        let (seed, image) = (self.seed, &self.image);
+        let stops = || self.stop.load(Ordering::Relaxed);
+        let lines = self.lines.as_ref();
+        let closed = lines.and_then(|lines| fill::fill_closed_until(lines, seed, stops));
+        closed.or_else(|| {
+            let center = image.modality_value(seed.0, seed.1)?;
+            let limits = PixelRect::new(0, 0, image.width(), image.height());
+            let belongs = |x, y| {
+                let value = image.modality_value(x, y);
+                value.is_some_and(|value| (value - center).abs() <= self.span)
+            };
+            fill::flood_fill_until(seed, limits, belongs, stops)
+        })
+    }
+}
 
 impl App {
     /// Changes the document; a disk that refuses ends the journal, never the work.
@@ -93,9 +141,13 @@ impl App {
             | CanvasEvent::RestoreFigure => self.measure(event),
             CanvasEvent::PointerAt(None) => {
                 // The pointer may have gone to the canvas beside.
-                self.session.probe = self.session.probe.filter(|under| under.layer != layer);
+                let session = &mut self.session;
+                let elsewhere = |under: &Under| under.layer != layer || session.probed != 0;
+                session.probe = session.probe.filter(elsewhere);
             }
-            CanvasEvent::PointerAt(under) => self.session.probe = under,
+            CanvasEvent::PointerAt(under) => {
+                (self.session.probe, self.session.probed) = (under, 0);
+            }
             CanvasEvent::SplitMoved(split) => self.session.split = split.clamp(0.0, 1.0),
             CanvasEvent::Extend(margins) => self.extend(margins),
             CanvasEvent::FrameStep(step) => self.change_frame(FrameChange::Step(step as isize)),
@@ -126,37 +178,85 @@ impl App {
         live.is_some_and(|live| live.made.hips.is_some()) && !self.session.before
     }
 
+    /// Fills from a point: at once in a small image, beside the window in a large one.
     pub(super) fn fill(&mut self, layer: Layer, at: Point) {
         let Some(open) = self.session.open() else {
             return;
         };
-        let image = open.document().image();
+        let image = Arc::clone(open.document().image());
         let (x, y) = (at.x.round(), at.y.round());
-        if x < 0.0 || y < 0.0 {
+        if x < 0.0 || y < 0.0 || self.tasks.fill.is_some() {
             return;
         }
-        let seed = (x as usize, y as usize);
-        let closed = (layer == Layer::Sketch)
-            .then(|| crate::document::fill::fill_closed(&open.sketch.overlay.grid, seed))
-            .flatten();
-        let region = closed.or_else(|| {
-            let window = &self.session.view.window;
-            let span = window.width * self.session.tool_options.fill_tolerance;
-            let center = image.modality_value(seed.0, seed.1)?;
-            let limits = PixelRect::new(0, 0, image.width(), image.height());
-            crate::document::fill::flood_fill_where(seed, limits, |x, y| {
-                image
-                    .modality_value(x, y)
-                    .is_some_and(|value| (value - center).abs() <= span)
-            })
-        });
-        let Some((bounds, inside)) = region else {
-            return;
+        let options = &self.session.tool_options;
+        let work = Flood {
+            seed: (x as usize, y as usize),
+            lines: (layer == Layer::Sketch).then(|| Arc::clone(&open.sketch.overlay.grid)),
+            span: self.session.view.window.width * options.fill_tolerance,
+            stop: Arc::default(),
+            image,
         };
-        let operation = if self.session.tool_options.erase {
+        let operation = if options.erase {
             Operation::Erase
         } else {
             Operation::Paint
+        };
+        if work.image.width() * work.image.height() <= FILL_AT_ONCE_PX {
+            let region = work.region();
+            self.filled(layer, operation, region);
+            return;
+        }
+        let text = format!("Filling; {} stops it", self.keys.label("cancel"));
+        self.session.say(Weight::Note, text);
+        let (stop, image) = (Arc::clone(&work.stop), Arc::clone(&work.image));
+        self.tasks.fill = Some(Filling {
+            task: Task::start("fill", self.wake(), move || Ok(work.region())),
+            layer,
+            operation,
+            image,
+            stop,
+        });
+    }
+
+    /// Collects a fill; one of an image that is no longer shown is dropped.
+    pub(super) fn poll_fill(&mut self) {
+        let Some(result) = self.tasks.fill.as_ref().and_then(|fill| fill.task.poll()) else {
+            return;
+        };
+        let Some(fill) = self.tasks.fill.take() else {
+            return;
+        };
+        let open = self.session.open();
+        if !open.is_some_and(|open| Arc::ptr_eq(open.document().image(), &fill.image)) {
+            return;
+        }
+        match result {
+            Ok(region) => self.filled(fill.layer, fill.operation, region),
+            Err(error) => self.session.say(Weight::Wrong, error.to_string()),
+        }
+    }
+
+    /// Stops a fill under way; `false` where there is none.
+    pub(super) fn stop_fill(&mut self) -> bool {
+        let any = self.drop_fill();
+        if any {
+            self.session.say(Weight::Note, "The fill was stopped");
+        }
+        any
+    }
+
+    /// The same without a word.
+    pub(super) fn drop_fill(&mut self) -> bool {
+        let fill = self.tasks.fill.take();
+        if let Some(fill) = &fill {
+            fill.stop.store(true, Ordering::Relaxed);
+        }
+        fill.is_some()
+    }
+
+    fn filled(&mut self, layer: Layer, operation: Operation, region: Option<Region>) {
+        let Some((bounds, inside)) = region else {
+            return;
         };
         let mark = Mark {
             layer,

@@ -82,6 +82,16 @@ impl Stack {
         self.parked.len()
     }
 
+    /// The image that was asked for last.
+    pub(super) const fn wanted(&self) -> Place {
+        self.wanted
+    }
+
+    /// Asks for another image; returns the one that was asked for before.
+    pub(super) const fn want(&mut self, place: Place) -> Place {
+        std::mem::replace(&mut self.wanted, place)
+    }
+
     /// The images of a series.
     pub(crate) fn file(&self, series: usize) -> Option<&ImageFile> {
         self.series.get(series).map(|listed| &*listed.entry.file)

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::app::canvas::CanvasEvent;
-use crate::app::session::{ResultId, Stage};
+use crate::app::session::{ResultId, Stage, Weight};
 use crate::document::raster::{bounds_of, draw};
 use crate::document::{Edit, Mark, Operation, Shape};
 use crate::geometry::{FigureKind, PixelRect};
 use crate::grid::Grid;
+use crate::radiograph::{Spacing, SpacingSource};
 
 /// The measurements under the hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Measures {
     /// The figure that is chosen.
     pub chosen: Option<usize>,
@@ -21,6 +22,8 @@ pub struct Measures {
     pub dragged: bool,
     /// What the measuring tool draws.
     pub kind: FigureKind,
+    /// The length that is typed to calibrate with, mm.
+    pub known_mm: f64,
 }
 
 impl Default for Measures {
@@ -29,6 +32,8 @@ impl Default for Measures {
             chosen: None,
             dragged: false,
             kind: FigureKind::Length,
+            // The ball that is usual beside hips.
+            known_mm: 25.0,
         }
     }
 }
@@ -79,6 +84,36 @@ impl App {
             let document = open.work.history().document();
             open.figures.follow(document, answer.as_ref(), held);
         }
+    }
+
+    /// Measures the whole image by one length that a person knows.
+    pub(super) fn calibrate(&mut self, index: usize, mm: f64) {
+        let Some(open) = self.session.open() else {
+            return;
+        };
+        let document = open.document();
+        let ratio = document.image().pixel_ratio();
+        let figure = document.figures.get(index);
+        let Some([row_mm, column_mm]) = figure.and_then(|figure| figure.calibration(mm, ratio))
+        else {
+            let text = "Only a drawn length of more than 0 mm calibrates the image";
+            self.session.say(Weight::Wrong, text);
+            return;
+        };
+        let source = SpacingSource::Manual;
+        self.edit(
+            Edit::Calibrate(Some(Spacing {
+                row_mm,
+                column_mm,
+                source,
+            })),
+            false,
+        );
+        let text = format!(
+            "{column_mm:.4} mm a pixel ({}); Undo takes it back",
+            source.label()
+        );
+        self.session.say(Weight::Done, text);
     }
 
     /// Delete: the result that is shown, else the figure that is chosen.

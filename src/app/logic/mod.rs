@@ -9,11 +9,11 @@ pub(crate) mod measures;
 pub(crate) mod tasks;
 mod trials;
 pub(crate) mod veil;
+pub(crate) mod windows;
 mod work;
 
 pub(crate) use tasks::exports::no_export;
 
-use self::grid::Link;
 use super::App;
 use super::action::{Action, Theme};
 use super::canvas::Tool;
@@ -21,20 +21,6 @@ use super::demo;
 use super::session::{Overlay, Weight, Workspace};
 use crate::document::Edit;
 use crate::radiograph::DisplayWindow;
-
-/// Window presets of a modality: name, (center, width).
-pub(crate) fn presets(modality: &str) -> &'static [(&'static str, (f64, f64))] {
-    match modality {
-        "CT" => &[
-            ("Soft tissue", (40.0, 400.0)),
-            ("Lung", (-600.0, 1500.0)),
-            ("Liver", (90.0, 150.0)),
-            ("Bone", (480.0, 2500.0)),
-            ("Brain", (40.0, 80.0)),
-        ],
-        _ => &[],
-    }
-}
 
 impl App {
     /// Carries one action out.
@@ -44,8 +30,10 @@ impl App {
         }
         match action {
             Action::OpenDialog
+            | Action::OpenFolder
             | Action::Open(_)
             | Action::Dropped(_)
+            | Action::OpenAll(_)
             | Action::OpenCase(_)
             | Action::Restore(_)
             | Action::Discard(_)
@@ -123,9 +111,11 @@ impl App {
                 self.fill_cells();
             }
             Action::Layout(layout) => self.lay_out(layout),
-            Action::Link(Link::Place) => session.beside.link_place = !session.beside.link_place,
-            Action::Link(Link::Window) => session.beside.link_window = !session.beside.link_window,
-            Action::Link(Link::Slice) => session.beside.link_slice = !session.beside.link_slice,
+            Action::Probe(cell, at) => session.probe_beside(cell, at),
+            Action::ToStage(cell) => self.bring_to_stage(cell),
+            Action::Calibrate(index, mm) => self.calibrate(index, mm),
+            Action::KnownLength(mm) => session.measures.known_mm = mm,
+            Action::Link(link) => session.beside.switch(link),
             Action::ActiveCell(number) => session.beside.active = number.min(3),
             Action::Fit
             | Action::OneToOne
@@ -133,10 +123,12 @@ impl App {
             | Action::Rotate
             | Action::Flip
             | Action::ResetWindow
-            | Action::FileWindow(_)
+            | Action::AutoWindow
+            | Action::FullRange
             | Action::Preset(_) => self.change_view(&action),
             Action::Loupe => session.loupe = !session.loupe,
             Action::Overlays => session.overlays = !session.overlays,
+            Action::Planes => self.show_planes(),
             Action::BeforeAfter => session.before = !session.before,
             Action::Identity => {
                 session.hide_identity = !session.hide_identity;
@@ -177,20 +169,21 @@ impl App {
             Action::Rotate => view.rotate(),
             Action::Flip => view.flip(),
             Action::ResetWindow => view.window = image.initial_window(),
-            Action::FileWindow(n) => {
-                if let Some(window) = image.displays().into_iter().nth(*n) {
-                    view.window = window;
-                }
+            Action::AutoWindow => {
+                let (low, high) = image.robust_range(0.001);
+                view.window = DisplayWindow::from_range(low, high);
+            }
+            Action::FullRange => {
+                let (low, high) = image.full_range();
+                view.window = DisplayWindow::from_range(low, high);
             }
             Action::Preset(n) => {
-                if let Some((name, (center, width))) = presets(&image.modality).get(*n) {
-                    view.window = DisplayWindow {
-                        center: *center,
-                        width: *width,
-                        explanation: (*name).to_owned(),
-                        ..DisplayWindow::from_range(0.0, 1.0)
-                    };
-                }
+                let Some((_, window)) = windows::list(&image).into_iter().nth(*n) else {
+                    let text = format!("The image has no window {}", n + 1);
+                    self.session.say(Weight::Note, text);
+                    return;
+                };
+                view.window = window;
             }
             _ => {}
         }
@@ -212,6 +205,12 @@ impl App {
             Action::Close => session.overlay = Overlay::None,
             Action::Bind(id, None) => session.overlay = Overlay::Keys(Some(id)),
             Action::Bind(id, Some(keys)) => self.bind(id, keys),
+            Action::Unbind(id) => self.set_key(id, String::new()),
+            Action::DefaultKeys => {
+                self.settings.keys.clear();
+                self.keys = super::keys::Keys::default_keys();
+                self.session.overlay = Overlay::Keys(None);
+            }
             Action::DismissHint(hint) => {
                 self.settings.dismissed.insert(hint.to_owned());
             }
@@ -219,15 +218,45 @@ impl App {
         }
     }
 
+    /// Gives a command a key. One that is another's is exchanged when it is pressed a second time.
     fn bind(&mut self, id: &'static str, keys: String) {
-        self.session.overlay = Overlay::Keys(None);
-        if let Some(other) = self.keys.conflict(id, &keys) {
-            let text = format!("{keys} is the key of “{}” already", other.title);
-            self.session.say(Weight::Wrong, text);
-            return;
+        let before = std::mem::replace(&mut self.session.overlay, Overlay::Keys(Some(id)));
+        if let Some(taken) = self.keys.conflict(id, &keys) {
+            match taken.command() {
+                Some(other) if before == Overlay::Contested(id, keys.clone(), other.id) => {
+                    let own = self.keys.label(id);
+                    self.settings.keys.insert(other.id.to_owned(), own);
+                }
+                Some(other) => {
+                    self.session.overlay = Overlay::Contested(id, keys, other.id);
+                    return;
+                }
+                None => {
+                    let text = format!("{keys} cannot be changed: {}", taken.title());
+                    self.session.say(Weight::Wrong, text);
+                    self.session.overlay = Overlay::Keys(None);
+                    return;
+                }
+            }
         }
+        self.set_key(id, keys);
+    }
+
+    fn set_key(&mut self, id: &'static str, keys: String) {
         self.settings.keys.insert(id.to_owned(), keys);
         self.keys = super::keys::Keys::new(&self.settings.keys);
+        self.session.overlay = Overlay::Keys(None);
+    }
+
+    fn show_planes(&mut self) {
+        let session = &mut self.session;
+        session.planes = !session.planes;
+        if session
+            .active()
+            .is_some_and(|(image, _)| image.overlays.is_empty())
+        {
+            session.say(Weight::Note, "The file has no overlay planes");
+        }
     }
 
     fn use_tool(&mut self, action: &Action) {
@@ -260,7 +289,7 @@ impl App {
 
     /// Esc: a stroke first, then what lies above the window or the image, then a job, then the result that is shown.
     fn cancel(&mut self) {
-        if self.stage.cancel() {
+        if self.stage.cancel() || self.stop_fill() {
             return;
         }
         if self.session.overlay == Overlay::None && self.session.veil.kind.is_some() {

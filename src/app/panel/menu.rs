@@ -83,6 +83,7 @@ fn file_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     ui.set_min_width(220.0);
     let open = shown.session.open();
     item(ui, shown, "open", None, true, actions);
+    item(ui, shown, "open-folder", None, true, actions);
     ui.menu_button("Open recent", |ui| {
         ui.set_min_width(260.0);
         if shown.settings.recent.is_empty() {
@@ -144,35 +145,20 @@ fn edit_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     item(ui, shown, "clear-measures", None, figures, actions);
 }
 
-/// The displays the file names, then the presets of its modality.
-fn window_menu(ui: &mut Ui, image: &Radiograph, actions: &mut Vec<Action>) {
-    let presets = crate::app::logic::presets(&image.modality);
-    let displays = image.displays();
-    if presets.is_empty() && displays.is_empty() {
+/// The displays the file names, then the presets of its modality, each with its key.
+fn window_menu(ui: &mut Ui, shown: &Shown<'_>, image: &Radiograph, actions: &mut Vec<Action>) {
+    let windows = crate::app::logic::windows::list(image);
+    if windows.is_empty() {
         return;
     }
-    ui.menu_button("Window presets", |ui| {
-        for (n, display) in displays.iter().enumerate() {
-            let kind = if display.table.is_some() {
-                "VOI LUT".to_owned()
-            } else {
-                format!("{:.0} / {:.0}", display.center, display.width)
-            };
-            let title = match display.explanation.trim() {
-                "" => format!("File {}: {kind}", n + 1),
-                explanation => format!("{explanation} ({kind})"),
-            };
-            if ui.button(title).clicked() {
-                actions.push(Action::FileWindow(n));
-                ui.close();
+    ui.menu_button("Windows", |ui| {
+        let own = image.displays().len();
+        for (n, (title, _)) in windows.into_iter().enumerate() {
+            if n == own && n > 0 {
+                ui.separator();
             }
-        }
-        if !(presets.is_empty() || displays.is_empty()) {
-            ui.separator();
-        }
-        for (n, (name, _)) in presets.iter().enumerate() {
-            let button = Button::new(*name).shortcut_text(format!("Alt+{}", n + 1));
-            if ui.add(button).clicked() {
+            let key = shown.keys.label(&format!("preset-{}", n + 1));
+            if ui.add(Button::new(title).shortcut_text(key)).clicked() {
                 actions.push(Action::Preset(n));
                 ui.close();
             }
@@ -183,15 +169,25 @@ fn window_menu(ui: &mut Ui, image: &Radiograph, actions: &mut Vec<Action>) {
 fn view_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     ui.set_min_width(240.0);
     let open = shown.session.open().is_some();
-    for id in ["fit", "one-to-one", "invert", "rotate", "flip", "window"] {
+    for id in [
+        "fit",
+        "one-to-one",
+        "invert",
+        "rotate",
+        "flip",
+        "window",
+        "auto-window",
+        "full-range",
+    ] {
         item(ui, shown, id, None, open, actions);
     }
     if let Some(open) = shown.session.open() {
-        window_menu(ui, open.document().image(), actions);
+        window_menu(ui, shown, open.document().image(), actions);
     }
     ui.separator();
     item(ui, shown, "before-after", None, open, actions);
     check(ui, shown, "overlays", shown.session.overlays, actions);
+    check(ui, shown, "planes", shown.session.planes, actions);
     check(ui, shown, "loupe", shown.session.loupe, actions);
     check(ui, shown, "series", shown.settings.series_list, actions);
     check(ui, shown, "identity", shown.session.hide_identity, actions);

@@ -145,6 +145,11 @@ impl<'a> Shown<'a> {
         format!("{} px{mm2}", thousands(px))
     }
 
+    /// What angles are computed with, `[row, column]`: millimetres, else the shape of a pixel that is not square.
+    pub(crate) fn proportions(&self) -> Option<[f64; 2]> {
+        self.session.open()?.document().image().proportions()
+    }
+
     /// How far the drawn lines lie from the edges of an image: `3.2 px · 0.5 mm`; absent without a sketch.
     pub(crate) fn hint_distance(&self, made: &Made) -> Option<String> {
         let px = made.hint_distance_px?;

@@ -11,14 +11,14 @@ use super::Shown;
 use super::status::notice_ui;
 use crate::app::action::Action;
 use crate::app::demo;
-use crate::app::keys::{self, COMMANDS, Command};
+use crate::app::keys::{self, COMMANDS, Command, HELD, SECOND_PALETTE};
 use crate::app::session::{Overlay, Weight};
 use crate::app::theme::{self, glyph, palette};
 
 /// How long a message passes by.
 const TOAST: Duration = Duration::from_secs(5);
 
-/// First-start hints: name, text; each stands beside the thing it explains.
+/// First-start hints: name, text with `{command}` for its key; each stands beside the thing it explains.
 pub(crate) const HINTS: [(&str, &str); 5] = [
     (
         "draw",
@@ -38,7 +38,7 @@ pub(crate) const HINTS: [(&str, &str); 5] = [
     ),
     (
         "palette",
-        "Every command is in the palette (Ctrl+K); all keys are on one sheet (?).",
+        "Every command is in the palette ({palette}); all keys are on one sheet ({keys}).",
     ),
 ];
 
@@ -47,7 +47,11 @@ pub(crate) fn overlay_ui(ui: &Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) 
     match &shown.session.overlay {
         Overlay::None => toasts(ui, shown),
         Overlay::Palette(query, chosen) => palette_ui(ui, shown, query, *chosen, actions),
-        Overlay::Keys(awaiting) => keys_ui(ui, shown, *awaiting, actions),
+        Overlay::Keys(awaiting) => keys_ui(ui, shown, *awaiting, None, actions),
+        Overlay::Contested(id, keys, other) => {
+            let title = keys::find(other).map_or("", |command| command.title);
+            keys_ui(ui, shown, Some(id), Some((keys, title)), actions);
+        }
         Overlay::Notices => notices_ui(ui, shown, actions),
         Overlay::Nodes => crate::app::nodes::panel::nodes_ui(ui, shown, actions),
     }
@@ -62,6 +66,7 @@ fn commands(demo: bool) -> impl Iterator<Item = &'static Command> {
 fn matches(query: &str, demo: bool) -> Vec<&'static Command> {
     let query = query.to_lowercase();
     commands(demo)
+        .filter(|command| command.id != SECOND_PALETTE)
         .filter(|command| {
             let title = format!("{} {}", command.group, command.title).to_lowercase();
             query.split_whitespace().all(|word| title.contains(word))
@@ -160,12 +165,23 @@ pub(crate) fn dialog_frame(ui: &Ui) -> egui::Frame {
     egui::Frame::popup(ui.style()).inner_margin(egui::Margin::same(16))
 }
 
-fn keys_ui(ui: &Ui, shown: &Shown<'_>, awaiting: Option<&'static str>, actions: &mut Vec<Action>) {
+/// The sheet; `contested` is the key that was pressed for the awaited command and the title of the one that has it.
+fn keys_ui(
+    ui: &Ui,
+    shown: &Shown<'_>,
+    awaiting: Option<&'static str>,
+    contested: Option<(&str, &str)>,
+    actions: &mut Vec<Action>,
+) {
     let p = palette(ui.visuals());
     if let Some(id) = awaiting
         && let Some(pressed) = ui.input(pressed_shortcut)
     {
-        actions.push(Action::Bind(id, Some(pressed)));
+        actions.push(if pressed == "Backspace" {
+            Action::Unbind(id)
+        } else {
+            Action::Bind(id, Some(pressed))
+        });
     }
     if awaiting.is_some() && ui.input(|input| input.key_pressed(Key::Escape)) {
         actions.push(Action::Keys);
@@ -182,10 +198,25 @@ fn keys_ui(ui: &Ui, shown: &Shown<'_>, awaiting: Option<&'static str>, actions: 
                     if ui.button("Close").clicked() {
                         actions.push(Action::Close);
                     }
-                    let text = match awaiting {
-                        _ if shown.demo => "",
-                        Some(_) => "Press the new key, or Escape",
-                        None => "Click a key to change it",
+                    let changed = !shown.settings.keys.is_empty();
+                    if !shown.demo
+                        && ui
+                            .add_enabled(changed, Button::new("Defaults"))
+                            .on_hover_text("All keys as they were at first")
+                            .clicked()
+                    {
+                        actions.push(Action::DefaultKeys);
+                    }
+                    let text = match (contested, awaiting) {
+                        _ if shown.demo => String::new(),
+                        (Some((keys, title)), _) => {
+                            format!("{keys} is the key of “{title}”: again exchanges the two")
+                        }
+                        (None, Some(_)) => {
+                            "Press the new key; Backspace takes it away, Escape leaves it"
+                                .to_owned()
+                        }
+                        (None, None) => "Click a key to change it".to_owned(),
                     };
                     ui.label(RichText::new(text).color(p.dim));
                 });
@@ -199,10 +230,14 @@ fn keys_ui(ui: &Ui, shown: &Shown<'_>, awaiting: Option<&'static str>, actions: 
                 .show(ui, |ui| {
                     ui.spacing_mut().item_spacing.x = 28.0;
                     ui.columns(KEY_COLUMNS.len(), |columns| {
-                        for (column, groups) in columns.iter_mut().zip(KEY_COLUMNS) {
+                        for (n, (column, groups)) in columns.iter_mut().zip(KEY_COLUMNS).enumerate()
+                        {
                             column.spacing_mut().item_spacing.x = 8.0;
                             for group in groups {
                                 key_group(column, shown, group, awaiting, actions);
+                            }
+                            if n == 0 {
+                                held_group(column);
                             }
                         }
                     });
@@ -210,6 +245,24 @@ fn keys_ui(ui: &Ui, shown: &Shown<'_>, awaiting: Option<&'static str>, actions: 
         });
     if modal.should_close() && awaiting.is_none() {
         actions.push(Action::Close);
+    }
+}
+
+/// What mouse and held keys do; nothing of it can be changed.
+fn held_group(ui: &mut Ui) {
+    let p = palette(ui.visuals());
+    ui.label(theme::heading("Mouse and held keys"));
+    for (what, with) in HELD {
+        ui.horizontal(|ui| {
+            ui.set_min_height(22.0);
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                ui.label(RichText::new(*with).size(12.0));
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                    let title = RichText::new(*what).color(p.dim);
+                    ui.add(egui::Label::new(title).truncate());
+                });
+            });
+        });
     }
 }
 
@@ -244,8 +297,8 @@ fn key_group(
                 }
                 let mut response = ui.add(button);
                 if !shown.demo {
-                    let change = format!("Change the key of {}", command.title);
-                    response = response.on_hover_text(change);
+                    let name = format!("Change the key of {}", command.title);
+                    response = response.accessible_name(&name).on_hover_text(&name);
                 }
                 if response.clicked() {
                     actions.push(Action::Bind(command.id, None));
@@ -360,6 +413,19 @@ fn toasts(ui: &Ui, shown: &Shown<'_>) {
         });
 }
 
+/// A text with the keys of the commands it names.
+fn with_keys(text: &str, shown: &Shown<'_>) -> String {
+    ["palette", "keys"]
+        .iter()
+        .fold(text.to_owned(), |text, id| {
+            let key = match shown.keys.label(id) {
+                key if key.is_empty() => "in the menu Help".to_owned(),
+                key => key,
+            };
+            text.replace(&format!("{{{id}}}"), &key)
+        })
+}
+
 /// A first-start hint beside the thing it explains, until it is put away.
 pub(crate) fn hint_ui(
     ui: &mut Ui,
@@ -384,7 +450,8 @@ pub(crate) fn hint_ui(
                 let width = ui.available_width() - 28.0;
                 ui.allocate_ui(vec2(width, 0.0), |ui| {
                     ui.set_min_width(width);
-                    ui.add(egui::Label::new(RichText::new(*text).size(12.0)).wrap());
+                    let text = with_keys(text, shown);
+                    ui.add(egui::Label::new(RichText::new(text).size(12.0)).wrap());
                 });
                 let name_text = format!("Put away the hint about {name}");
                 if super::widgets::icon_button(ui, glyph::CLOSE, &name_text, "", false, 20.0)

@@ -63,7 +63,7 @@ fn angles(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
         });
     });
     let landmarks = shown.landmarks();
-    let spacing = shown.spacing();
+    let spacing = shown.proportions();
     for (side, letter, name, color) in [
         (Side::Right, "R", "Right", p.right),
         (Side::Left, "L", "Left", p.left),

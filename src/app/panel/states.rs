@@ -291,7 +291,14 @@ pub(crate) fn failed_ui(ui: &mut Ui, shown: &Shown<'_>, error: &Error, actions: 
                 if primary_button(ui, glyph::RESTORE, "Start again", &key).clicked() {
                     actions.push(Action::ResetDemo);
                 }
-            } else if primary_button(ui, glyph::OPEN, "Open another file", "Ctrl+O").clicked() {
+            } else if primary_button(
+                ui,
+                glyph::OPEN,
+                "Open another file",
+                &shown.keys.label("open"),
+            )
+            .clicked()
+            {
                 actions.push(Action::OpenDialog);
             }
         });

@@ -34,7 +34,9 @@ fn probe(ui: &mut Ui, shown: &Shown<'_>) {
         ui.label(dim("Nothing open".to_owned()));
         return;
     };
-    let image = open.document().image();
+    // The image under the pointer, which may be one beside the case.
+    let probed = shown.session.probe.and(shown.session.probed_image());
+    let image = probed.unwrap_or_else(|| open.document().image());
     let cell = |ui: &mut Ui, width: f32, text: String| {
         ui.allocate_ui_with_layout(
             vec2(width, 20.0),
@@ -74,7 +76,7 @@ fn probe(ui: &mut Ui, shown: &Shown<'_>) {
     );
     cell(ui, 210.0, millimetres);
     // What is shown there is what is told: the answer on its side of the slider, else the image.
-    let answer = shown.answer();
+    let answer = shown.answer().filter(|_| shown.session.probed == 0);
     let seen = answer.filter(|_| under.answer).unwrap_or(image);
     let which = match answer {
         None => "",
@@ -154,7 +156,8 @@ fn jobs(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
         return;
     };
     let stop = format!("Stop {}", job.title);
-    if icon_button(ui, glyph::CLOSE, &stop, "Esc", false, 22.0).clicked() {
+    let key = shown.keys.label("cancel");
+    if icon_button(ui, glyph::CLOSE, &stop, &key, false, 22.0).clicked() {
         actions.push(Action::CancelJob(job.id));
     }
     let share = job.progress.as_ref().and_then(share);

@@ -220,7 +220,7 @@ fn numbers(ui: &Ui, item: &Staged, shown: &Shown<'_>, rect: Rect, frame: Rect) {
     };
     let number = format!("{}.{}", item.request.seed, item.made.image_number);
     line("Seed", &number, p.text);
-    let spacing = shown.spacing();
+    let spacing = shown.proportions();
     if let Some(hips) = &item.made.hips {
         for (side, letter, color) in [(Side::Right, "R", p.right), (Side::Left, "L", p.left)] {
             let angle = Some(&hips.landmarks)

@@ -296,6 +296,8 @@ pub enum Overlay {
     Palette(String, usize),
     /// The sheet of keys; the command whose new key is awaited.
     Keys(Option<&'static str>),
+    /// The same, and the key that was pressed is another command's: pressed again, the two are exchanged.
+    Contested(&'static str, String, &'static str),
     /// The list of notices.
     Notices,
     /// The panel of nodes: sending and fetching.
@@ -340,6 +342,8 @@ pub struct Session {
     pub veil: VeilState,
     /// Whether strokes, masks and points are drawn.
     pub overlays: bool,
+    /// Whether the overlay planes of the file are drawn.
+    pub planes: bool,
     /// Whether identity is hidden.
     pub hide_identity: bool,
     /// Whether the painted mask is made black in exports without identity; never remembered.
@@ -358,6 +362,8 @@ pub struct Session {
     pub loupe: bool,
     /// What the pointer is over.
     pub probe: Option<Under>,
+    /// Which image that is; 0 = the case.
+    pub probed: usize,
     /// The layer the pointer was last on: what Clear and the tool sizes act on.
     pub layer: Layer,
     /// Whether the engine is built.
@@ -401,6 +407,7 @@ impl Session {
             split: 0.0,
             veil: VeilState::default(),
             overlays: true,
+            planes: true,
             hide_identity: settings.hide_identity,
             jobs: Vec::new(),
             notices: Vec::new(),
@@ -409,6 +416,7 @@ impl Session {
             measures: Measures::default(),
             loupe: false,
             probe: None,
+            probed: 0,
             layer: Layer::Sketch,
             engine_ready: false,
             engine_error: None,

@@ -85,7 +85,17 @@ pub(super) fn size_lines(image: &Radiograph) -> Vec<String> {
             )
         },
     );
-    vec![format!("{} × {}", image.width(), image.height()), mm]
+    let mut lines = vec![format!("{} × {}", image.width(), image.height()), mm];
+    let ratio = image.pixel_ratio();
+    if (ratio - 1.0).abs() > 1.0e-3 {
+        // Said because one to one and sizes in pixels mean less than they seem to.
+        let shape = image.spacing.map_or_else(
+            || format!("{ratio:.3} times as tall as wide"),
+            |s| format!("{:.3} × {:.3} mm", s.column_mm, s.row_mm),
+        );
+        lines.insert(0, format!("pixels not square: {shape}"));
+    }
+    lines
 }
 
 /// A DICOM date (PS3.5 6.2, `YYYYMMDD`) as it is read; anything else as it was written, nothing where it is empty.

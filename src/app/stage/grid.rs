@@ -63,7 +63,15 @@ pub(super) fn grid_ui(
                 && ui
                     .input(|i| i.pointer.interact_pos())
                     .is_some_and(|at| rect.contains(at));
-            if (steps || pressed) && shown.session.beside.active != number {
+            let measures = matches!(shown.session.tool, Tool::Measure(_));
+            let left = ui.input(|i| i.pointer.primary_pressed() && !i.key_down(egui::Key::Space));
+            let drawn = number > 0 && pressed && left && measures;
+            if let Some(cell) = number
+                .checked_sub(1)
+                .filter(|_| drawn && !shown.settings.pacs_buttons)
+            {
+                actions.push(Action::ToStage(cell));
+            } else if (steps || pressed) && shown.session.beside.active != number {
                 actions.push(Action::ActiveCell(number));
             }
             actions.extend(own);
@@ -114,7 +122,7 @@ fn link(shown: &Shown<'_>, before: &[View], view: &mut View, views: &mut [View; 
                 None => &mut *view,
                 Some(cell) => &mut views[cell],
             };
-            follow(&before[from], &now[from], to, beside.link_place, how);
+            follow(&before[from], &now[from], to, beside.places(), how);
         }
     }
 }
@@ -123,6 +131,7 @@ fn link(shown: &Shown<'_>, before: &[View], view: &mut View, views: &mut [View; 
 fn looks_differ(a: &View, b: &View) -> bool {
     let mut a = a.clone();
     a.image_size = b.image_size;
+    (a.pixel_ratio, a.seen) = (b.pixel_ratio, b.seen);
     a != *b
 }
 
@@ -158,7 +167,8 @@ fn links_ui(ui: &mut Ui, beside: &Beside, dim: Color32, actions: &mut Vec<Action
     ui.separator();
     ui.label(RichText::new("Together").size(12.0).color(dim));
     for (link, title, on) in [
-        (Link::Place, "Zoom and pan", beside.link_place),
+        (Link::Zoom, "Zoom", beside.link_zoom),
+        (Link::Pan, "Pan", beside.link_pan),
         (Link::Window, "Window", beside.link_window),
         (Link::Slice, "Slice", beside.link_slice),
     ] {
@@ -223,6 +233,7 @@ fn beside_ui(
         corner_texts: &corners,
         synthetic: image.synthetic.is_some(),
         overlays: shown.session.overlays,
+        planes: shown.session.planes,
         pacs_buttons: shown.settings.pacs_buttons,
         stack: stack
             .zip(cell.place)
@@ -233,8 +244,12 @@ fn beside_ui(
     let mut events = Vec::new();
     let id = canvas.ui(ui, &scene, view, &mut events).id;
     for event in events {
-        if let CanvasEvent::FrameStep(step) = event {
-            actions.push(Action::Frame(FrameChange::Step(step as isize)));
+        match event {
+            CanvasEvent::FrameStep(step) => {
+                actions.push(Action::Frame(FrameChange::Step(step as isize)));
+            }
+            CanvasEvent::PointerAt(at) => actions.push(Action::Probe(number, at)),
+            _ => {}
         }
     }
     Some(id)

@@ -260,6 +260,9 @@ fn describe(
         .some_text(0x0028_0301)
         .filter(|said| matches!(said.as_str(), "YES" | "NO"))
         .unwrap_or_default();
+    if radiograph.spacing.is_none() {
+        radiograph.aspect = spacing::aspect(view);
+    }
     radiograph.view_position = view.text(0x0018_5101);
     radiograph.source = Source {
         path: None,
@@ -290,6 +293,7 @@ fn describe(
     };
     radiograph.synthetic = synthetic_mark(view, &charsets);
     radiograph.place = attributes::place::place(view);
+    radiograph.orientation = attributes::place::orientation(view, frame);
 }
 
 /// Transfer syntaxes that cannot be lossless: JPEG baseline and extended.

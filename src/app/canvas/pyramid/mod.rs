@@ -2,6 +2,7 @@
 //!
 //! Separate because it needs no GPU, takes tens of milliseconds for a large film and so runs off the window's thread.
 
+pub mod planes;
 pub mod reach;
 
 use std::sync::{Arc, Mutex, OnceLock};

@@ -117,6 +117,7 @@ impl Canvas {
         events: &mut Vec<CanvasEvent>,
     ) -> egui::Response {
         view.image_size = (scene.image.width(), scene.image.height());
+        view.pixel_ratio = scene.image.pixel_ratio();
         let response = ui.allocate_response(
             ui.available_size(),
             egui::Sense::click_and_drag() | egui::Sense::FOCUSABLE,
@@ -153,6 +154,7 @@ impl Canvas {
         {
             pass.view.fit();
         }
+        pass.view.seen = Some(pass.view.placement(pass.rect, pass.ppp));
         self.settle(scene);
         self.follow_reach(ui.ctx(), scene);
         if ui.is_rect_visible(pass.rect) {

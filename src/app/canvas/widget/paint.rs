@@ -13,8 +13,9 @@ use crate::app::canvas::gesture::Gesture;
 use crate::app::canvas::gpu::{Frame, Painted, REGENERATE_INSIDE, Uniforms};
 use crate::app::canvas::measures::FigurePart;
 use crate::app::canvas::pyramid::pending;
+use crate::app::canvas::pyramid::planes::planes;
 use crate::app::canvas::view::screen_middle_px;
-use crate::app::canvas::{ColorMap, Tool, View, palette};
+use crate::app::canvas::{ColorMap, Scene, Tool, View, palette};
 use crate::document::Layer;
 use crate::geometry::Point;
 
@@ -30,7 +31,8 @@ pub fn look(view: &View, rect: Rect, ppp: f32) -> Uniforms {
         size: [
             view.image_size.0 as f32,
             view.image_size.1 as f32,
-            zoom as f32,
+            // Levels are chosen by the mean of both sides where pixels are not square.
+            (zoom * view.pixel_ratio.sqrt()) as f32,
             ppp,
         ],
         reach: [1.0, 1.0, 0.0, 0.0],
@@ -70,6 +72,9 @@ impl Canvas {
             screen_from_image,
         };
         let scene = pass.scene;
+        if scene.overlays && scene.planes {
+            self.paint_planes(&painter, &sheet, pass, ui);
+        }
         if let Some(veil) = scene.veil {
             sheet.veil(veil, split_x(pass));
         }
@@ -107,6 +112,7 @@ impl Canvas {
         }
         if scene.overlays {
             sheet.corners(&corners(pass), scene.synthetic);
+            sheet.orientation(pass.view, scene.image);
         }
         if scene.synthetic {
             sheet.badge();
@@ -116,6 +122,16 @@ impl Canvas {
         if let Some(point) = magnified {
             self.last_loupe = Some(self.paint_loupe(&painter, &sheet, pass, point, ui));
         }
+        self.paint_cursor(ui, &sheet, scene);
+        if response.has_focus() {
+            let stroke = Stroke::new(1.0, palette::SKETCH);
+            painter.rect_stroke(pass.rect, 0.0, stroke, egui::StrokeKind::Inside);
+        }
+    }
+
+    /// What the pointer looks like, by the tool in hand.
+    fn paint_cursor(&self, ui: &Ui, sheet: &Sheet<'_>, scene: &Scene<'_>) {
+        let gesture = self.active.as_ref().map(|active| &active.gesture);
         if let Some(pointer) = self.pointer {
             let busy = !matches!(gesture, None | Some(Gesture::Draw(_)));
             if scene.tool.is_stroke() && !busy {
@@ -126,10 +142,41 @@ impl Canvas {
                 ui.ctx().set_cursor_icon(egui::CursorIcon::Crosshair);
             }
         }
-        if response.has_focus() {
-            let stroke = Stroke::new(1.0, palette::SKETCH);
-            painter.rect_stroke(pass.rect, 0.0, stroke, egui::StrokeKind::Inside);
+    }
+
+    /// The planes of the image, laid over it as it lies on the screen.
+    #[expect(
+        clippy::unused_self,
+        reason = "one of the layers; they are painted alike"
+    )]
+    fn paint_planes(
+        &self,
+        painter: &egui::Painter,
+        sheet: &Sheet<'_>,
+        pass: &Pass<'_, '_>,
+        ui: &Ui,
+    ) {
+        let image = pass.scene.image;
+        let Some(texture) = planes(ui.ctx(), image) else {
+            return;
+        };
+        let (right, bottom) = (image.width() as f64 - 0.5, image.height() as f64 - 0.5);
+        let mut mesh = egui::Mesh::with_texture(texture.id());
+        for (x, y, u, v) in [
+            (-0.5, -0.5, 0.0, 0.0),
+            (right, -0.5, 1.0, 0.0),
+            (right, bottom, 1.0, 1.0),
+            (-0.5, bottom, 0.0, 1.0),
+        ] {
+            mesh.vertices.push(egui::epaint::Vertex {
+                pos: sheet.at(Point::new(x, y)),
+                uv: egui::pos2(u, v),
+                color: egui::Color32::WHITE,
+            });
         }
+        mesh.add_triangle(0, 1, 2);
+        mesh.add_triangle(0, 2, 3);
+        painter.add(egui::Shape::mesh(mesh));
     }
 
     /// The point that is magnified: the one that a hand sets, else the one under the pointer when that is asked for.

@@ -36,7 +36,9 @@ pub(crate) struct Tasks {
     /// The picture of a series for the list.
     pub picture: Option<(usize, Task<Picture>)>,
     /// A file dialog; no path when it was closed.
-    pub dialog: Option<Task<Option<PathBuf>>>,
+    pub dialog: Option<Task<Vec<PathBuf>>>,
+    /// A large fill under way.
+    pub fill: Option<super::edit::Filling>,
     /// A model folder that is being added.
     pub model: Option<Task<models::Added>>,
     /// A result that is being checked.
@@ -138,12 +140,20 @@ impl App {
             Action::OpenDialog if self.tasks.dialog.is_none() => {
                 self.tasks.dialog = Some(Task::start("open dialog", self.wake(), || {
                     Ok(rfd::FileDialog::new()
-                        .set_title("Open a radiograph")
-                        .pick_file())
+                        .set_title("Open radiographs")
+                        .pick_files()
+                        .unwrap_or_default())
+                }));
+            }
+            Action::OpenFolder if self.tasks.dialog.is_none() => {
+                self.tasks.dialog = Some(Task::start("open dialog", self.wake(), || {
+                    let dialog = rfd::FileDialog::new().set_title("Open a folder of radiographs");
+                    Ok(dialog.pick_folder().into_iter().collect())
                 }));
             }
             Action::Open(path) => self.open_path(path),
             Action::Dropped(path) => self.dropped(path),
+            Action::OpenAll(paths) => self.open_paths(paths),
             Action::OpenCase(n) => {
                 if let Some(card) = self.cases.get(n) {
                     self.open_path(card.folder.clone());
@@ -165,6 +175,17 @@ impl App {
 
     fn open_path(&mut self, path: PathBuf) {
         self.load(path, files::load);
+    }
+
+    /// Opens one path as what it is, several as the series they hold.
+    fn open_paths(&mut self, mut paths: Vec<PathBuf>) {
+        match paths.len() {
+            0 => {}
+            1 => self.open_path(paths.remove(0)),
+            _ => self.load(paths[0].clone(), move |_, keep, show| {
+                files::load_all(&paths, keep, show)
+            }),
+        }
     }
 
     fn load(
@@ -300,11 +321,11 @@ impl App {
         self.poll_pictures(ctx);
         self.poll_cells();
         self.poll_added_model();
+        self.poll_fill();
         if let Some(result) = self.tasks.dialog.as_ref().and_then(Task::poll) {
             self.tasks.dialog = None;
             match result {
-                Ok(Some(path)) => self.open_path(path),
-                Ok(None) => {}
+                Ok(paths) => self.open_paths(paths),
                 Err(error) => self.session.say(Weight::Wrong, error.to_string()),
             }
         }

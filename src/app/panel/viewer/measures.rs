@@ -1,6 +1,6 @@
 //! Measurements: the tool that draws them, and the list with their numbers.
 
-use egui::{Button, Popup, RichText, Ui, vec2};
+use egui::{Button, DragValue, Popup, RichText, Ui, vec2};
 
 use crate::app::action::{Action, ExportKind};
 use crate::app::canvas::{CanvasEvent, Measured, Sides, Tool};
@@ -143,5 +143,32 @@ fn row(
             for line in &lines {
                 ui.add(egui::Label::new(line).wrap());
             }
+            if chosen && measured.figure.kind == FigureKind::Length {
+                calibrate_ui(ui, shown, index, actions);
+            }
         });
+}
+
+/// The chosen length as a person knows it: the whole image is measured by it.
+fn calibrate_ui(ui: &mut Ui, shown: &Shown<'_>, index: usize, actions: &mut Vec<Action>) {
+    let before = shown.session.measures.known_mm;
+    let mut mm = before;
+    ui.horizontal(|ui| {
+        let label = ui.label(RichText::new("Known length").size(12.0).weak());
+        let field = DragValue::new(&mut mm)
+            .range(0.01..=10_000.0)
+            .speed(0.1)
+            .suffix(" mm");
+        ui.add(field).labelled_by(label.id);
+        let button = ui.button("Calibrate");
+        let button = button.on_hover_text(
+            "Measures the whole image by this length: a marker, a ball, a scale on the film",
+        );
+        if button.clicked() {
+            actions.push(Action::Calibrate(index, mm));
+        }
+    });
+    if mm != before {
+        actions.push(Action::KnownLength(mm));
+    }
 }

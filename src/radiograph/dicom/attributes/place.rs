@@ -3,8 +3,30 @@
 //! Separate because a list of hundreds of files needs only this, and not a single pixel.
 
 use super::lut::first_in_groups;
+use crate::radiograph::Orientation;
 use crate::radiograph::dicom::values::{Kind, View};
 use crate::radiograph::series::Place;
+
+/// What lies toward the edges of a frame: by Image Orientation (Patient), else by Patient Orientation.
+pub(in crate::radiograph::dicom) fn orientation(
+    view: View<'_>,
+    frame: usize,
+) -> Option<Orientation> {
+    let quadruped = view.text(0x0010_2210) == "QUADRUPED";
+    let directions = first_in_groups(view, frame, 0x0020_9116, |inner| {
+        let numbers = inner.numbers(0x0020_0037, Kind::Text);
+        numbers.first_chunk::<6>().copied()
+    });
+    directions
+        .and_then(|directions| Orientation::of_directions(directions, quadruped))
+        .or_else(|| {
+            let codes = first_in_groups(view, frame, 0x0020_9450, |inner| {
+                let codes = inner.texts(0x0020_0020);
+                (codes.len() >= 2).then_some(codes)
+            })?;
+            Orientation::of_codes(&codes[0], &codes[1], quadruped)
+        })
+}
 
 /// The place of the first frame.
 pub(in crate::radiograph::dicom) fn place(view: View<'_>) -> Place {

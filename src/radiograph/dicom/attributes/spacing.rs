@@ -28,6 +28,13 @@ fn magnification(view: View<'_>) -> Option<f64> {
         .filter(|factor| *factor > 1.0 && *factor < 100.0)
 }
 
+/// Height of a pixel over its width, of Pixel Aspect Ratio (0028,0034): vertical over horizontal (C.7.6.3.1.7).
+pub(in crate::radiograph::dicom) fn aspect(view: View<'_>) -> Option<f64> {
+    let (vertical, horizontal) = pair(view, 0x0028_0034)?;
+    let ratio = vertical / horizontal;
+    (1.0 / 32.0..=32.0).contains(&ratio).then_some(ratio)
+}
+
 /// The spacing of a frame.
 pub(in crate::radiograph::dicom) fn spacing(
     view: View<'_>,

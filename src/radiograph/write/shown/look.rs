@@ -157,9 +157,8 @@ fn put_area(set: &mut DataSet, image: &Radiograph, look: &Look) {
                 &[&text[0], &text[1]],
             );
         }
-        other => {
-            let ratio = other.map_or([1, 1], |s| ratio(s.row_mm, s.column_mm));
-            let text = ratio.map(|n| n.to_string());
+        _ => {
+            let text = ratio(image.pixel_ratio()).map(|n| n.to_string());
             area.texts(
                 tags::PRESENTATION_PIXEL_ASPECT_RATIO,
                 VR::IS,
@@ -171,9 +170,9 @@ fn put_area(set: &mut DataSet, image: &Radiograph, look: &Look) {
 }
 
 /// Height and width of a pixel as two small whole numbers, to six digits.
-fn ratio(height: f64, width: f64) -> [u32; 2] {
+pub(super) fn ratio(height_over_width: f64) -> [u32; 2] {
     const UNIT: u32 = 1_000_000;
-    let height = (height / width * f64::from(UNIT)).round();
+    let height = (height_over_width * f64::from(UNIT)).round();
     if !(1.0..=1.0e9).contains(&height) {
         return [1, 1];
     }

@@ -6,6 +6,7 @@
 use dicom_core::VR;
 use dicom_dictionary_std::tags;
 
+use super::look::ratio;
 use crate::radiograph::write::dataset::{DataSet, decimal};
 use crate::radiograph::{Radiograph, SpacingSource};
 
@@ -15,6 +16,11 @@ const CROSS_SECTIONAL: &[&str] = &["CT", "MR", "PT", "NM", "US"];
 /// The spacing of an image with its source.
 pub(in crate::radiograph::write) fn put_spacing(set: &mut DataSet, image: &Radiograph) {
     let Some(spacing) = image.spacing else {
+        if image.pixel_ratio() != 1.0 {
+            // Type 1C where pixels are not square and no spacing is written (PS3.3 C.7.6.3.1.7).
+            let text = ratio(image.pixel_ratio()).map(|n| n.to_string());
+            set.texts(tags::PIXEL_ASPECT_RATIO, VR::IS, &[&text[0], &text[1]]);
+        }
         return;
     };
     let steps = [decimal(spacing.row_mm), decimal(spacing.column_mm)];

@@ -2,18 +2,22 @@
 //!
 //! Separate because the first image is the open case, which can be drawn on, and the others are only looked at.
 
+mod follow;
+
 use std::sync::Arc;
 
 use crate::app::App;
 use crate::app::action::FrameChange;
-use crate::app::canvas::View;
-use crate::app::canvas::view::{MAX_ZOOM, MIN_ZOOM};
+use crate::app::canvas::{Under, View};
 use crate::app::session::{Session, Weight, Workspace};
+use crate::document::Layer;
+use crate::geometry::Point;
 use crate::job::Task;
 use crate::radiograph::series::nearest;
-use crate::radiograph::{DisplayWindow, ImageFile, Radiograph};
+use crate::radiograph::{ImageFile, Radiograph};
 
 use super::frames::{Place, Stack};
+pub(crate) use follow::{Places, Windows, follow, windows};
 
 /// How many images are side by side.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,8 +45,12 @@ impl Layout {
 /// What goes together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
-    /// Zoom and pan.
+    /// Zoom and pan, both at once.
     Place,
+    /// Zoom.
+    Zoom,
+    /// Pan.
+    Pan,
     /// Window and inversion.
     Window,
     /// The slice: by its position in the patient where that is known, else by as many steps.
@@ -77,11 +85,17 @@ impl Cell {
 }
 
 /// What is side by side.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each thing that goes together is a switch of its own"
+)]
 pub struct Beside {
     /// How many.
     pub layout: Layout,
-    /// Whether zoom and pan go together.
-    pub link_place: bool,
+    /// Whether zooms go together.
+    pub link_zoom: bool,
+    /// Whether pans go together.
+    pub link_pan: bool,
     /// Whether windows go together.
     pub link_window: bool,
     /// Whether slices go together.
@@ -98,7 +112,8 @@ impl Default for Beside {
     fn default() -> Self {
         Self {
             layout: Layout::One,
-            link_place: true,
+            link_zoom: true,
+            link_pan: true,
             link_window: true,
             link_slice: true,
             active: 0,
@@ -109,66 +124,33 @@ impl Default for Beside {
 }
 
 impl Beside {
+    /// Lets something go together, or no longer.
+    pub(super) const fn switch(&mut self, link: Link) {
+        match link {
+            Link::Place => {
+                let both = self.link_zoom && self.link_pan;
+                (self.link_zoom, self.link_pan) = (!both, !both);
+            }
+            Link::Zoom => self.link_zoom = !self.link_zoom,
+            Link::Pan => self.link_pan = !self.link_pan,
+            Link::Window => self.link_window = !self.link_window,
+            Link::Slice => self.link_slice = !self.link_slice,
+        }
+    }
+
+    /// What of a view's place goes together.
+    pub(crate) const fn places(&self) -> Places {
+        Places {
+            zoom: self.link_zoom,
+            pan: self.link_pan,
+        }
+    }
+
     /// The number of the image beside the case that keys act on, from 0; `None` for the case itself.
     fn active_cell(&self) -> Option<usize> {
         (self.active < self.layout.cells())
             .then(|| self.active.checked_sub(1))
             .flatten()
-    }
-}
-
-/// How the window of one image goes with that of another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Windows {
-    /// Not at all.
-    Apart,
-    /// The same numbers: values of one scale, as Hounsfield units are.
-    Same,
-    /// The same change: values of the same kind, whose scale is each image's own.
-    Alike,
-}
-
-/// How the windows of two images can go together.
-pub(crate) fn windows(a: &Radiograph, b: &Radiograph, linked: bool) -> Windows {
-    if !linked || a.modality != b.modality || a.modality_unit != b.modality_unit {
-        Windows::Apart
-    } else if a.modality_unit.is_empty() {
-        Windows::Alike
-    } else {
-        Windows::Same
-    }
-}
-
-/// Takes over what goes together from a view that changed from `before` to `now`.
-pub(crate) fn follow(before: &View, now: &View, to: &mut View, place: bool, windows: Windows) {
-    if place {
-        let ratio = |a: usize, b: usize| b.max(1) as f64 / a.max(1) as f64;
-        let (x, y) = (
-            ratio(now.image_size.0, to.image_size.0),
-            ratio(now.image_size.1, to.image_size.1),
-        );
-        to.fitted = now.fitted;
-        to.center = now.center.scaled(x, y);
-        // As much of the image is seen, however many pixels it has.
-        to.zoom = (now.zoom / x.max(y)).clamp(MIN_ZOOM, MAX_ZOOM);
-    }
-    if windows == Windows::Apart {
-        return;
-    }
-    to.invert = now.invert;
-    if windows == Windows::Same || to.window == before.window {
-        to.window.clone_from(&now.window);
-        return;
-    }
-    let width = to.window.width * (now.window.width / before.window.width);
-    let moved = (now.window.center - before.window.center) / before.window.width;
-    let next = DisplayWindow {
-        center: to.window.center + moved * to.window.width,
-        width,
-        ..to.window.clone()
-    };
-    if next.is_usable() {
-        to.window = next;
     }
 }
 
@@ -196,7 +178,7 @@ impl Session {
         let Some(case) = self.open().map(|open| Arc::clone(open.document().image())) else {
             return;
         };
-        let (place, linked) = (self.beside.link_place, self.beside.link_window);
+        let (place, linked) = (self.beside.places(), self.beside.link_window);
         let (now, image) = match active {
             Some(cell) => (
                 self.beside.views[cell].clone(),
@@ -275,6 +257,7 @@ impl App {
             .map(|open| Arc::clone(open.document().image()));
         session.beside.cells[cell].stale = false;
         let before = session.beside.cells[cell].image.replace(Arc::clone(image));
+        let places = session.beside.places();
         let view = &mut session.beside.views[cell];
         let alike = before.is_some_and(|before| {
             (before.width(), before.height()) == (image.width(), image.height())
@@ -289,7 +272,7 @@ impl App {
                     Windows::Same => Windows::Same,
                     Windows::Apart | Windows::Alike => Windows::Apart,
                 };
-                follow(now, now, view, session.beside.link_place, how);
+                follow(now, now, view, places, how);
             }
         }
     }
@@ -358,6 +341,28 @@ impl App {
         true
     }
 
+    /// Exchanges an image beside the case with the one on the stage, where it can be drawn on and measured.
+    pub(super) fn bring_to_stage(&mut self, cell: usize) {
+        let session = &mut self.session;
+        let (Some(held), Some(stack)) = (session.beside.cells.get_mut(cell), &mut session.stack)
+        else {
+            session.say(Weight::Note, "It is the first image: measure there");
+            return;
+        };
+        let Some(place) = held.place.filter(|place| *place != stack.wanted()) else {
+            session.say(Weight::Note, "It is the first image: measure there");
+            return;
+        };
+        held.turn_to(stack.want(place));
+        session.beside.active = 0;
+        session.say(
+            Weight::Note,
+            "This image is the first one now: only there it can be measured and drawn on",
+        );
+        self.follow_stack();
+        self.fill_cells();
+    }
+
     /// Lets the other images follow the one whose slice changed; `from` is its number beside the case.
     pub(super) fn link_slices(&mut self, from: Option<usize>, before: Place, now: Place) {
         let session = &mut self.session;
@@ -394,6 +399,22 @@ impl App {
 }
 
 impl Session {
+    /// Takes in where the pointer is on an image beside the case.
+    pub(super) fn probe_beside(&mut self, cell: usize, under: Option<Under>) {
+        let from = cell + 1;
+        if under.is_some() || self.probed == from {
+            (self.probe, self.probed) = (under, from);
+        }
+    }
+
+    /// The image that the pointer is on.
+    pub(crate) fn probed_image(&self) -> Option<&Arc<Radiograph>> {
+        match self.probed.checked_sub(1) {
+            Some(cell) => self.beside.cells.get(cell)?.image.as_ref(),
+            None => Some(self.open()?.document().image()),
+        }
+    }
+
     /// Images side by side, the case among them.
     pub(crate) fn layout_cells(&self) -> usize {
         match self.workspace {

@@ -3,9 +3,9 @@
 //! Separate because a key, a menu entry and a palette line are the same promise; all keys can be changed, a key that
 //! is bound twice is refused, and no letter is taken while a text field has the focus.
 
-use std::collections::BTreeMap;
+mod bound;
 
-use egui::{Key, KeyboardShortcut, Modifiers};
+pub use bound::{HELD, Keys, Taken, parse, write};
 
 use super::action::{Action, ExportKind, FrameChange};
 use super::canvas::{Tool, VeilKind};
@@ -45,6 +45,9 @@ const fn command(
         action,
     }
 }
+
+/// The palette has two keys; its second entry is not listed in itself.
+pub const SECOND_PALETTE: &str = "palette-too";
 
 /// All commands, in the order in which they are listed.
 pub const COMMANDS: &[Command] = &[
@@ -123,6 +126,12 @@ pub const COMMANDS: &[Command] = &[
     command("View", "link-place", "Zoom and pan together", "", || {
         Action::Link(Link::Place)
     }),
+    command("View", "link-zoom", "Zoom together", "", || {
+        Action::Link(Link::Zoom)
+    }),
+    command("View", "link-pan", "Pan together", "", || {
+        Action::Link(Link::Pan)
+    }),
     command("View", "link-window", "Windows together", "", || {
         Action::Link(Link::Window)
     }),
@@ -136,6 +145,13 @@ pub const COMMANDS: &[Command] = &[
     command("View", "flip", "Flip", ",", || Action::Flip),
     command("View", "loupe", "Loupe", "Z", || Action::Loupe),
     command("View", "overlays", "Overlays", "O", || Action::Overlays),
+    command(
+        "View",
+        "planes",
+        "Overlay planes of the file",
+        "Shift+O",
+        || Action::Planes,
+    ),
     command("View", "before-after", "Before and after", "Tab", || {
         Action::BeforeAfter
     }),
@@ -181,20 +197,38 @@ pub const COMMANDS: &[Command] = &[
     command("View", "window", "The image's own window", "Alt+0", || {
         Action::ResetWindow
     }),
-    command("View", "preset-1", "Window preset 1", "Alt+1", || {
+    command("View", "auto-window", "Auto window", "Alt+A", || {
+        Action::AutoWindow
+    }),
+    command("View", "full-range", "Full range", "Alt+F", || {
+        Action::FullRange
+    }),
+    command("View", "preset-1", "Window 1 of the list", "Alt+1", || {
         Action::Preset(0)
     }),
-    command("View", "preset-2", "Window preset 2", "Alt+2", || {
+    command("View", "preset-2", "Window 2 of the list", "Alt+2", || {
         Action::Preset(1)
     }),
-    command("View", "preset-3", "Window preset 3", "Alt+3", || {
+    command("View", "preset-3", "Window 3 of the list", "Alt+3", || {
         Action::Preset(2)
     }),
-    command("View", "preset-4", "Window preset 4", "Alt+4", || {
+    command("View", "preset-4", "Window 4 of the list", "Alt+4", || {
         Action::Preset(3)
     }),
-    command("View", "preset-5", "Window preset 5", "Alt+5", || {
+    command("View", "preset-5", "Window 5 of the list", "Alt+5", || {
         Action::Preset(4)
+    }),
+    command("View", "preset-6", "Window 6 of the list", "Alt+6", || {
+        Action::Preset(5)
+    }),
+    command("View", "preset-7", "Window 7 of the list", "Alt+7", || {
+        Action::Preset(6)
+    }),
+    command("View", "preset-8", "Window 8 of the list", "Alt+8", || {
+        Action::Preset(7)
+    }),
+    command("View", "preset-9", "Window 9 of the list", "Alt+9", || {
+        Action::Preset(8)
     }),
     command(
         "View",
@@ -255,6 +289,13 @@ pub const COMMANDS: &[Command] = &[
         Action::Clear(Layer::Mask)
     }),
     command("File", "open", "Open…", "Ctrl+O", || Action::OpenDialog),
+    command(
+        "File",
+        "open-folder",
+        "Open folder…",
+        "Ctrl+Shift+O",
+        || Action::OpenFolder,
+    ),
     command("File", "save", "Save project", "Ctrl+S", || Action::Save),
     command("File", "export-png", "Export PNG…", "", || {
         Action::Export(ExportKind::Png16)
@@ -333,6 +374,13 @@ pub const COMMANDS: &[Command] = &[
     command("Help", "palette", "Command palette", "Ctrl+K", || {
         Action::Palette
     }),
+    command(
+        "Help",
+        SECOND_PALETTE,
+        "Command palette, another key",
+        "Ctrl+Shift+P",
+        || Action::Palette,
+    ),
     command("Help", "keys", "Keys", "?", || Action::Keys),
     command("Help", "demo", "Reset the demo", "F5", || Action::ResetDemo),
     command(
@@ -347,155 +395,4 @@ pub const COMMANDS: &[Command] = &[
 /// The command of a name.
 pub fn find(id: &str) -> Option<&'static Command> {
     COMMANDS.iter().find(|command| command.id == id)
-}
-
-/// Which command each shortcut gives.
-#[derive(Clone, Debug, Default)]
-pub struct Keys {
-    bound: Vec<(&'static str, KeyboardShortcut)>,
-}
-
-impl Keys {
-    /// The defaults with the changes of a person; a change that cannot be read leaves the default.
-    pub fn new(changed: &BTreeMap<String, String>) -> Self {
-        let mut bound: Vec<_> = COMMANDS
-            .iter()
-            .filter_map(|command| {
-                let text = changed
-                    .get(command.id)
-                    .map_or(command.default, String::as_str);
-                let shortcut = parse(text).or_else(|| {
-                    if text.is_empty() {
-                        None
-                    } else {
-                        parse(command.default)
-                    }
-                });
-                Some((command.id, shortcut?))
-            })
-            .collect();
-        // More modifiers first: Ctrl+Shift+Z must not be eaten by Ctrl+Z.
-        bound.sort_by_key(|(_, shortcut)| {
-            let m = shortcut.modifiers;
-            std::cmp::Reverse(u8::from(m.command) + u8::from(m.shift) + u8::from(m.alt))
-        });
-        Self { bound }
-    }
-
-    /// The shortcut of a command, as written; empty when it has none.
-    pub fn label(&self, id: &str) -> String {
-        self.bound
-            .iter()
-            .find(|(bound, _)| *bound == id)
-            .map(|(_, shortcut)| write(*shortcut))
-            .unwrap_or_default()
-    }
-
-    /// Another command that has this shortcut already.
-    pub fn conflict(&self, id: &str, shortcut: &str) -> Option<&'static Command> {
-        let wanted = parse(shortcut)?;
-        self.bound
-            .iter()
-            .find(|(bound, taken)| *bound != id && *taken == wanted)
-            .and_then(|(bound, _)| find(bound))
-    }
-
-    /// The actions whose keys were pressed; the keys are taken out of the input.
-    ///
-    /// While `typing`, only shortcuts with Ctrl or a function key count, and Enter, Escape and Tab are the field's.
-    pub fn take(&self, ctx: &egui::Context, typing: bool) -> Vec<Action> {
-        ctx.input_mut(|input| {
-            let mut actions = Vec::new();
-            for (id, shortcut) in &self.bound {
-                // Tab moves the focus; where it means something else the window takes it before egui does.
-                let tab = shortcut.logical_key == Key::Tab && shortcut.modifiers.is_none();
-                if tab || (typing && !counts_while_typing(*shortcut)) {
-                    continue;
-                }
-                if consume(input, *shortcut)
-                    && let Some(command) = find(id)
-                {
-                    actions.push((command.action)());
-                }
-            }
-            actions
-        })
-    }
-}
-
-fn counts_while_typing(shortcut: KeyboardShortcut) -> bool {
-    let editing = matches!(
-        shortcut.logical_key,
-        Key::Z | Key::Y | Key::A | Key::W | Key::H | Key::K | Key::Backspace | Key::Delete
-    );
-    let function = shortcut.logical_key.name().starts_with('F')
-        && shortcut.logical_key.name().len() > 1
-        && shortcut.modifiers.is_none();
-    (shortcut.modifiers.command && !editing) || function
-}
-
-/// Takes one press out of the input. Signs such as `?` and `[` need Shift on some layouts, so Shift is free there.
-fn consume(input: &mut egui::InputState, shortcut: KeyboardShortcut) -> bool {
-    let sign = shortcut.logical_key.name().len() > 1
-        && shortcut.logical_key.symbol_or_name().chars().count() == 1
-        && !shortcut
-            .logical_key
-            .symbol_or_name()
-            .chars()
-            .all(char::is_alphanumeric);
-    let mut taken = false;
-    input.events.retain(|event| {
-        let hit = matches!(event, egui::Event::Key { key, pressed: true, repeat, modifiers, .. }
-            if *key == shortcut.logical_key
-                && (!repeat || matches!(key, Key::OpenBracket | Key::CloseBracket | Key::PageDown | Key::PageUp | Key::Z))
-                && modifiers.alt == shortcut.modifiers.alt
-                && modifiers.command == shortcut.modifiers.command
-                && (sign || modifiers.shift == shortcut.modifiers.shift));
-        taken |= hit;
-        !hit
-    });
-    taken
-}
-
-/// Reads a shortcut as written: `Ctrl+Shift+Z`, `[`, `F5`.
-pub fn parse(text: &str) -> Option<KeyboardShortcut> {
-    let mut modifiers = Modifiers::NONE;
-    let mut rest = text;
-    while let Some((first, other)) = rest.split_once('+') {
-        if other.is_empty() {
-            break;
-        }
-        modifiers = modifiers.plus(match first {
-            "Ctrl" | "Cmd" => Modifiers::COMMAND,
-            "Shift" => Modifiers::SHIFT,
-            "Alt" => Modifiers::ALT,
-            _ => return None,
-        });
-        rest = other;
-    }
-    Key::from_name(rest).map(|key| KeyboardShortcut::new(modifiers, key))
-}
-
-/// Writes a shortcut as a person reads it.
-pub fn write(shortcut: KeyboardShortcut) -> String {
-    let mut text = String::new();
-    for (held, name) in [
-        (shortcut.modifiers.command, "Ctrl+"),
-        (shortcut.modifiers.shift, "Shift+"),
-        (shortcut.modifiers.alt, "Alt+"),
-    ] {
-        if held {
-            text.push_str(name);
-        }
-    }
-    text.push_str(match shortcut.logical_key {
-        Key::OpenBracket => "[",
-        Key::CloseBracket => "]",
-        Key::Questionmark => "?",
-        Key::Period => ".",
-        Key::Comma => ",",
-        Key::Escape => "Esc",
-        key => key.name(),
-    });
-    text
 }
