@@ -116,6 +116,7 @@ impl Bench {
             corner_texts: &corners,
             synthetic: false,
             overlays: true,
+            planes: false,
             pacs_buttons: false,
             stack: self.stack,
             title: "Sketch",
@@ -713,7 +714,8 @@ fn a_record_is_read_again_before_it_is_saved() {
     let write = |image: &Radiograph, path: &Path| {
         let what = Exporting {
             document: accepted_document(image),
-            window: DisplayWindow::from_range(0.0, 1.0),
+            look: DisplayWindow::from_range(0.0, 1.0).into(),
+            blank: false,
             reading: None,
             name: "film.png".to_owned(),
             without_identity: None,

@@ -6,7 +6,6 @@
 use std::path::PathBuf;
 
 use crate::document::{Edit, Layer};
-use crate::geometry::Point;
 use crate::job::JobId;
 
 use super::canvas::{CanvasEvent, Tool, ToolOptions, Under, VeilKind};

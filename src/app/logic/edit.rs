@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::app::App;
 use crate::app::action::FrameChange;
-use crate::app::canvas::{CanvasEvent, Tool};
+use crate::app::canvas::{CanvasEvent, Tool, Under};
 use crate::app::files::{KeepError, Work};
 use crate::app::session::{Stage, Staged, Weight};
 use crate::document::{Edit, History, Layer, Mark, Operation, Shape, fill};

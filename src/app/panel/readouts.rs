@@ -132,11 +132,7 @@ fn angles(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
 }
 
 /// The numbers of the seam; `reason` says why one is missing.
-fn seam_rows(
-    ui: &mut Ui,
-    made: Option<&Made>,
-    reason: &dyn Fn(&'static str) -> &'static str,
-) {
+fn seam_rows(ui: &mut Ui, made: Option<&Made>, reason: &dyn Fn(&'static str) -> &'static str) {
     let seam = made.and_then(|made| made.seam);
     let times = |value: Option<f64>| value.map(|value| format!("{value:.2}"));
     value_row(

@@ -10,8 +10,6 @@ use crate::app::App;
 use crate::app::action::FrameChange;
 use crate::app::canvas::{Under, View};
 use crate::app::session::{Session, Weight, Workspace};
-use crate::document::Layer;
-use crate::geometry::Point;
 use crate::job::Task;
 use crate::radiograph::series::nearest;
 use crate::radiograph::{ImageFile, Radiograph};
