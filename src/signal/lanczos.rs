@@ -1,7 +1,8 @@
-//! Scaling of given pictures as Pillow's `resize(…, LANCZOS)` scales them, byte for byte.
+//! Scaling of given pictures as Pillow's `resize(…, LANCZOS)` scales them: squares, as crops are, byte for byte.
 //!
 //! Separate from the project's own scaling: hints of networks that others have trained are scaled by their programs this
-//! way, and what those saw is what is wanted here (`src/libImaging/Resample.c` of Pillow 12).
+//! way, and what those saw is what is wanted here (`src/libImaging/Resample.c`; which axis of a picture that is no square
+//! comes first differs between the versions of Pillow).
 
 use crate::grid::Grid;
 

@@ -39,7 +39,7 @@ fn opened(bytes: &[u8]) -> Result<Source, ModelError> {
     let source = Source::open(&path);
     if let Ok(source) = &source {
         for name in source.names() {
-            source.read(&name, DType::F32)?;
+            source.read_as_is(&name)?;
         }
     }
     source

@@ -164,7 +164,8 @@ impl Blocks {
     fn add_bias(&self, scores: &mut [f32], bias: &[f32]) {
         let inverse = 1.0 / self.scale;
         for (score, bias) in scores.iter_mut().zip(bias) {
-            *score += inverse * bias;
+            // The least number there is, as some masks have it, stays one.
+            *score += (inverse * bias).max(f32::MIN / 4.0);
         }
     }
 

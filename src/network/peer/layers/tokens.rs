@@ -40,8 +40,8 @@ pub fn split_heads(x: &Tensor, heads: usize) -> Result<Tensor> {
 
 /// Attention of `q [B,N,C]` to `k, v [B,M,C]` in heads: `[B,N,C]`.
 ///
-/// `bias`, if any, is added to the scaled scores: `[heads,N,M]` for all images alike, or as [`ops::attention_biased`]
-/// has it.
+/// `bias`, if any, is added to the scaled scores: `[N,M]` for all heads and images alike, `[heads,N,M]` for all
+/// images alike, or as [`ops::attention_biased`] has it.
 pub fn attend(
     q: &Tensor,
     k: &Tensor,
@@ -52,11 +52,10 @@ pub fn attend(
     let Some(bias) = bias else {
         return ops::attention_of_tokens(q, k, v, heads);
     };
-    let bias = if bias.rank() == 3 {
-        bias.unsqueeze(0)?
-    } else {
-        bias.clone()
-    };
+    let mut bias = bias.clone();
+    while bias.rank() < 4 {
+        bias = bias.unsqueeze(0)?;
+    }
     let (q, k, v) = (
         split_heads(q, heads)?,
         split_heads(k, heads)?,
