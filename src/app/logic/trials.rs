@@ -64,6 +64,10 @@ impl App {
         if request.mode != Mode::Sketch {
             self.put_back(Layer::Mask, request.mask.as_ref());
         }
+        let placed = self.session.open().map(|open| open.document().landmarks);
+        if request.landmarks.is_some() && placed.is_some_and(|placed| placed != request.landmarks) {
+            self.edit(Edit::SetLandmarks(request.landmarks), false);
+        }
         let text = "The settings, lines and mask of this result are yours again";
         self.session.say(Weight::Done, text);
     }

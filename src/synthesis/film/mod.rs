@@ -8,5 +8,7 @@ pub mod crop;
 mod finish;
 pub mod frame;
 pub mod grey;
+pub(in crate::synthesis) mod outline;
 
 pub use finish::line_distance;
+pub use outline::denoised;
