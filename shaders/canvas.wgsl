@@ -7,7 +7,7 @@ struct Look {
     size: vec4<f32>,    // columns, rows, zoom, pixels per point
     before: vec4<f32>,  // pivot, gain, kind (0 linear, 1 sigmoid, 2 step, 3 constant, 4 VOI LUT), inverted
     after: vec4<f32>,
-    reach: vec4<f32>,   // reduction, steps a pixel, ring px, denoised px
+    reach: vec4<f32>,   // reduction, steps a pixel, ring px
     other: vec4<f32>,   // split (framebuffer px), color map, draft layer (0 none, 1 mask, 2 sketch), draft erases
     tiles: vec4<u32>,   // log2 of the tile side, tiles across, last level, flags
     finest: vec4<u32>,  // finest level at hand before and after; whether each is float
@@ -237,11 +237,7 @@ fn with_mask(color: vec3<f32>, at: vec2<f32>, px: vec2<f32>) -> vec3<f32> {
     if least < 0.5 && most >= 0.5 { out = mix(out, REGENERATE_TINT, 0.95); }
     if (look.tiles.w & REACH) != 0u {
         let away = reach_at(at);
-        let dash = fract((px.x - px.y) / (12.0 * ppp)) < 0.6;
         let dots = fract((px.x - px.y) / (5.0 * ppp)) < 0.5;
-        if look.reach.w > 0.0 && dash && abs(away - look.reach.w - 0.5) * look.size.z < 0.6 * ppp {
-            out = mix(out, REGENERATE_TINT, 0.9);
-        }
         if look.reach.z > 0.0 && dots && abs(away - look.reach.z - 0.5) * look.size.z < 0.6 * ppp {
             out = mix(out, KEPT_TINT, 0.95);
         }

@@ -18,7 +18,11 @@ fn main() -> ExitCode {
             std::env::set_var(SPIN_LIMIT, "0");
         }
     }
-    command::run(open_window, canvas_figures)
+    let window = command::bench::WindowFigures {
+        canvas: canvas_figures,
+        live: live_figures,
+    };
+    command::run(open_window, window)
 }
 
 #[cfg(not(feature = "window"))]
@@ -33,18 +37,47 @@ fn canvas_figures() -> Result<Vec<command::bench::Figure>, Error> {
     open_window(WindowOptions::default()).map(|()| Vec::new())
 }
 
+#[cfg(not(feature = "window"))]
+#[expect(clippy::unnecessary_wraps, reason = "a build with a window may fail")]
+fn live_figures(_on: &command::bench::WindowLive) -> Result<Vec<command::bench::Figure>, Error> {
+    Ok(Vec::new())
+}
+
 #[cfg(feature = "window")]
 #[expect(clippy::unnecessary_wraps, reason = "a build without a window refuses")]
 fn canvas_figures() -> Result<Vec<command::bench::Figure>, Error> {
-    let figures = radcanvas::app::canvas::bench::figures().into_iter();
-    Ok(figures
-        .map(|figure| command::bench::Figure {
-            name: figure.name,
-            value: figure.value,
-            unit: figure.unit.to_owned(),
-            most: figure.most,
-        })
-        .collect())
+    let figures = radcanvas::app::canvas::bench::figures();
+    Ok(figures.into_iter().map(as_listed).collect())
+}
+
+#[cfg(feature = "window")]
+fn as_listed(figure: radcanvas::app::canvas::bench::Figure) -> command::bench::Figure {
+    command::bench::Figure {
+        name: figure.name,
+        value: figure.value,
+        unit: figure.unit.to_owned(),
+        most: figure.most,
+    }
+}
+
+#[cfg(feature = "window")]
+fn live_figures(on: &command::bench::WindowLive) -> Result<Vec<command::bench::Figure>, Error> {
+    use std::sync::{Arc, Mutex};
+
+    use radcanvas::app::{self, Start};
+    use radcanvas::engine::{LocalEngine, ModelStore};
+    use radcanvas::job::Engine;
+
+    let store = Arc::new(Mutex::new(ModelStore::new(on.folders.clone(), on.device)));
+    let start = Start {
+        files: vec![on.film.clone()],
+        models: choices(&store),
+        ..Start::default()
+    };
+    let figures = app::bench::figures(start, on.repeat, move || {
+        Ok(Box::new(LocalEngine::new(Arc::clone(&store))) as Box<dyn Engine>)
+    })?;
+    Ok(figures.into_iter().map(as_listed).collect())
 }
 
 #[cfg(feature = "window")]
@@ -67,6 +100,10 @@ fn open_window(options: WindowOptions) -> Result<(), Error> {
             let store = Arc::clone(&store);
             Some(app::AddModel::new(move |folder| add_model(&store, folder)))
         },
+        denoised: {
+            let store = Arc::clone(&store);
+            Some(app::Denoised::new(move |request| denoised(&store, request)))
+        },
         cases: radcanvas::bundle::assets().map(|assets| assets.join("cases")),
         device: String::new(),
         keep: radcanvas::bundle::own_folder().map(|own| own.join("unsaved")),
@@ -76,6 +113,25 @@ fn open_window(options: WindowOptions) -> Result<(), Error> {
     app::run(start, move || {
         Ok(Box::new(LocalEngine::new(Arc::clone(&store))) as Box<dyn Engine>)
     })
+}
+
+/// The edges of what is denoised, by the size of the model that a request names; `None` for models that read text.
+#[cfg(feature = "window")]
+fn denoised(
+    store: &std::sync::Mutex<radcanvas::engine::ModelStore>,
+    request: &radcanvas::job::Request,
+) -> Option<Vec<[radcanvas::geometry::Point; 2]>> {
+    use radcanvas::network::folder::Task;
+
+    let models = store
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+        .models();
+    let is_asked = |model: &&radcanvas::network::folder::ModelFolder| {
+        model.card.task == Task::Diffusion && model.card.name == request.model.name
+    };
+    let model = models.iter().find(is_asked)?;
+    radcanvas::synthesis::denoised(request, model.card.native_size[0])
 }
 
 /// Each kind of image that a diffusion model makes is a choice of its own.

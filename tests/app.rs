@@ -10,7 +10,7 @@ use radcanvas::app::action::{Action, FrameChange};
 use radcanvas::app::canvas::{CanvasEvent, Tool};
 use radcanvas::app::demo::{Demo, RecordedPoint, RecordedStroke, Recording, Wish};
 use radcanvas::app::keys::{self, COMMANDS, Keys};
-use radcanvas::app::live::Live;
+use radcanvas::app::live::{Live, Quality};
 use radcanvas::app::session::{ModelChoice, Overlay, Stage, Workspace};
 use radcanvas::app::settings::Settings;
 use radcanvas::app::{App, Start};
@@ -505,13 +505,13 @@ fn live_keeps_one_request_in_flight_and_coalesces() {
         Some(Duration::ZERO),
         "no grace when quick"
     );
-    live.sent(JobId(1), 1, now);
+    live.sent(JobId(1), 1, (Quality::Quick, crate::live::basis(1)), now);
     live.observe(4, now);
     assert_eq!(live.due_in(now), None, "one in flight");
     live.dropped();
     live.observe(4, now);
     assert_eq!(live.due_in(now), Some(Duration::ZERO));
-    live.sent(JobId(2), 4, now);
+    live.sent(JobId(2), 4, (Quality::Quick, crate::live::basis(4)), now);
     live.observe(4, now);
     live.dropped();
     live.skip(4);

@@ -2,6 +2,7 @@
 //!
 //! Separate from the document because it carries what the screen needs: a shared grid, a generation, a dirty rectangle.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::canvas::{Measured, OverlayRaster};
@@ -10,9 +11,16 @@ use crate::geometry::PixelRect;
 use crate::grid::Grid;
 use crate::radiograph::Radiograph;
 
+/// Changes of a layer that are remembered one by one.
+const REMEMBERED: usize = 64;
+
 /// A layer as pixels, ready for the canvas.
 pub struct LayerPixels {
     raster: LayerRaster,
+    /// What each of the last generations changed, the newest last.
+    changes: VecDeque<(u64, PixelRect)>,
+    /// The generation from which on `changes` knows all.
+    known_from: u64,
     /// What the canvas shows.
     pub overlay: OverlayRaster,
     /// Pixels that are drawn or painted; counted where something changes.
@@ -23,6 +31,8 @@ impl LayerPixels {
     pub(super) fn new(layer: Layer, width: usize, height: usize) -> Self {
         Self {
             raster: LayerRaster::new(layer, width, height),
+            changes: VecDeque::new(),
+            known_from: 0,
             overlay: OverlayRaster {
                 grid: Arc::new(Grid::filled(width, height, 0)),
                 generation: 0,
@@ -39,18 +49,35 @@ impl LayerPixels {
             return;
         }
         let fresh = self.raster.grid();
+        let generation = self.overlay.generation + 1;
         if fresh.size() == self.overlay.grid.size() {
             let grid = Arc::make_mut(&mut self.overlay.grid);
             self.painted_px -= painted_in(grid, dirty);
             copy_rows(fresh, grid, dirty);
             self.painted_px += painted_in(grid, dirty);
             self.overlay.dirty = Some(dirty);
+            self.changes.push_back((generation, dirty));
+            if self.changes.len() > REMEMBERED
+                && let Some((forgotten, _)) = self.changes.pop_front()
+            {
+                self.known_from = forgotten;
+            }
         } else {
             self.painted_px = painted_in(fresh, fresh.bounds());
             self.overlay.grid = Arc::new(fresh.clone());
             self.overlay.dirty = None;
+            self.changes.clear();
+            self.known_from = generation;
         }
-        self.overlay.generation += 1;
+        self.overlay.generation = generation;
+    }
+
+    /// The rectangle around all that changed since a generation, empty where nothing did; `None` when that is not
+    /// known any more.
+    pub(super) fn changed_since(&self, generation: u64) -> Option<PixelRect> {
+        let later = self.changes.iter().filter(|(when, _)| *when > generation);
+        (generation >= self.known_from)
+            .then(|| later.fold(PixelRect::default(), |all, (_, rect)| all.union(*rect)))
     }
 }
 

@@ -1,8 +1,9 @@
 //! Live mode: when an edit becomes a request.
 //!
 //! Separate because it is a small machine of its own, tested without a window: one request in flight, edits coalesce
-//! into the next, a result says how many edits it is behind, and an error switches live mode off. Previews come first;
-//! when the hand rests, the same state is asked for once more in full quality, and the next edit stops that.
+//! into the next, a result says how many edits it is behind, and an error switches live mode off. While edits keep
+//! coming each is answered in one step; when they pause for a moment the same state is asked for in a few steps, when
+//! the hand rests in full quality, and the next edit stops either.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::geometry::PixelRect;
 use crate::job::{GivenNoise, JobId, Made, Request, WarmStart};
+use crate::landmarks::HipLandmarks;
 
 /// Wait after the last edit, when answers are slow.
 const GRACE: Duration = Duration::from_millis(250);
@@ -17,14 +19,31 @@ const GRACE: Duration = Duration::from_millis(250);
 const SLOW_SECONDS: f64 = 1.5;
 /// An answer is asked for at the latest after so long a time of edits without a pause.
 const LATEST: Duration = Duration::from_secs(3);
+/// Edits pause when nothing was edited for so long: shorter than a quick answer takes, so that one stroke is settled as
+/// soon as it was answered, and longer than two edits of a dragged point are apart.
+const PAUSE: Duration = Duration::from_millis(50);
 /// The hand rests when nothing was edited for so long.
 const REST: Duration = Duration::from_millis(250);
-/// Denoising steps of a preview at most.
+/// Denoising steps of a settled preview at most.
 pub const PREVIEW_STEPS: usize = 4;
+/// The largest part of the image that edits may touch for the next preview to begin with the last one.
+pub const SMALL_EDIT: f64 = 0.15;
 /// Where on the path a warm start begins: half of the steps are left.
 pub const WARM_FROM: f64 = 0.5;
 /// How many answers the mean is taken over.
 const WINDOW: usize = 10;
+
+/// How good an answer is; each is asked for when the one before is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Quality {
+    /// One step and nothing drawn again: while edits keep coming.
+    #[default]
+    Quick,
+    /// A few steps, hips drawn again: when edits pause for a moment.
+    Settled,
+    /// As Generate makes it: when the hand rests.
+    Full,
+}
 
 /// An answer of live mode, shown on the canvas but no part of the document.
 pub struct LiveResult {
@@ -36,18 +55,40 @@ pub struct LiveResult {
     pub request: Arc<Request>,
     /// Seconds it took.
     pub seconds: f64,
-    /// Whether it is in full quality.
-    pub full: bool,
+    /// How good it is.
+    pub quality: Quality,
 }
 
-/// What a warm start needs to stay the same: revision of the recipe, generation of the mask, address of the image.
-pub type Sameness = (u64, u64, usize);
+/// What an answer was made from, as far as a warm start needs to know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Basis {
+    /// Revision of the recipe.
+    pub recipe: u64,
+    /// Address of the image.
+    pub image: usize,
+    /// Hip points that were asked for.
+    pub hips: Option<HipLandmarks>,
+    /// Generation of the sketch.
+    pub sketch: u64,
+    /// Generation of the mask.
+    pub mask: u64,
+}
+
+impl Basis {
+    /// Whether nothing differs but lines and mask.
+    fn is_same_but_layers(&self, other: &Self) -> bool {
+        let layers = |basis: &Self| Self {
+            sketch: 0,
+            mask: 0,
+            ..*basis
+        };
+        layers(self) == layers(other)
+    }
+}
 
 /// The latent of the last preview, with what it was made from.
 struct Warmth {
-    same: Sameness,
-    /// Generation of the sketch it shows.
-    sketch: u64,
+    basis: Basis,
     region: PixelRect,
     latent: GivenNoise,
 }
@@ -65,12 +106,18 @@ pub struct Live {
     submitted: Option<u64>,
     /// When the first and the last edit happened that no request has seen.
     pending: Option<(u64, Instant, Instant)>,
-    /// Whether the request in flight is one of full quality.
-    flying_full: bool,
+    /// A button is held: what comes next is another edit, and nothing but it is begun.
+    pub holding: bool,
+    /// The reading of the hip points of the answer that is shown; full quality, which brings its own, waits for it.
+    pub reading: Option<JobId>,
+    /// How good the answer in flight will be.
+    flying: Quality,
+    /// Whether the state that the request in flight shows has had an answer: any edit is worth more.
+    yields: bool,
     /// When the last edit was seen.
     edited: Option<Instant>,
     /// What the request in flight was made from.
-    asked: Option<(Sameness, u64)>,
+    asked: Option<Basis>,
     warmth: Option<Warmth>,
     seconds: VecDeque<f64>,
     latency: Option<Duration>,
@@ -97,9 +144,9 @@ impl Live {
         }
     }
 
-    /// How long until a preview is due; `None` when nothing is to be asked or one is in flight.
+    /// How long until an edit is to be answered; `None` when nothing is to be asked or a first answer is in flight.
     pub fn due_in(&self, now: Instant) -> Option<Duration> {
-        if !self.on || (self.in_flight.is_some() && !self.flying_full) {
+        if !self.on || (self.in_flight.is_some() && !self.yields) {
             return None;
         }
         let (_, first, last) = self.pending?;
@@ -110,45 +157,56 @@ impl Live {
         Some(due.saturating_duration_since(now))
     }
 
-    /// How long until the state that is shown is due in full quality; `None` while it is not, or is there already.
-    pub fn full_due_in(&self, now: Instant) -> Option<Duration> {
+    /// What the state that is shown is to be asked for in next, and how long until then; `None` while edits come in,
+    /// something is in flight, or the best is there.
+    pub fn next_due(&self, now: Instant) -> Option<(Quality, Duration)> {
         let shown = self.result.as_ref()?;
-        let rests = self.on && self.in_flight.is_none() && self.pending.is_none();
-        if !rests || shown.full || self.submitted != Some(shown.revision) {
+        let rests = self.on && self.in_flight.is_none() && self.pending.is_none() && !self.holding;
+        if !rests || self.submitted != Some(shown.revision) {
             return None;
         }
-        let due = self.edited.map_or(now, |edited| edited + REST);
-        Some(due.saturating_duration_since(now))
+        let (next, pause) = match shown.quality {
+            Quality::Quick => (Quality::Settled, PAUSE),
+            Quality::Settled if self.reading.is_none() => (Quality::Full, REST),
+            Quality::Settled | Quality::Full => return None,
+        };
+        let due = self.edited.map_or(now, |edited| edited + pause);
+        Some((next, due.saturating_duration_since(now)))
     }
 
-    /// Notes that a preview went out, and what it was made from.
-    pub fn sent(&mut self, id: JobId, revision: u64, now: Instant) {
+    /// Notes that the state of `revision` was asked for, made from this.
+    pub fn sent(
+        &mut self,
+        id: JobId,
+        revision: u64,
+        (quality, basis): (Quality, Basis),
+        now: Instant,
+    ) {
+        let shown = self.result.as_ref();
+        self.yields = shown.is_some_and(|shown| shown.revision == revision);
         self.in_flight = Some((id, revision, now));
         self.submitted = Some(revision);
         self.pending = None;
-        self.flying_full = false;
-        self.asked = None;
+        self.flying = quality;
+        self.asked = Some(basis);
     }
 
-    /// Notes what the preview that just went out was made from: the next one may begin with its answer.
-    pub fn made_from(&mut self, same: Sameness, sketch: u64) {
-        self.asked = Some((same, sketch));
+    /// What the last preview was made from, where the next one may begin with it.
+    pub fn warm_basis(&self) -> Option<&Basis> {
+        self.warmth.as_ref().map(|warmth| &warmth.basis)
     }
 
-    /// Notes that the state of `revision` was asked for in full quality.
-    pub fn sent_full(&mut self, id: JobId, revision: u64, now: Instant) {
-        self.sent(id, revision, now);
-        self.flying_full = true;
-    }
-
-    /// A warm start from the last preview; absent when anything but the sketch changed, or the sketch by more than the
-    /// edit of its generation.
-    pub fn warm(&self, same: Sameness, sketch: u64) -> Option<WarmStart> {
+    /// A warm start from the last preview, for a state of which lines and mask were `touched` since, a share of the
+    /// image; absent when that is not known or too much, nothing was, or anything else changed.
+    pub fn warm(&self, basis: &Basis, touched: Option<f64>) -> Option<WarmStart> {
         let warmth = self.warmth.as_ref()?;
-        (warmth.same == same && warmth.sketch + 1 == sketch).then(|| WarmStart {
-            t: WARM_FROM,
-            region: warmth.region,
-            latent: warmth.latent.clone(),
+        let is_small = touched.is_some_and(|share| share <= SMALL_EDIT);
+        (is_small && warmth.basis != *basis && warmth.basis.is_same_but_layers(basis)).then(|| {
+            WarmStart {
+                t: WARM_FROM,
+                region: warmth.region,
+                latent: warmth.latent.clone(),
+            }
         })
     }
 
@@ -168,24 +226,19 @@ impl Live {
         let Some((_, revision, sent)) = self.in_flight.take() else {
             return;
         };
-        let full = std::mem::take(&mut self.flying_full);
-        let from = self.asked.take();
-        // After an answer in full quality the next preview begins from noise again: errors do not add up.
-        self.warmth = made
-            .latent
-            .take()
-            .filter(|_| request.preview && request.prompted.is_none())
-            .zip(from)
-            .map(|((region, latent), from)| {
-                let (same, sketch) = from;
-                Warmth {
-                    same,
-                    sketch,
-                    region,
-                    latent,
-                }
+        let asked = self.asked.take();
+        // An answer in full quality leaves no latent: the next preview begins with the settled one before it.
+        let latent = made.latent.take();
+        if let Some((basis, (region, latent))) =
+            asked.zip(latent).filter(|_| request.prompted.is_none())
+        {
+            self.warmth = Some(Warmth {
+                basis,
+                region,
+                latent,
             });
-        if !full {
+        }
+        if !std::mem::take(&mut self.yields) {
             self.latency = Some(now.saturating_duration_since(sent));
             self.seconds.push_back(seconds);
             if self.seconds.len() > WINDOW {
@@ -197,7 +250,7 @@ impl Live {
             made,
             request,
             seconds,
-            full,
+            quality: self.flying,
         });
     }
 
@@ -205,7 +258,7 @@ impl Live {
     pub fn dropped(&mut self) {
         self.in_flight = None;
         self.submitted = None;
-        self.flying_full = false;
+        self.yields = false;
     }
 
     /// Switches it on or off; off forgets the answer.
@@ -214,6 +267,7 @@ impl Live {
         self.submitted = None;
         self.pending = None;
         self.warmth = None;
+        self.reading = None;
         if !on {
             self.result = None;
         }
@@ -222,7 +276,8 @@ impl Live {
     /// Forgets everything of the last document, keeps the switch and the speed.
     pub fn new_document(&mut self) {
         self.in_flight = None;
-        self.flying_full = false;
+        self.yields = false;
+        self.reading = None;
         self.result = None;
         self.submitted = None;
         self.pending = None;

@@ -4,6 +4,7 @@
 //! them out and is the only place that changes a document; the worker is spoken to through [`crate::job`].
 
 pub mod action;
+pub mod bench;
 pub mod canvas;
 pub mod demo;
 pub mod files;
@@ -35,7 +36,7 @@ use self::panel::Shown;
 use self::session::{ModelChoice, Session, Stage, Workspace};
 use self::settings::Settings;
 use self::stage::StageView;
-pub use self::start::{AddModel, Start};
+pub use self::start::{AddModel, Denoised, Start};
 use crate::job::{Engine, Error, ErrorKind, Task, Worker};
 use crate::landmarks::{HipPoint, Side};
 use crate::radiograph::Picture;
@@ -51,6 +52,7 @@ pub struct App {
     pub(crate) worker: Worker,
     pub(crate) models: Vec<ModelChoice>,
     pub(crate) add_model: Option<AddModel>,
+    pub(crate) denoised: Option<Denoised>,
     pub(crate) cases: Vec<CaseCard>,
     pub(crate) device: String,
     pub(crate) demo: Option<Demo>,
@@ -146,6 +148,7 @@ impl App {
             worker,
             models: start.models,
             add_model: start.add_model,
+            denoised: start.denoised,
             cases: Vec::new(),
             device: start.device,
             demo: start.demo.then(Demo::new),

@@ -159,7 +159,7 @@ pub struct WindowOptions {
 /// `canvas` measures the canvas, which this layer does not know.
 pub fn run(
     open_window: impl FnOnce(WindowOptions) -> Result<(), Error>,
-    canvas: bench::CanvasFigures,
+    window: bench::WindowFigures,
 ) -> ExitCode {
     let arguments = Arguments::parse();
     let decodes = matches!(arguments.command, Some(Command::Decode));
@@ -189,7 +189,7 @@ pub fn run(
             device: arguments.common.device.into(),
         })
         .map(|()| ExitCode::SUCCESS),
-        Some(command) => dispatch(command, &arguments.common, canvas),
+        Some(command) => dispatch(command, &arguments.common, window),
     };
     result.unwrap_or_else(|error| {
         report(&error);
@@ -200,7 +200,7 @@ pub fn run(
 fn dispatch(
     command: &Command,
     common: &Common,
-    canvas: bench::CanvasFigures,
+    window: bench::WindowFigures,
 ) -> Result<ExitCode, Error> {
     match command {
         Command::Inspect(options) => inspect::run(options, common),
@@ -211,7 +211,7 @@ fn dispatch(
         Command::Generate(options) => generate::run(options, common),
         Command::Reproduce(options) => reproduce::run(options, common),
         Command::Measure(measure) => measure::run(measure, common),
-        Command::Bench(what) => bench::run(what, common, canvas),
+        Command::Bench(what) => bench::run(what, common, window),
         Command::Phantom(options) => phantom::run(options, common),
         Command::Train(options) => train::run(options, common),
         Command::Models(what) => models::run(what, common),

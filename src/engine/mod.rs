@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::job::{
-    Engine, Error, ErrorKind, Measurement, ModelReference, Observe, Order, Product, Reading,
-    Request,
+    Engine, Error, ErrorKind, Measurement, ModelReference, Observe, Order, Product, Progress,
+    Reading, Request,
 };
 use crate::network::device::{Place, Wanted, is_device_failure};
 use crate::network::folder::{self, ModelError, ModelFolder, Task};
@@ -20,7 +20,8 @@ use crate::network::peer::pipeline::PeerFolder;
 use crate::synthesis::prompted::library::{Library, Ready, peers_in};
 use crate::synthesis::{
     ControlModel, Generator, HipDetailModel, HipModel, LEAST_AREA, ReaderModel, Readers,
-    RefinerModel, generate, generate_prompted, read_hips, read_kind, read_saliency,
+    RefinerModel, generate, generate_prompted, looks_of, read_hips_asking, read_kind,
+    read_saliency,
 };
 use crate::training;
 
@@ -359,7 +360,11 @@ impl LocalEngine {
         self.store().readers()
     }
 
-    fn measure(&self, measurement: &Measurement) -> Result<Reading, Error> {
+    fn measure(
+        &self,
+        measurement: &Measurement,
+        observe: &mut Observe<'_>,
+    ) -> Result<Reading, Error> {
         let readers = self.readers()?;
         let missing = |what: &str| {
             Error::new(ErrorKind::Model, format!("there is no model that {what}"))
@@ -369,7 +374,9 @@ impl LocalEngine {
             Measurement::Hips { radiograph, window } => {
                 let model = readers.hips.as_ref();
                 let model = model.ok_or_else(|| missing("finds hips"))?;
-                read_hips(model, radiograph, window.as_ref()).map(Reading::Hips)
+                let looks = looks_of(model);
+                let mut asked = |look: usize| observe(Progress::reading(look, looks));
+                read_hips_asking(model, radiograph, window.as_ref(), &mut asked).map(Reading::Hips)
             }
             Measurement::Kind { radiograph, window } => {
                 let model = readers.reader.as_ref();
@@ -437,7 +444,7 @@ impl LocalEngine {
                 generate(&generator, control.as_deref(), &readers, request, observe)
                     .map(Product::Outcome)
             }
-            Order::Measure(measurement) => self.measure(measurement).map(Product::Reading),
+            Order::Measure(measurement) => self.measure(measurement, observe).map(Product::Reading),
             Order::Train(plan) => {
                 let (place, notice) = training::place(self.store().place());
                 self.store().notices.extend(notice);

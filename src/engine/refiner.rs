@@ -9,6 +9,7 @@ use super::{ModelStore, model_error, same_weights};
 use crate::job::{Error, ErrorKind, Request};
 use crate::network::device::Place;
 use crate::network::folder::{self, Task};
+use crate::synthesis::kept::{HINTS_AGAIN, Kept};
 use crate::synthesis::{Generator, RefinerModel};
 
 impl ModelStore {
@@ -40,6 +41,7 @@ impl ModelStore {
             latent: coder.latent,
             model: coder.model,
             place: place.clone(),
+            kept: Kept::of_hints(HINTS_AGAIN),
         })
     }
 }

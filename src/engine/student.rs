@@ -7,32 +7,32 @@ use super::ModelStore;
 use crate::job::Request;
 use crate::network::folder::{ModelFolder, Student, Task};
 
-/// Steps of a live preview by a student.
+/// Most steps of a live preview by a student.
 pub const LIVE_STEPS: usize = 4;
 
 impl ModelStore {
     /// The request as it is carried out: a preview whose model has a student is asked of the student.
     ///
-    /// Steps become at most [`LIVE_STEPS`], the nearest number that the student was distilled for; guidance stays
-    /// within what the student was taught, and costs no second answer.
+    /// Steps become the most that the student was distilled for, of those asked for and [`LIVE_STEPS`]; guidance stays
+    /// within what the student was taught, and costs no second answer. Where there is none a preview goes unguided:
+    /// guidance would double its work.
     pub(super) fn with_student(&self, request: &Request) -> Request {
         let mut request = request.clone();
         // A ControlNet branch belongs to the weights that it was trained on.
-        let free = request.preview
-            && request.model.hash.is_empty()
-            && request.control_model.is_none()
-            && request.noise.is_none();
-        if !free {
+        let free = request.control_model.is_none() && request.noise.is_none();
+        if !request.preview || !request.model.hash.is_empty() {
             return request;
         }
-        let Some((name, student)) = self.student_of(&request) else {
+        let Some((name, student)) = self.student_of(&request).filter(|_| free) else {
+            request.guidance = 1.0;
             return request;
         };
-        let most = match &request.warm {
+        let live = match &request.warm {
             // What is left of the path takes its share of the steps.
             Some(warm) => (warm.t * LIVE_STEPS as f64).round().max(1.0) as usize,
             None => LIVE_STEPS,
         };
+        let most = request.steps.min(live);
         let able = student.steps.iter().copied().filter(|steps| *steps <= most);
         request.steps = able.max().unwrap_or(most);
         let [least, most] = student.guidance;

@@ -44,6 +44,18 @@ impl Progress {
             value: None,
         }
     }
+
+    /// `done` of `looks` looks at an image.
+    pub fn reading(done: usize, looks: usize) -> Self {
+        Self {
+            stage: "reading".to_owned(),
+            step: done,
+            steps: looks,
+            seconds_left: None,
+            preview: None,
+            value: None,
+        }
+    }
 }
 
 /// Receives progress; `Break` cancels within one step. Progress and cancelling are one idea.

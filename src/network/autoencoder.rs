@@ -262,10 +262,17 @@ impl Autoencoder {
     }
 }
 
-/// A painted mask at the latent's size: 1 where any pixel of a cell, or of a neighbouring one, is painted.
+/// A painted mask at the latent's size, [`latent_cells`] as 1 and 0.
 ///
 /// `painted` 255 = renewed, of the model's size; gives `[1,1,H/8,W/8]`.
 pub fn latent_mask(painted: &Grid<u8>) -> Result<Tensor> {
+    let grown = latent_cells(painted).map(|cell| f32::from(u8::from(*cell)));
+    let (columns, rows) = grown.size();
+    Tensor::from_slice(grown.cells(), (1, 1, rows, columns), &Device::Cpu)
+}
+
+/// The cells of a latent of which any pixel, or any of a neighbouring one, is painted; `painted` is of the model's size.
+pub fn latent_cells(painted: &Grid<u8>) -> Grid<bool> {
     let (columns, rows) = (painted.width() / FACTOR, painted.height() / FACTOR);
     let mut touched = Grid::filled(columns, rows, false);
     for y in 0..rows * FACTOR {
@@ -281,6 +288,5 @@ pub fn latent_mask(painted: &Grid<u8>) -> Result<Tensor> {
         down.into_iter()
             .any(|y| across.clone().any(|x| touched[(x, y)]))
     };
-    let grown = Grid::from_fn(columns, rows, |x, y| if near(x, y) { 1.0_f32 } else { 0.0 });
-    Tensor::from_slice(grown.cells(), (1, 1, rows, columns), &Device::Cpu)
+    Grid::from_fn(columns, rows, near)
 }

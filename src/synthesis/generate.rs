@@ -52,7 +52,8 @@ pub struct ControlModel {
 
 /// Makes the images of a request.
 ///
-/// Calls `observe` before every denoising step and stops there on `Break`.
+/// Calls `observe` before every denoising step and between all other parts of the work (encoding, decoding, squares of a
+/// film, readings), with the number of the step then; stops there on `Break`.
 pub fn generate(
     generator: &Generator,
     control: Option<&ControlModel>,
@@ -73,7 +74,9 @@ pub fn generate(
     let request = &request;
     let refine = Refine::of(refiner, request);
     let branch = control.map(|control| &control.branch);
-    let plan = Plan::new(generator, branch, request)?;
+    // How many steps there are is part of what is found out.
+    let mut first_parts = |_: usize| observe(Progress::denoising(0, 0, started));
+    let plan = Plan::new(generator, branch, request, &mut first_parts)?;
     let mut images = Vec::with_capacity(request.count);
     let second_steps = plan.second_steps();
     let finer_steps = refine.as_ref().map_or(0, Refine::steps);
@@ -85,9 +88,10 @@ pub fn generate(
             observe(Progress::denoising(done, request.count * each, started))
         };
         let first = plan.sample(image_number, &mut report)?;
-        let second = plan.second(branch, &first.grey)?;
+        let mut between = |_: usize| report(plan.steps);
+        let second = plan.second(branch, &first.grey, &mut between)?;
         let tiled = if second.is_none() {
-            plan.tiled(branch, &first.grey)?
+            plan.tiled(branch, &first.grey, &mut between)?
         } else {
             None
         };
@@ -106,7 +110,8 @@ pub fn generate(
             let drawn = refine.drawn(frame, readers, image_number, &grey, &mut report)?;
             grey = drawn.unwrap_or(grey);
         }
-        let mut made = frame.finish(readers, request, image_number, &grey)?;
+        let mut reading = || report(each);
+        let mut made = frame.finish_asking(readers, request, image_number, &grey, &mut reading)?;
         if request.preview {
             made.latent = Some((plan.frame.crop.region, first.latent));
         }

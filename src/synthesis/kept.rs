@@ -17,6 +17,8 @@ use crate::radiograph::{DisplayWindow, Radiograph};
 
 /// Drawings whose adapter outputs are kept: the empty one, the last and the one before.
 const HINTS: usize = 3;
+/// The same of the network that draws nine squares of a film and two hips again: those of one film.
+pub const HINTS_AGAIN: usize = 12;
 /// Pictures whose latents are kept: the source and its blanked forms.
 const LATENTS: usize = 4;
 /// Condition vectors kept: two halves of guidance at so many steps.
@@ -87,18 +89,23 @@ pub struct Kept {
 
 impl Default for Kept {
     fn default() -> Self {
+        Self::of_hints(HINTS)
+    }
+}
+
+impl Kept {
+    /// For a network that is asked for so many drawings in turns.
+    pub fn of_hints(most: usize) -> Self {
         Self {
             inner: Mutex::new(Inner {
-                hints: Recent::new(HINTS),
+                hints: Recent::new(most),
                 latents: Recent::new(LATENTS),
                 vectors: Recent::new(VECTORS),
                 films: Recent::new(1),
             }),
         }
     }
-}
 
-impl Kept {
     fn with<T>(&self, act: impl FnOnce(&mut Inner) -> T) -> T {
         // A panic elsewhere leaves whole entries or none.
         act(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))

@@ -11,11 +11,11 @@ pub mod sampler;
 pub mod schedule;
 mod tiled;
 
-pub use film::{composite, crop, frame, grey, line_distance};
+pub use film::{composite, crop, denoised, frame, grey, line_distance};
 pub use generate::{ControlModel, Generator, generate, rebuilt};
 pub use prompted::{check_model, generate_prompted};
 pub use readings::{
-    HipDetailModel, HipModel, LEAST_AREA, ReaderModel, Readers, read_features, read_findings,
-    read_hips, read_kind, read_saliency, told_by_angles,
+    HipDetailModel, HipModel, LEAST_AREA, ReaderModel, Readers, looks_of, read_features,
+    read_findings, read_hips, read_hips_asking, read_kind, read_saliency, told_by_angles,
 };
 pub use refine::RefinerModel;

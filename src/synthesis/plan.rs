@@ -8,9 +8,10 @@ use candle_core::{DType, Tensor};
 
 use super::film::crop::CropTransform;
 use super::film::frame::{Frame, place};
+use super::film::outline::renewed;
 use super::film::tiles::Squares;
 use super::generate::Generator;
-use super::readings::{broken, grey_of, image_tensor};
+use super::readings::{broken, go_on, grey_of, image_tensor};
 use super::sampler::{Known, Step, grid, noised, walk};
 use crate::geometry::{Affine, Point};
 use crate::grid::Grid;
@@ -21,7 +22,7 @@ use crate::network::condition::{Condition, Moment, Names, guided};
 use crate::network::control::{self, Branch};
 use crate::network::denoiser::assemble;
 use crate::noise::Noise;
-use crate::signal::resize::{resize, resize_lines};
+use crate::signal::resize::resize;
 
 /// Stream of the ancestral sampler's fresh noise: beyond those of the images.
 pub(super) const FRESH_STREAM: u64 = 1 << 41;
@@ -79,7 +80,9 @@ impl<'a> Plan<'a> {
         generator: &'a Generator,
         branch: Option<&'a Branch>,
         request: &'a Request,
+        report: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Self, Error> {
+        go_on(report(0))?;
         let frame = Frame::new(request, generator.size)?;
         let encoded = frame.blend.is_some() || request.strength < 1.0;
         let grey = request.source.as_ref().filter(|_| encoded).map(|source| {
@@ -99,9 +102,10 @@ impl<'a> Plan<'a> {
             // A refiner goes over the same part as finely itself.
             plan.squares = plan.frame.squares(request, generator.size / FACTOR);
         }
-        plan.encode(grey.as_ref()).map_err(|e| broken(&e))?;
+        plan.encode(grey.as_ref(), report)?;
         plan.begin().map_err(|e| broken(&e))?;
         plan.control(branch).map_err(|e| broken(&e))?;
+        go_on(report(0))?;
         Ok(plan)
     }
 
@@ -125,13 +129,14 @@ impl<'a> Plan<'a> {
         &self,
         branch: Option<&'a Branch>,
         first: &Grid<f32>,
+        report: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Option<Self>, Error> {
         let Some(mut frame) = self.finer.clone() else {
             return Ok(None);
         };
         let (painted, matched) = self.frame.painted(self.request, first);
         frame.matched = matched;
-        self.again(branch, frame, &painted)
+        self.again(branch, frame, &painted, report)
     }
 
     /// The plan that goes over `painted` (grey over this plan's crop at the image's resolution) in a tighter crop; `None`
@@ -141,6 +146,7 @@ impl<'a> Plan<'a> {
         branch: Option<&'a Branch>,
         frame: Frame,
         painted: &Grid<f32>,
+        report: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Option<Self>, Error> {
         let Some(source) = &self.request.source else {
             return Ok(None);
@@ -162,7 +168,7 @@ impl<'a> Plan<'a> {
         let mut plan = Self::over(self.generator, self.request, frame);
         plan.steps = self.steps_again();
         plan.stream = SECOND_STREAM;
-        plan.encode(Some(&grey)).map_err(|e| broken(&e))?;
+        plan.encode(Some(&grey), report)?;
         plan.origin = plan
             .known
             .as_ref()
@@ -195,25 +201,29 @@ impl<'a> Plan<'a> {
         }
     }
 
-    fn latent(&self, grey: &Grid<f32>) -> candle_core::Result<Tensor> {
-        self.generator.kept.latent(grey, || {
+    fn latent(&self, grey: &Grid<f32>) -> Result<Tensor, Error> {
+        let latent = self.generator.kept.latent(grey, || {
             let image = image_tensor(grey).map_err(|e| candle_core::Error::Msg(e.what))?;
             self.generator.autoencoder.encode(&image)
-        })
+        });
+        latent.map_err(|e| broken(&e))
     }
 
     /// Latents of what is known; `grey` is the source at the model's size.
-    fn encode(&mut self, grey: Option<&Grid<f32>>) -> candle_core::Result<()> {
+    fn encode(
+        &mut self,
+        grey: Option<&Grid<f32>>,
+        report: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         let Some(grey) = grey else { return Ok(()) };
+        go_on(report(0))?;
         if self.request.strength < 1.0 {
             self.origin = Some((self.latent(grey)?, self.request.strength.max(1e-3)));
         }
-        let Some(touched) = self.frame.touched() else {
+        let Some(touched) = renewed(&self.frame) else {
             return Ok(());
         };
         let model = self.frame.crop.model_px;
-        let touched =
-            resize_lines(&touched, model, model).map(|v| if *v > 0.0 { 255_u8 } else { 0 });
         // The renewed part is blanked in pixels before encoding, so that nothing of it leaks into the latent.
         let blanked = Grid::from_fn(model, model, |x, y| {
             if touched[(x, y)] > 0 {
@@ -222,9 +232,18 @@ impl<'a> Plan<'a> {
                 grey[(x, y)]
             }
         });
-        let mask = latent_mask(&touched)?.to_device(&self.generator.place.device)?;
-        self.renewed = f64::from(mask.mean_all()?.to_dtype(DType::F32)?.to_scalar::<f32>()?);
-        self.known = Some((mask, self.latent(grey)?, self.latent(&blanked)?));
+        let device = &self.generator.place.device;
+        let open = || -> candle_core::Result<(Tensor, f64)> {
+            let mask = latent_mask(&touched)?.to_device(device)?;
+            let share = mask.mean_all()?.to_dtype(DType::F32)?.to_scalar::<f32>()?;
+            Ok((mask, f64::from(share)))
+        };
+        let (mask, renewed) = open().map_err(|e| broken(&e))?;
+        self.renewed = renewed;
+        let source = self.latent(grey)?;
+        go_on(report(0))?;
+        self.known = Some((mask, source, self.latent(&blanked)?));
+        go_on(report(0))?;
         // What is painted is made anew: the source shines through only where it is kept.
         self.origin = None;
         Ok(())
@@ -283,7 +302,7 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// One image at the model's size; `report` is told the number of each step before it.
+    /// One image at the model's size; `report` is told the number of each step before it, and once more before decoding.
     pub(super) fn sample(
         &self,
         image_number: u64,
@@ -337,6 +356,11 @@ impl<'a> Plan<'a> {
                 velocity,
                 fresh,
             )?;
+            // The last step is done: decoding is asked for as one more.
+            if report(self.steps).is_break() {
+                stopped = true;
+                return Err(candle_core::Error::Msg("stopped".to_owned()));
+            }
             let image = if request.preview {
                 generator.autoencoder.decode_preview(&z)?
             } else {

@@ -3,6 +3,7 @@
 //! Separate from generation because an opened film is read by the very same functions as a generated one.
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 
 use candle_core::{DType, Device, Tensor};
 
@@ -81,6 +82,14 @@ pub(super) fn broken(error: &candle_core::Error) -> Error {
     )
 }
 
+/// An error where the answer to a question is to stop.
+pub(super) fn go_on(answer: ControlFlow<()>) -> Result<(), Error> {
+    match answer {
+        ControlFlow::Continue(()) => Ok(()),
+        ControlFlow::Break(()) => Err(Error::stopped()),
+    }
+}
+
 /// What to say of a model whose answer is infinite or no number.
 pub(super) fn no_numbers() -> Error {
     Error::new(
@@ -122,12 +131,39 @@ fn whole(
     Ok((image_tensor(&grey)?, crop))
 }
 
-/// Both hips of a ventrodorsal film, with 90 % intervals of the Norberg angles.
+/// Told how many looks were taken, before the next; `Break` ends the reading.
+pub type Asked<'a> = dyn FnMut(usize) -> ControlFlow<()> + 'a;
+
+/// How many looks [`read_hips_asking`] takes at most: one at the film, the others at its hips.
+pub fn looks_of(model: &HipModel) -> usize {
+    let again = (model.detail.as_ref()).map_or(0, |model| 2 * model.config.sides.len());
+    1 + detail::ROUNDS * again
+}
+
+/// [`read_hips_asking`] that nobody ends.
 pub fn read_hips(
     model: &HipModel,
     radiograph: &Radiograph,
     window: Option<&DisplayWindow>,
 ) -> Result<HipReading, Error> {
+    read_hips_asking(
+        model,
+        radiograph,
+        window,
+        &mut |_| ControlFlow::Continue(()),
+    )
+}
+
+/// Both hips of a ventrodorsal film, with 90 % intervals of the Norberg angles.
+///
+/// Calls `asked` before every look of a network, and fails with [`Error::stopped`] on `Break`.
+pub fn read_hips_asking(
+    model: &HipModel,
+    radiograph: &Radiograph,
+    window: Option<&DisplayWindow>,
+    asked: &mut Asked<'_>,
+) -> Result<HipReading, Error> {
+    go_on(asked(0))?;
     let map = GreyMap::new(radiograph, window)?;
     let grey = map.grey(&radiograph.pixels.to_f32());
     let crop = CropTransform::whole(grey.size(), model.size);
@@ -137,10 +173,17 @@ pub fn read_hips(
     let found = first.landmarks();
     let (read, calibration) = match &model.detail {
         Some(model) if found.is_valid() => {
-            let mut read = second_look(model, &grey, &found)?;
+            let mut done = 1;
+            let mut look_again = |found: &HipLandmarks| {
+                second_look(model, &grey, found, &mut || {
+                    done += 1;
+                    asked(done - 1)
+                })
+            };
+            let mut read = look_again(&found)?;
             for _ in 1..detail::ROUNDS {
                 if read.landmarks().is_valid() {
-                    read = second_look(model, &grey, &read.landmarks())?;
+                    read = look_again(&read.landmarks())?;
                 }
             }
             (read, &model.calibration)
@@ -194,21 +237,22 @@ fn second_look(
     model: &HipDetailModel,
     grey: &Grid<f32>,
     found: &HipLandmarks,
+    asked: &mut dyn FnMut() -> ControlFlow<()>,
 ) -> Result<HipPrediction, Error> {
-    let (mut looks, mut images) = (Vec::new(), Vec::new());
+    let (mut looks, mut maps) = (Vec::new(), Vec::new());
     for side in [Side::Left, Side::Right] {
         for share in &model.config.sides {
             let (center, length) = detail::square(found, side, *share);
             let look = Look::new(side, center, length, model.size);
-            images.push(image_tensor(&seen(grey, &look, model.size))?);
+            go_on(asked())?;
+            let image = image_tensor(&seen(grey, &look, model.size))?;
+            maps.push(model.network.forward(&image).map_err(|e| broken(&e))?);
             looks.push(look);
         }
     }
-    let run = || {
-        let maps = model.network.forward(&Tensor::cat(&images, 0)?)?;
-        detail::joined(&maps, &looks, &model.calibration)
-    };
-    run().map_err(|e| broken(&e))
+    let read = Tensor::cat(&maps, 0);
+    read.and_then(|maps| detail::joined(&maps, &looks, &model.calibration))
+        .map_err(|e| broken(&e))
 }
 
 /// What a look sees of an image: each of its pixels is the mean of bilinear samples a source pixel apart at most.

@@ -40,6 +40,7 @@ impl<'a> Plan<'a> {
         &'b self,
         branch: Option<&'b Branch>,
         first: &Grid<f32>,
+        report: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<Option<Tiled<'b>>, Error>
     where
         'a: 'b,
@@ -50,7 +51,7 @@ impl<'a> Plan<'a> {
         let (painted, matched) = self.frame.painted(self.request, first);
         let mut plans = Vec::with_capacity(squares.frames.len());
         for (frame, at) in &squares.frames {
-            let plan: Option<Plan<'b>> = self.again(branch, frame.clone(), &painted)?;
+            let plan: Option<Plan<'b>> = self.again(branch, frame.clone(), &painted, report)?;
             let Some(plan) = plan else { return Ok(None) };
             plans.push((plan, *at));
         }
@@ -75,7 +76,7 @@ impl Tiled<'_> {
 
     /// Grey over the first pass's crop at the image's resolution.
     ///
-    /// `report` is told the number of each step of each square before it.
+    /// `report` is told the number of each step of each square before it, and once more before each is decoded.
     pub(super) fn sample(
         &self,
         image_number: u64,
@@ -188,6 +189,10 @@ impl Tiled<'_> {
         let sampler = request.sampler;
         let z = walk(z, &noise, &steps, sampler, Some(&known), velocity, fresh)?;
         let decoded = self.plans.iter().map(|(_, at)| {
+            if report(steps.len() * count).is_break() {
+                *stopped = true;
+                return Err(candle_core::Error::Msg("stopped".to_owned()));
+            }
             let image = generator.autoencoder.decode(&joint.cut(&z, *at)?)?;
             image.flatten_all()?.to_vec1::<f32>()
         });

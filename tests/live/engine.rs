@@ -182,6 +182,15 @@ impl Bench {
         self.ask(request).images.remove(0)
     }
 
+    /// What the model that draws again did not compute again.
+    pub(super) fn refiner_counts(&self) -> Counts {
+        let store = self.store.lock().unwrap();
+        let refiner = store
+            .loaded()
+            .find_map(|(_, loaded)| loaded.refiner.clone());
+        refiner.unwrap().kept.counts()
+    }
+
     fn counts(&self, name: &str) -> Counts {
         let store = self.store.lock().unwrap();
         let found = store.loaded().find(|(loaded, _)| *loaded == name);
@@ -227,6 +236,16 @@ fn previews_are_the_students_and_what_is_kept_is_the_teachers() {
     let preview = bench.ask(&request);
     assert_eq!(preview.request.model.name, "student");
     assert_eq!((preview.request.steps, preview.request.guidance), (4, 1.5));
+    // Fewer steps are the student's as well: the very first answer takes one.
+    for (asked, taken) in [(1, 1), (2, 2), (3, 2), (4, 4), (50, 4)] {
+        request.steps = asked;
+        assert_eq!(bench.ask(&request).request.steps, taken, "of {asked}");
+    }
+    request.steps = 6;
+    // Guidance is kept where the student was taught it, and held to what it was taught.
+    request.guidance = 7.0;
+    assert_eq!(bench.ask(&request).request.guidance, 3.0);
+    request.guidance = 1.5;
     // The record names the student by its weights: it gives the same image again, and is changed by nothing.
     let again = bench.ask(&preview.request);
     assert_eq!(pixels(&again.images[0]), pixels(&preview.images[0]));
@@ -242,6 +261,9 @@ fn previews_are_the_students_and_what_is_kept_is_the_teachers() {
         latent,
     });
     assert_eq!(bench.ask(&request).request.steps, 2);
+    request.steps = 1;
+    assert_eq!(bench.ask(&request).request.steps, 1);
+    request.steps = 6;
     // An image of a kind that the student does not know, and a machine without one.
     request.warm = None;
     "jaw".clone_into(&mut request.attributes.kind);
@@ -250,6 +272,10 @@ fn previews_are_the_students_and_what_is_kept_is_the_teachers() {
     let outcome = alone.ask(&request);
     assert_eq!(outcome.request.model.name, "diffusion");
     assert_eq!(outcome.request.steps, 6);
+    // Without a student a preview is not guided: it would take twice as long.
+    assert_eq!(outcome.request.guidance, 1.0);
+    request.preview = false;
+    assert_eq!(alone.ask(&request).request.guidance, 1.5);
 }
 
 #[test]
@@ -366,12 +392,30 @@ fn a_mask_larger_than_the_model_is_gone_over_twice() {
         seen.push((progress.step, progress.steps));
         ControlFlow::Continue(())
     });
+    // Parts between two steps ask as well.
+    let questions = seen.len();
+    seen.retain(|(_, steps)| *steps > 0);
+    seen.dedup();
     let Ok(Product::Outcome(outcome)) = product else {
         panic!("no image");
     };
     let twice = &outcome.images[0];
-    let steps: Vec<_> = (0..7).map(|step| (step, 7)).collect();
+    let steps: Vec<_> = (0..=7).map(|step| (step, 7)).collect();
     assert_eq!(seen, steps, "five steps, and 0.4 of them again");
+    // Two latents a pass, two decoders, the readings: each can be stopped.
+    assert!(questions >= 7 + 4 + 2 + 2, "{questions} questions");
+    for last in 0..questions {
+        let mut count = 0;
+        let stopped = bench.engine.carry_out(&order, &mut |_| {
+            count += 1;
+            if count > last {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+        assert_eq!(stopped.unwrap_err().kind, ErrorKind::Stopped);
+        assert_eq!(count, last + 1, "it asked again after it was stopped");
+    }
     request.passes = 1;
     let once = bench.made(&request);
     assert_ne!(pixels(twice), pixels(&once));
@@ -386,6 +430,34 @@ fn a_mask_larger_than_the_model_is_gone_over_twice() {
     value.as_object_mut().unwrap().remove("passes");
     let old: Request = serde_json::from_value(value).unwrap();
     assert_eq!(old.passes, 1);
+}
+
+#[test]
+fn a_reading_of_hips_stops_before_any_look() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/models");
+    let mut engine = LocalEngine::over(vec![models], Wanted::Processor);
+    let hip = radcanvas::phantom::hip::draw(11, &radcanvas::phantom::hip::HipOptions::default());
+    let order = Order::Measure(Measurement::Hips {
+        radiograph: Arc::new(Radiograph::from_pixels(Pixels::U16(hip.image))),
+        window: None,
+    });
+    // One look at the film, then two at each hip, twice.
+    for last in [0, 1, 3, 6, 8, 9] {
+        let mut count = 0;
+        let read = engine.carry_out(&order, &mut |progress| {
+            assert_eq!((progress.step, progress.steps), (count, 9));
+            count += 1;
+            if count > last {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        });
+        assert_eq!(count, (last + 1).min(9));
+        match read {
+            Err(error) => assert_eq!(error.kind, ErrorKind::Stopped),
+            Ok(_) => assert_eq!(last, 9, "it read on"),
+        }
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ use radcanvas::noise::Noise;
 use radcanvas::radiograph::{Margins, Pixels, Radiograph, Spacing, SpacingSource};
 use radcanvas::synthesis::Readers;
 use radcanvas::synthesis::composite::{blend, compose};
+use radcanvas::synthesis::denoised;
 use radcanvas::synthesis::frame::Frame;
 
 fn film(width: usize, height: usize) -> Radiograph {
@@ -204,4 +205,43 @@ fn a_sketched_image_is_as_large_and_lies_as_the_canvas_it_was_drawn_on() {
     assert_eq!(made.radiograph.spacing, source.spacing);
     assert_eq!(made.radiograph.view_position, "VD");
     assert!(made.radiograph.synthetic.is_some());
+}
+
+#[test]
+fn what_is_denoised_are_the_cells_about_the_painted_part() {
+    let mut request = Request::new(Mode::Inpaint, ModelReference::default());
+    request.size = Some([64, 64]);
+    request.ring.px = 0.0;
+    let mut mask = Grid::filled(64, 64, 0_u8);
+    mask[(20, 35)] = 255;
+    request.mask = Some(mask.clone());
+    let box_of = |request: &Request, model_px: usize| {
+        let edges = denoised(request, model_px).unwrap();
+        let ends = || edges.iter().flatten();
+        let low = ends().fold(Point::new(99.0, 99.0), |a, b| {
+            Point::new(a.x.min(b.x), a.y.min(b.y))
+        });
+        let high = ends().fold(Point::new(-9.0, -9.0), |a, b| {
+            Point::new(a.x.max(b.x), a.y.max(b.y))
+        });
+        (edges.len(), low, high)
+    };
+    // The cell from 16 to 24 and its neighbours, straight edges each once.
+    let wanted = (4, Point::new(7.5, 23.5), Point::new(31.5, 47.5));
+    assert_eq!(box_of(&request, 64), wanted);
+    // A model that sees half as many pixels denoises cells twice as large; at the border of the image they end.
+    let (edges, low, high) = box_of(&request, 32);
+    assert_eq!((edges, low), (4, Point::new(-0.5, 15.5)));
+    assert_eq!(high, Point::new(47.5, 63.5));
+    // A ring counts as painted.
+    request.ring.px = 6.0;
+    assert_eq!(box_of(&request, 64).1, Point::new(-0.5, 15.5));
+    request.mode = Mode::Outpaint;
+    let (edges, low, high) = box_of(&request, 64);
+    assert_eq!(
+        (edges, low, high),
+        (4, Point::new(-0.5, -0.5), Point::new(63.5, 63.5))
+    );
+    request.mode = Mode::Sketch;
+    assert!(denoised(&request, 64).is_none(), "all of it");
 }

@@ -1,5 +1,7 @@
 //! Drawing live: what is reused, warm starts, students, second passes, canvases that grow, veils.
 
+#[cfg(feature = "window")]
+mod answers;
 mod compare;
 mod engine;
 mod frame;
@@ -8,4 +10,9 @@ mod machine;
 mod refine;
 mod seam;
 #[cfg(feature = "window")]
+mod tmp_pictures;
+#[cfg(feature = "window")]
 mod window;
+
+#[cfg(feature = "window")]
+pub(crate) use machine::basis;

@@ -90,7 +90,7 @@ fn another_refiner_than_the_recorded_one_is_refused() {
 }
 
 #[test]
-fn drawing_again_stops_within_a_step_and_counts_its_steps() {
+fn drawing_again_stops_between_any_two_squares_and_counts_its_steps() {
     let mut bench = Bench::with_refiner();
     let request = with_points();
     let mut seen = Vec::new();
@@ -101,20 +101,51 @@ fn drawing_again_stops_within_a_step_and_counts_its_steps() {
     assert!(matches!(made, Ok(Product::Outcome(_))));
     let all = seen[0].1;
     assert!(all > request.steps, "{all} steps");
-    assert_eq!(seen, (0..all).map(|step| (step, all)).collect::<Vec<_>>());
-    // In the middle of each part.
-    for last in [request.steps + 1, all - 1] {
+    // Nine squares of the film are encoded, walked in three steps and decoded, and two hips: each can be stopped.
+    let questions = seen.len();
+    assert!(
+        questions >= request.steps + 9 + 27 + 9 + 2 + 2,
+        "{questions} questions"
+    );
+    seen.retain(|(_, steps)| *steps > 0);
+    seen.dedup();
+    assert_eq!(seen, (0..=all).map(|step| (step, all)).collect::<Vec<_>>());
+    for last in 0..questions {
         let mut count = 0;
-        let stopped = bench.asked(&request, &mut |progress| {
+        let stopped = bench.asked(&request, &mut |_| {
             count += 1;
-            if progress.step == last {
+            if count > last {
                 return ControlFlow::Break(());
             }
             ControlFlow::Continue(())
         });
         assert_eq!(stopped.unwrap_err().kind, ErrorKind::Stopped);
-        assert_eq!(count, last + 1);
+        assert_eq!(count, last + 1, "it asked again after it was stopped");
     }
+}
+
+#[test]
+fn squares_whose_lines_stay_are_not_adapted_again_and_nothing_changes() {
+    let mut bench = Bench::with_refiner();
+    let mut request = with_points();
+    let first = pixels(&bench.ask(&request).images[0]);
+    let counts = bench.refiner_counts();
+    assert_eq!(
+        counts.hints.0 + counts.hints.1,
+        11,
+        "nine squares and two hips"
+    );
+    assert_eq!(pixels(&bench.ask(&request).images[0]), first);
+    let again = bench.refiner_counts();
+    assert_eq!(again.hints.0, counts.hints.0, "nothing new was drawn");
+    assert_eq!(again.hints.1, counts.hints.1 + 11);
+    // Another weight needs the empty hint too, and what is kept is that without a weight.
+    request.control.weight = 0.5;
+    let weighted = pixels(&bench.ask(&request).images[0]);
+    assert_eq!(
+        pixels(&Bench::with_refiner().ask(&request).images[0]),
+        weighted
+    );
 }
 
 #[test]

@@ -320,7 +320,7 @@ fn bench_scene<'a>(
         mask: None,
         regenerate_inside: true,
         ring_px: 12.0,
-        denoised_px: 0.0,
+        denoised: &[],
         landmarks: None,
         intervals: None,
         show_hips: false,

@@ -27,6 +27,16 @@ impl Sheet<'_> {
         (image_px * self.screen_from_image.scale()) as f32
     }
 
+    /// The contour of what is denoised: dashed, along the cells of the latent.
+    pub(super) fn denoised(&self, edges: &[[Point; 2]]) {
+        let stroke = Stroke::new(1.2, palette::REGENERATE);
+        for edge in edges {
+            let ends = edge.map(|end| self.at(end));
+            self.painter
+                .extend(Shape::dashed_line(&ends, stroke, 7.0, 5.0));
+        }
+    }
+
     /// A line on a dark halo.
     pub(super) fn line(&self, points: &[Pos2], width: f32, color: Color32) {
         let halo = Stroke::new(width + 2.0, palette::HALO);

@@ -125,8 +125,8 @@ pub struct Scene<'a> {
     pub regenerate_inside: bool,
     /// How far outside the painted part pixels may change, image pixels; 0 = no ring is drawn.
     pub ring_px: f64,
-    /// How far outside the painted part noise is put, image pixels; 0 = no contour of its own.
-    pub denoised_px: f64,
+    /// Edges of the part that noise is put into, image pixels; none = no contour of its own.
+    pub denoised: &'a [[Point; 2]],
     /// Hip points.
     pub landmarks: Option<&'a HipLandmarks>,
     /// 90 % intervals of the Norberg angles, degrees, `[left, right]`.

@@ -173,6 +173,9 @@ impl App {
             item.by_hand = true;
             return true;
         }
+        if self.shown().follows_points() {
+            return false;
+        }
         let live = self.session.live.result.as_ref();
         // Points of a live answer belong to an image that the next edit replaces.
         live.is_some_and(|live| live.made.hips.is_some()) && !self.session.before

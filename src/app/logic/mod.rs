@@ -2,6 +2,7 @@
 //! document; it runs also while the window is hidden.
 
 mod case;
+pub(crate) mod contour;
 mod edit;
 pub(crate) mod frames;
 pub(crate) mod grid;

@@ -74,6 +74,10 @@ impl App {
             Mode::Sketch => true,
             _ => self.put_back(Layer::Mask, request.mask.as_ref()),
         };
+        let placed = self.session.open().map(|open| open.document().landmarks);
+        if request.landmarks.is_some() && placed.is_some_and(|placed| placed != request.landmarks) {
+            self.edit(Edit::SetLandmarks(request.landmarks), false);
+        }
         let (weight, text) = match (lines, mask) {
             (true, true) if request.mode == Mode::Sketch => (
                 Weight::Done,

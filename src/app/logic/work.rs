@@ -8,16 +8,13 @@ use std::time::Instant;
 use crate::app::App;
 use crate::app::files::Open;
 use crate::app::layers::LayerPixels;
-use crate::app::live::{PREVIEW_STEPS, Sameness};
+use crate::app::live::{Basis, PREVIEW_STEPS, Quality};
 use crate::app::session::{Job, Purpose, Stage, Weight};
 use crate::document::{Edit, Layer};
 use crate::job::{
     Error, ErrorKind, Event, JobId, Made, Measurement, Mode, Order, Product, Reading, Request,
 };
 use crate::radiograph::Picture;
-
-/// The largest part of the image that an edit may touch for the next preview to begin with the last one.
-const SMALL_EDIT: f64 = 0.15;
 
 impl App {
     /// Freezes everything a generation needs; `None` without an image.
@@ -37,6 +34,7 @@ impl App {
         if request.mode != Mode::Sketch {
             request.mask = raster(Layer::Mask, &open.mask);
         }
+        request.landmarks = self.session.asked_hips();
         Some(request)
     }
 
@@ -106,6 +104,7 @@ impl App {
         }
         self.poll_tasks(ctx);
         self.follow_veil(ctx);
+        self.follow_contour();
         self.submit_live(ctx);
     }
 
@@ -152,6 +151,7 @@ impl App {
             }
             (Product::Reading(Reading::Kind(kinds)), Purpose::Kind) => self.guessed(kinds),
             (Product::Reading(Reading::Hips(reading)), Purpose::LiveHips(revision)) => {
+                self.session.live.reading = None;
                 if let Some(live) = self
                     .session
                     .live
@@ -181,13 +181,12 @@ impl App {
             self.session.engine_error = Some(error);
             return;
         }
-        // A guess that cannot be made is no failure of anything that was asked for.
-        let asked = |purpose: Purpose| match purpose {
-            Purpose::Kind => false,
-            Purpose::LiveHips(_) => self.demo.is_none(),
-            Purpose::Generate | Purpose::Hips => true,
-        };
-        let known = (self.session.jobs.iter()).any(|job| job.id == id && asked(job.purpose));
+        if self.session.live.reading == Some(id) {
+            self.session.live.reading = None;
+        }
+        // A guess that cannot be made is no failure of anything that was asked for, nor is half a sketch without hips.
+        let asked = |job: &Job| !matches!(job.purpose, Purpose::Kind | Purpose::LiveHips(_));
+        let known = (self.session.jobs.iter()).any(|job| job.id == id && asked(job));
         self.session.jobs.retain(|job| job.id != id);
         match (error.kind, known) {
             (_, false) => {}
@@ -212,9 +211,10 @@ impl App {
         }
         let now = Instant::now();
         let revision = self.revision();
+        self.session.live.holding = ctx.input(|input| input.pointer.any_down());
         self.session.live.observe(revision, now);
         match self.session.live.due_in(now) {
-            None => self.submit_full(ctx, now),
+            None => self.submit_next(ctx, now),
             Some(wait) if !wait.is_zero() => ctx.request_repaint_after(wait),
             Some(_) => {
                 if self.shown().obstacle().is_some() {
@@ -222,63 +222,86 @@ impl App {
                     self.session.live.result = None;
                     return;
                 }
-                if let Some(mut request) = self.request() {
-                    let (same, sketch) = self.live_basis();
-                    request.count = 1;
-                    request.preview = true;
-                    request.steps = request.steps.min(PREVIEW_STEPS);
-                    // Guidance doubles the work; the answer in full quality has it.
-                    request.guidance = 1.0;
-                    if self.was_small_edit()
-                        && let Some(warm) = self.session.live.warm(same, sketch)
-                    {
-                        request.steps = (request.steps as f64 * warm.t).ceil() as usize;
-                        request.warm = Some(warm);
-                    }
-                    let id = self.worker.live(request);
-                    self.session.live.sent(id, revision, now);
-                    self.session.live.made_from(same, sketch);
-                }
+                // A model that reads text has no student: one step of it shows nothing.
+                let quality = match self.session.recipe.prompted {
+                    None => Quality::Quick,
+                    Some(_) => Quality::Settled,
+                };
+                self.ask(quality, now);
             }
         }
     }
 
-    /// Asks for the state that is shown in full quality once the hand rests.
-    fn submit_full(&mut self, ctx: &egui::Context, now: Instant) {
-        match self.session.live.full_due_in(now) {
+    /// Asks for the state that is shown once more and better, when edits pause.
+    fn submit_next(&mut self, ctx: &egui::Context, now: Instant) {
+        match self.session.live.next_due(now) {
             None => {}
-            Some(wait) if !wait.is_zero() => ctx.request_repaint_after(wait),
-            Some(_) => {
-                let revision = self.revision();
-                if let Some(mut request) = self.request() {
-                    request.count = 1;
-                    let id = self.worker.live(request);
-                    self.session.live.sent_full(id, revision, now);
-                }
-            }
+            Some((_, wait)) if !wait.is_zero() => ctx.request_repaint_after(wait),
+            Some((quality, _)) => self.ask(quality, now),
         }
     }
 
-    /// What must stay the same for a warm start, and the generation of the sketch.
-    fn live_basis(&self) -> (Sameness, u64) {
-        self.session.open().map_or(((0, 0, 0), 0), |open| {
-            let image = Arc::as_ptr(open.document().image()) as usize;
-            let same = (
-                self.session.recipe_revision,
-                open.mask.overlay.generation,
-                image,
-            );
-            (same, open.sketch.overlay.generation)
-        })
+    /// Hands the state as it is to the worker.
+    fn ask(&mut self, quality: Quality, now: Instant) {
+        let (revision, basis) = (self.revision(), self.live_basis());
+        let Some(mut request) = self.request() else {
+            return;
+        };
+        request.count = 1;
+        if quality != Quality::Full {
+            request.preview = true;
+            request.steps = match quality {
+                Quality::Quick => 1,
+                Quality::Settled | Quality::Full => request.steps.min(PREVIEW_STEPS),
+            };
+            if request.prompted.is_some() {
+                // It doubles the work; the answer in full quality has it.
+                request.guidance = 1.0;
+            }
+        }
+        if quality == Quality::Quick {
+            let live = &self.session.live;
+            let touched = live.warm_basis().and_then(|before| self.touched(before));
+            request.warm = live.warm(&basis, touched);
+        }
+        let live = &self.session.live;
+        let shown = live.result.as_ref().map(|result| result.revision);
+        let id = if shown == Some(revision) {
+            self.worker.live_again(request)
+        } else {
+            self.stop_reading();
+            self.worker.live(request)
+        };
+        self.session.live.sent(id, revision, (quality, basis), now);
     }
 
-    /// Whether the last edit of the sketch touched a small part of the image only.
-    fn was_small_edit(&self) -> bool {
-        self.session.open().is_some_and(|open| {
-            let overlay = &open.sketch.overlay;
-            let touched = overlay.dirty.map(|dirty| dirty.width * dirty.height);
-            touched.is_some_and(|px| px as f64 <= SMALL_EDIT * overlay.grid.len() as f64)
-        })
+    /// Points of an answer that is about to be replaced are nobody's: the next answer need not wait for them.
+    fn stop_reading(&mut self) {
+        if let Some(id) = self.session.live.reading.take() {
+            self.worker.cancel(id);
+            self.session.jobs.retain(|job| job.id != id);
+        }
+    }
+
+    /// What a request is made from now.
+    fn live_basis(&self) -> Basis {
+        let open = self.session.open();
+        Basis {
+            recipe: self.session.recipe_revision,
+            image: open.map_or(0, |open| Arc::as_ptr(open.document().image()) as usize),
+            hips: self.session.asked_hips(),
+            sketch: open.map_or(0, |open| open.sketch.overlay.generation),
+            mask: open.map_or(0, |open| open.mask.overlay.generation),
+        }
+    }
+
+    /// The share of the image that lines and mask changed since; `None` when that is not known any more.
+    fn touched(&self, before: &Basis) -> Option<f64> {
+        let open = self.session.open()?;
+        let sketch = open.sketch.changed_since(before.sketch)?;
+        let mask = open.mask.changed_since(before.mask)?;
+        let px = sketch.width * sketch.height + mask.width * mask.height;
+        Some(px as f64 / open.sketch.overlay.grid.len().max(1) as f64)
     }
 
     pub(super) fn live_answer(&mut self, made: Made, request: Arc<Request>, seconds: f64) {
@@ -288,20 +311,20 @@ impl App {
         self.session
             .live
             .answered(made, request, seconds, Instant::now());
-        if !needs_points {
-            return;
-        }
-        let Some(revision) = self.session.live.result.as_ref().map(|live| live.revision) else {
+        let Some(live) = self.session.live.result.as_ref() else {
             return;
         };
-        let waiting = |job: &Job| matches!(job.purpose, Purpose::LiveHips(_));
-        if self.session.jobs.iter().any(waiting) {
+        // A quick answer is replaced before its points are read, and behind other work they come too late: full quality
+        // brings its own.
+        if !needs_points || live.quality != Quality::Settled || !self.session.jobs.is_empty() {
             return;
         }
+        let revision = live.revision;
         let order = Order::Measure(Measurement::Hips {
             radiograph,
             window: None,
         });
         self.queue(order, "Read the live answer", Purpose::LiveHips(revision));
+        self.session.live.reading = self.session.jobs.last().map(|job| job.id);
     }
 }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use super::files::CaseCard;
 use super::keys::Keys;
+use super::live::Quality;
 use super::names::Names;
 use super::session::{ModelChoice, Session, Staged};
 use super::settings::Settings;
@@ -82,6 +83,20 @@ impl<'a> Shown<'a> {
             }
             _ => (self.session.open()).and_then(|open| open.document().landmarks),
         }
+    }
+
+    /// Hip points as they are drawn and can be dragged: those that live answers follow, else those of the image.
+    pub(crate) fn points(&self) -> Option<HipLandmarks> {
+        if self.follows_points() {
+            self.session.asked_hips()
+        } else {
+            self.landmarks()
+        }
+    }
+
+    /// Whether live answers follow the hip points that were placed, which then stay in sight above them.
+    pub(crate) fn follows_points(&self) -> bool {
+        self.session.live.on && self.session.shown.is_none() && self.session.asked_hips().is_some()
     }
 
     /// Whether what is shown was asked for as a hip.
@@ -228,7 +243,10 @@ impl<'a> Shown<'a> {
             return Some(sentence(&error.what));
         } else if session.recipe.model.is_empty() {
             "No model"
-        } else if session.recipe.mode == Mode::Sketch && !recipe::has_marks(self, Layer::Sketch) {
+        } else if session.recipe.mode == Mode::Sketch
+            && !recipe::has_marks(self, Layer::Sketch)
+            && session.asked_hips().is_none()
+        {
             "Draw some lines first"
         } else if session.recipe.mode != Mode::Sketch && !recipe::has_marks(self, Layer::Mask) {
             "Paint a region first"
@@ -245,7 +263,7 @@ impl<'a> Shown<'a> {
         };
         let live = &self.session.live;
         let behind = live.behind(open.revision() + self.session.recipe_revision);
-        let full = live.result.as_ref().is_some_and(|result| result.full);
+        let full = (live.result.as_ref()).is_some_and(|result| result.quality == Quality::Full);
         match (behind, live.in_flight.is_some()) {
             (Some(0), _) if full => "Up to date, full quality".to_owned(),
             (Some(0), true) => "Preview, working on more".to_owned(),

@@ -111,6 +111,18 @@ fn angles(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
             });
         });
     }
+    if shown.follows_points()
+        && let Some(points) = shown.points()
+    {
+        let placed = |side| norberg_degrees(&points, side, spacing);
+        if let (Some(right), Some(left)) = (placed(Side::Right), placed(Side::Left)) {
+            let text = format!("Placed for R {right:.1}°, L {left:.1}°");
+            ui.label(RichText::new(text).size(11.5).color(p.dim))
+                .on_hover_text(
+                    "What the points ask for; above stands what is read from the answer",
+                );
+        }
+    }
     // Where there is no angle, the reason stands in place of what it would have belonged to.
     let note = if landmarks.is_some() {
         shown.reading_note()

@@ -200,6 +200,19 @@ fn hint_rows(ui: &mut Ui, shown: &Shown<'_>, recipe: &mut Recipe) {
         slider(ui, label, &mut recipe.control.weight, 0.0..=2.0, 2, false)
             .on_hover_text("How strongly the image follows the drawn lines");
     });
+    // Without points on a hip there is nothing to follow.
+    if shown.session.placed_hips().is_some() {
+        row(ui, "Hips", |ui, _| {
+            if let Some(on) = switch(ui, "Hips as placed", recipe.hips_as_placed) {
+                recipe.hips_as_placed = on;
+            }
+            let text = RichText::new("As the points are placed").size(11.5);
+            ui.label(text.color(palette(ui.visuals()).dim)).on_hover_text(
+                "Heads and rims are made where their points stand; with Live on, the image follows a point that is \
+                 dragged",
+            );
+        });
+    }
     row(ui, "Guidance", |ui, label| {
         slider(ui, label, &mut recipe.guidance, 1.0..=8.0, 1, false)
             .on_hover_text("How strongly the image shows age, sex and findings; 1 is none");

@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::canvas::{Tool, ToolOptions, Under, View};
 use super::files::Open;
 use super::live::Live;
+use super::logic::contour::Contour;
 use super::logic::frames::Stack;
 use super::logic::grid::Beside;
 use super::logic::measures::Measures;
@@ -21,6 +22,7 @@ use crate::job::{
     Attributes, Control, Error, JobId, Mode, ModelReference, Progress, Prompted, Request,
     RingPolicy, Sex,
 };
+use crate::landmarks::HipLandmarks;
 use crate::radiograph::Preview;
 
 pub use tray::{Film, SortBy, Staged, Tray};
@@ -99,6 +101,8 @@ pub struct Recipe {
     pub ring_px: f64,
     /// Whether images are drawn again, finer, where there is a model for it.
     pub finer: bool,
+    /// Whether a hip shall stand where the hip points of the document were placed.
+    pub hips_as_placed: bool,
 }
 
 impl Default for Recipe {
@@ -125,6 +129,7 @@ impl Default for Recipe {
             findings: BTreeMap::new(),
             ring_px: 12.0,
             finer: true,
+            hips_as_placed: false,
         }
     }
 }
@@ -184,6 +189,7 @@ impl Recipe {
             ring_px: request.ring.px,
             prompted: request.prompted.clone(),
             finer: request.refiner.is_some() || request.preview,
+            hips_as_placed: request.landmarks.is_some(),
         }
     }
 
@@ -340,6 +346,8 @@ pub struct Session {
     pub split: f32,
     /// What lies over the result: its difference from the image, or the spread over seeds.
     pub veil: VeilState,
+    /// The contour of what is denoised.
+    pub contour: Contour,
     /// Whether strokes, masks and points are drawn.
     pub overlays: bool,
     /// Whether the overlay planes of the file are drawn.
@@ -406,6 +414,7 @@ impl Session {
             before: false,
             split: 0.0,
             veil: VeilState::default(),
+            contour: Contour::default(),
             overlays: true,
             planes: true,
             hide_identity: settings.hide_identity,
@@ -462,6 +471,20 @@ impl Session {
             landmarks: open.document().landmarks,
             spacing: (open.document().image().spacing).map(|s| [s.row_mm, s.column_mm]),
         })
+    }
+
+    /// The hip points that can be asked for: those placed on an image of hips.
+    pub(crate) fn placed_hips(&self) -> Option<HipLandmarks> {
+        let open = self.open()?;
+        let kind = Some(self.recipe.kind.as_str()).filter(|kind| !kind.is_empty());
+        let is_hip = kind.unwrap_or(&open.kind) == "hip" && self.recipe.prompted.is_none();
+        let placed = open.document().landmarks.filter(|_| is_hip);
+        placed.filter(HipLandmarks::is_valid)
+    }
+
+    /// The hip points that an image is asked to show.
+    pub(crate) fn asked_hips(&self) -> Option<HipLandmarks> {
+        self.placed_hips().filter(|_| self.recipe.hips_as_placed)
     }
 
     /// The result that is shown.

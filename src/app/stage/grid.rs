@@ -221,7 +221,7 @@ fn beside_ui(
         regenerate_inside: true,
         ring_px: 0.0,
         veil: None,
-        denoised_px: 0.0,
+        denoised: &[],
         landmarks: None,
         intervals: None,
         show_hips: false,

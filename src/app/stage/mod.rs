@@ -305,9 +305,9 @@ fn canvas_ui(
     let landmarks = if show == Show::Mask {
         None
     } else {
-        shown.landmarks()
+        shown.points()
     };
-    let interval = |side| shown.interval(side);
+    let interval = |side| shown.interval(side).filter(|_| !shown.follows_points());
     let intervals = interval(Side::Left).zip(interval(Side::Right));
     let painting = session.recipe.mode != Mode::Sketch;
     let scene = Scene {
@@ -328,7 +328,10 @@ fn canvas_ui(
         } else {
             0.0
         },
-        denoised_px: 0.0,
+        denoised: match show {
+            Show::Mask => &session.contour.edges,
+            Show::Sketch | Show::Hips | Show::View => &[],
+        },
         landmarks: landmarks.as_ref(),
         intervals: intervals.map(|(left, right)| [left, right]),
         show_hips: show != Show::Mask,

@@ -8,14 +8,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Figure;
-use crate::command::{Common, engine_of};
+use super::{Figure, WindowFigures, WindowLive, stop};
+use crate::command::{Common, engine_of, folders_of};
 use crate::document::{Document, Edit, Layer, Mark, Operation, Shape, StrokePoint};
 use crate::engine::LocalEngine;
 use crate::geometry::Point;
 use crate::grid::Grid;
 use crate::job::{
-    Engine as _, Error, ErrorKind, Made, Mode, ModelReference, Order, Product, Request, WarmStart,
+    Engine as _, Error, ErrorKind, Made, Measurement, Mode, ModelReference, Order, Product,
+    Request, WarmStart,
 };
 use crate::phantom::hip::{self, HipOptions};
 use crate::radiograph::{Pixels, Radiograph};
@@ -24,6 +25,11 @@ use crate::radiograph::{Pixels, Radiograph};
 const FILM: u64 = 11;
 /// Columns and rows of a digital mammogram.
 const LARGE: (usize, usize) = (3328, 4096);
+
+/// Seconds from pen up within which a first picture, one of four steps and one in full quality are to stand there.
+const GOALS: [f64; 3] = [0.1, 0.25, 1.2];
+/// Most memory of the whole program, MB.
+const MEMORY: f64 = 1200.0;
 
 /// One chain that is timed.
 struct Chain {
@@ -133,13 +139,26 @@ const fn chain(
     }
 }
 
-/// Median and slowest of pen up to image for every chain whose name holds `only`, the longest time to a cancel, and
-/// the most memory the program ever held.
+impl Chain {
+    /// The most that pen up to its image is meant to take, seconds.
+    fn goal(&self) -> f64 {
+        match (self.preview, self.steps) {
+            (true, ..=2) => GOALS[0],
+            (true, _) => GOALS[1],
+            (false, 4) if !self.finer => GOALS[1],
+            _ => GOALS[2],
+        }
+    }
+}
+
+/// Median and slowest of pen up to image for every chain whose name holds `only`, the same through the window, the
+/// longest time to a cancel, and the most memory the program ever held.
 pub(super) fn figures(
     repeat: usize,
     only: &str,
     models: Option<&Path>,
     common: &Common,
+    window: WindowFigures,
 ) -> Result<Vec<Figure>, Error> {
     let mut engine = engine_of(models, common);
     let small = film();
@@ -153,15 +172,38 @@ pub(super) fn figures(
         };
         time(&mut engine, chain, &film, repeat, &mut figures)?;
     }
-    if only.is_empty() {
-        let longest = cancel(&mut engine, &drawn(&small, 0)?)?;
-        figures.push(Figure::new("cancel, longest", longest, "s"));
+    if "window".contains(only) {
+        figures.extend(through_window(&small, repeat, models, common, window)?);
+    }
+    if "cancel".contains(only) {
+        figures.extend(stopped(&mut engine, &small)?);
     }
     if let Some(bytes) = crate::network::speed::whole::largest_memory() {
         let name = "largest memory of the program";
-        figures.push(Figure::new(name, bytes / 1e6, "MB"));
+        figures.push(Figure::new(name, bytes / 1e6, "MB").at_most(MEMORY));
     }
     Ok(figures)
+}
+
+/// The window's own way, on the same film in a file.
+fn through_window(
+    film: &Radiograph,
+    repeat: usize,
+    models: Option<&Path>,
+    common: &Common,
+    window: WindowFigures,
+) -> Result<Vec<Figure>, Error> {
+    let failed = |what: String| Error::new(ErrorKind::Failed, what);
+    let folder = tempfile::tempdir().map_err(|e| failed(format!("no folder for a film: {e}")))?;
+    let path = folder.path().join("film.png");
+    crate::radiograph::export(&path, film, &film.pixels, false)
+        .map_err(|e| failed(e.to_string()))?;
+    (window.live)(&WindowLive {
+        film: path,
+        folders: folders_of(models),
+        device: common.device.into(),
+        repeat,
+    })
 }
 
 fn time(
@@ -201,20 +243,21 @@ fn time(
             before = outcome.images.pop();
         }
     }
-    push(figures, &format!("pen up to image: {}", chain.name), times);
-    push(
-        figures,
-        &format!("of it the engine: {}", chain.name),
-        generating,
-    );
+    let name = format!("pen up to image: {}", chain.name);
+    push(figures, &name, times, Some(chain.goal()));
+    let name = format!("of it the engine: {}", chain.name);
+    push(figures, &name, generating, None);
     Ok(())
 }
 
-fn push(figures: &mut Vec<Figure>, name: &str, mut times: Vec<f64>) {
+fn push(figures: &mut Vec<Figure>, name: &str, mut times: Vec<f64>, most: Option<f64>) {
     times.sort_by(f64::total_cmp);
     let median = times[times.len() / 2];
     let slowest = times[times.len() - 1];
-    figures.push(Figure::new(format!("{name}, median"), median, "s"));
+    figures.push(Figure {
+        most,
+        ..Figure::new(format!("{name}, median"), median, "s")
+    });
     figures.push(Figure::new(format!("{name}, slowest"), slowest, "s"));
 }
 
@@ -295,30 +338,31 @@ fn request(document: &Document, mode: Mode) -> Request {
     request
 }
 
-/// Longest time from asking to stop to the engine's return.
-fn cancel(engine: &mut LocalEngine, document: &Document) -> Result<f64, Error> {
-    let mut longest: f64 = 0.0;
-    for stop_at in 1..6 {
-        let mut request = request(document, Mode::Sketch);
-        request.steps = 50;
-        let mut last = Instant::now();
-        let mut asked = None;
-        let stopped = engine.carry_out(&Order::Generate(request), &mut |progress| {
-            // The wish may come right after the last look at it: then a whole step passes first.
-            if progress.step == stop_at {
-                asked = Some(last);
-                return ControlFlow::Break(());
-            }
-            last = Instant::now();
-            ControlFlow::Continue(())
-        });
-        match (stopped, asked) {
-            (Err(error), Some(asked)) if error.kind == ErrorKind::Stopped => {
-                longest = longest.max(asked.elapsed().as_secs_f64());
-            }
-            (Err(error), _) => return Err(error),
-            _ => return Err(Error::new(ErrorKind::Failed, "the engine did not stop")),
-        }
-    }
-    Ok(longest)
+/// How long each kind of order goes on after it was asked to stop.
+fn stopped(engine: &mut LocalEngine, film: &Arc<Radiograph>) -> Result<Vec<Figure>, Error> {
+    let generate = |run: usize, mode: Mode, steps: usize, preview: bool| -> Result<Order, Error> {
+        let mut request = request(&drawn(film, run)?, mode);
+        request.steps = steps;
+        request.preview = preview;
+        request.guidance = 2.0;
+        Ok(Order::Generate(request))
+    };
+    let full = |run: usize| generate(run, Mode::Sketch, 4, false);
+    let patch = |run: usize| generate(run, Mode::Inpaint, 4, false);
+    let preview = |run: usize| generate(run, Mode::Sketch, 4, true);
+    let points = |_: usize| -> Result<Order, Error> {
+        Ok(Order::Measure(Measurement::Hips {
+            radiograph: Arc::clone(film),
+            window: None,
+        }))
+    };
+    stop::figures(
+        engine,
+        &[
+            ("sketch, 4 guided steps, drawn again", &full),
+            ("inpaint, 4 guided steps", &patch),
+            ("preview, 4 steps, hips drawn again", &preview),
+            ("hip points", &points),
+        ],
+    )
 }

@@ -6,6 +6,7 @@ mod dicom;
 mod live;
 mod models;
 mod phantoms;
+mod stop;
 mod training;
 mod untouched;
 
@@ -43,10 +44,37 @@ impl Figure {
             most: None,
         }
     }
+
+    /// With the most that it is meant to be.
+    fn at_most(self, most: f64) -> Self {
+        Self {
+            most: Some(most),
+            ..self
+        }
+    }
 }
 
-/// Measures the canvas; given by the program, since only it has a window.
-pub type CanvasFigures = fn() -> Result<Vec<Figure>, Error>;
+/// What is measured of the window; given by the program, since only it has one.
+#[derive(Clone, Copy, Debug)]
+pub struct WindowFigures {
+    /// The canvas.
+    pub canvas: fn() -> Result<Vec<Figure>, Error>,
+    /// Live answers, from the stroke to what is shown of them.
+    pub live: fn(&WindowLive) -> Result<Vec<Figure>, Error>,
+}
+
+/// What live answers of the window are measured on.
+#[derive(Clone, Debug)]
+pub struct WindowLive {
+    /// The film that is drawn on.
+    pub film: std::path::PathBuf,
+    /// Where models are looked for, in order.
+    pub folders: Vec<std::path::PathBuf>,
+    /// Where networks run.
+    pub device: crate::network::device::Wanted,
+    /// Repetitions of each figure.
+    pub repeat: usize,
+}
 
 /// What to measure.
 #[derive(Clone, Debug, Subcommand)]
@@ -93,7 +121,7 @@ pub enum Bench {
 }
 
 /// Measures and reports.
-pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<ExitCode, Error> {
+pub fn run(bench: &Bench, common: &Common, window: WindowFigures) -> Result<ExitCode, Error> {
     let threads = common.threads.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -111,12 +139,12 @@ pub fn run(bench: &Bench, common: &Common, canvas: CanvasFigures) -> Result<Exit
         }
         Bench::Dicom(options) => dicom::figures(options)?,
         Bench::Training(options) => pool.install(|| training::figures(options, common))?,
-        Bench::Canvas => canvas()?,
+        Bench::Canvas => (window.canvas)()?,
         Bench::Live {
             repeat,
             only,
             models,
-        } => pool.install(|| live::figures(*repeat, only, models.as_deref(), common))?,
+        } => pool.install(|| live::figures(*repeat, only, models.as_deref(), common, window))?,
         Bench::Network {
             only,
             seconds,
@@ -183,7 +211,7 @@ fn show(figures: &[Figure], as_json: bool) {
         };
         let goal = figure.most.map_or_else(String::new, |most| {
             let verdict = if figure.value <= most {
-                "met"
+                "holds"
             } else {
                 "MISSED"
             };

@@ -2,7 +2,7 @@
 //!
 //! *Live*: at most one request runs and at most one waits; a newer one replaces the waiting one, and stops a running
 //! preview only while it is less than 30 % done (a person who keeps drawing must still see results); what runs in full
-//! quality is stopped at once.
+//! quality, or shows better what had an answer, is stopped at once.
 //! *Queue*: orders in turn; a long one gives way to the live lane between two of its steps.
 
 mod spool;
@@ -32,12 +32,20 @@ pub type BuildEngine = Box<dyn Fn() -> Result<Box<dyn Engine>, Error> + Send>;
 
 #[derive(Default)]
 struct Lanes {
-    live: Option<(JobId, Request)>,
+    live: Option<Live>,
     queue: VecDeque<(JobId, Order)>,
     running: HashSet<JobId>,
     cancelled: HashSet<JobId>,
     last_id: u64,
     closed: bool,
+}
+
+/// A live request that waits.
+struct Live {
+    id: JobId,
+    request: Request,
+    /// What it shows has had an answer: any newer one stops it.
+    yields: bool,
 }
 
 struct Shared {
@@ -127,15 +135,30 @@ impl Worker {
 
     /// Hands in a live request; it replaces one that waits.
     pub fn live(&self, request: Request) -> JobId {
+        // What was asked for in a pause has had its preview.
+        let yields = !request.preview;
+        self.hand_in(request, yields)
+    }
+
+    /// Hands in a live request for what is shown already, only better; any newer request stops it at once.
+    pub fn live_again(&self, request: Request) -> JobId {
+        self.hand_in(request, true)
+    }
+
+    fn hand_in(&self, request: Request, yields: bool) -> JobId {
         let mut lanes = self.shared.lock();
         lanes.last_id += 1;
         let id = JobId(lanes.last_id);
-        let replaced = lanes.live.replace((id, request));
+        let replaced = lanes.live.replace(Live {
+            id,
+            request,
+            yields,
+        });
         drop(lanes);
         self.shared.changed.notify_all();
-        if let Some((old, _)) = replaced {
+        if let Some(old) = replaced {
             // Told through the lane, so that events stay in one order.
-            self.shared.lock().cancelled.insert(old);
+            self.shared.lock().cancelled.insert(old.id);
         }
         id
     }
@@ -162,7 +185,7 @@ impl Worker {
         let lanes = self.shared.lock();
         let mut ids: Vec<JobId> = lanes.running.iter().copied().collect();
         ids.sort();
-        ids.extend(lanes.live.iter().map(|(id, _)| *id));
+        ids.extend(lanes.live.iter().map(|live| live.id));
         ids.extend(lanes.queue.iter().map(|(id, _)| *id));
         ids
     }
@@ -267,24 +290,26 @@ impl Lane {
 
     /// Runs the live request that waits; `false` when none does.
     fn run_live(&mut self) -> bool {
-        let (id, request) = {
+        let Live {
+            id,
+            request,
+            yields,
+        } = {
             let mut lanes = self.shared.lock();
-            let Some((id, request)) = lanes.live.take() else {
+            let Some(live) = lanes.live.take() else {
                 return false;
             };
-            lanes.running.insert(id);
-            (id, request)
+            lanes.running.insert(live.id);
+            live
         };
         let mut engine = self.live_engine.take();
         let shared = Arc::clone(&self.shared);
-        // What was asked for in a pause has had its preview: any edit is worth more.
-        let full = !request.preview;
         let stale = move |progress: &Progress| {
             let lanes = shared.lock();
             let done = progress.step as f64 / progress.steps.max(1) as f64;
             lanes.closed
                 || lanes.cancelled.contains(&id)
-                || (lanes.live.is_some() && (full || done < STOP_BELOW))
+                || (lanes.live.is_some() && (yields || done < STOP_BELOW))
         };
         let mut observe = |progress: Progress| {
             let stop = stale(&progress);
@@ -373,7 +398,7 @@ impl Lane {
                 .queue
                 .iter()
                 .map(|(id, _)| *id)
-                .chain(lanes.live.iter().map(|(id, _)| *id))
+                .chain(lanes.live.iter().map(|live| live.id))
                 .chain(lanes.running.iter().copied())
                 .collect();
             let gone = |id: &JobId| !waiting.contains(id);

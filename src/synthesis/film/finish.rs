@@ -2,6 +2,7 @@
 //!
 //! Separate because this is where the invariants of the result live: its depth, its mark, its count of changed pixels.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use super::composite::{Composite, Film, compose};
@@ -9,20 +10,17 @@ use super::frame::{Frame, shift};
 use crate::document::mask::distance_to;
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
-use crate::job::{Error, Made, Mode, Request, Seam};
+use crate::job::{Error, ErrorKind, Made, Mode, Request, Seam};
 use crate::measure::edges::{edges, median_distance};
 use crate::measure::seam::Match;
 use crate::radiograph::{DisplayWindow, Pixels, Radiograph, SyntheticMark};
 use crate::signal::resize::resize;
 use crate::synthesis::readings::{
-    Readers, read_findings, read_hips, read_saliency, told_by_angles,
+    Readers, go_on, read_findings, read_hips_asking, read_saliency, told_by_angles,
 };
 
 impl Frame {
-    /// The image at native depth, with its numbers; `grey` (0–1) is what was painted over the crop, at the model's
-    /// size or finer.
-    ///
-    /// Fails when a network that reads the image fails.
+    /// [`Self::finish_asking`] that nobody ends.
     pub fn finish(
         &self,
         readers: &Readers,
@@ -30,6 +28,24 @@ impl Frame {
         image_number: u64,
         grey: &Grid<f32>,
     ) -> Result<Made, Error> {
+        let mut on = || ControlFlow::Continue(());
+        self.finish_asking(readers, request, image_number, grey, &mut on)
+    }
+
+    /// The image at native depth, with its numbers; `grey` (0–1) is what was painted over the crop, at the model's
+    /// size or finer.
+    ///
+    /// Calls `asked` before every network that reads the image. Fails when one of them fails, and with
+    /// [`Error::stopped`] on `Break`.
+    pub fn finish_asking(
+        &self,
+        readers: &Readers,
+        request: &Request,
+        image_number: u64,
+        grey: &Grid<f32>,
+        asked: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Result<Made, Error> {
+        go_on(asked())?;
         let patch = self.map.stored(&self.crop.grey_from_model(grey));
         let (composite, base) = match (&self.blend, &request.source) {
             (Some(blend), Some(source)) => {
@@ -53,16 +69,24 @@ impl Frame {
         let window = request.window.as_ref();
         let is_hip = request.attributes.kind == "hip";
         let hips = match &readers.hips {
-            // A missing answer is a missing number, not a failed image.
             // Two looks at two hips take longer than a preview: whoever shows one asks for its points afterwards.
-            Some(model) if is_hip && !request.preview => read_hips(model, &radiograph, window).ok(),
+            Some(model) if is_hip && !request.preview => {
+                match read_hips_asking(model, &radiograph, window, &mut |_| asked()) {
+                    Err(error) if error.kind == ErrorKind::Stopped => return Err(error),
+                    // A missing answer is a missing number, not a failed image.
+                    read => read.ok(),
+                }
+            }
             _ => None,
         };
         let (saliency, mut findings) = match &readers.reader {
-            Some(model) if !request.preview => (
-                read_saliency(model, &radiograph, window)?,
-                read_findings(model, &radiograph, window, &request.attributes.kind)?,
-            ),
+            Some(model) if !request.preview => {
+                go_on(asked())?;
+                let saliency = read_saliency(model, &radiograph, window)?;
+                go_on(asked())?;
+                let kind = &request.attributes.kind;
+                (saliency, read_findings(model, &radiograph, window, kind)?)
+            }
             _ => (Vec::new(), Vec::new()),
         };
         if let Some(hips) = &hips {

@@ -10,6 +10,8 @@ mod finish;
 pub mod frame;
 mod grain;
 pub mod grey;
+pub(in crate::synthesis) mod outline;
 pub(super) mod tiles;
 
 pub use finish::line_distance;
+pub use outline::denoised;

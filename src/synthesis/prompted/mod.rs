@@ -138,7 +138,8 @@ pub fn generate_prompted(
         };
         let (grey, latent) = asked.sample(image_number, &mut report)?;
         let frame = asked.frame();
-        let mut made = frame.finish(readers, request, image_number, &grey)?;
+        let mut reading = || report(steps_each);
+        let mut made = frame.finish_asking(readers, request, image_number, &grey, &mut reading)?;
         made.latent = Some((frame.crop.region, latent));
         images.push(made);
     }

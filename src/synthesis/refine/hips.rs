@@ -14,7 +14,6 @@ use crate::job::{Error, Sampler};
 use crate::landmarks::{HipLandmarks, Side};
 use crate::network::autoencoder::{FACTOR, latent_mask};
 use crate::network::condition::{Condition, Moment};
-use crate::network::control;
 use crate::network::denoiser::assemble;
 use crate::network::hips::joint::{as_left, finding_as_left, opening, square};
 use crate::network::hips::points;
@@ -196,18 +195,6 @@ impl Refine<'_> {
         wanted
     }
 
-    /// What the adapter adds for hints `[B,70,h,w]`, at the weight asked for.
-    pub(super) fn injections(&self, hints: &Tensor) -> candle_core::Result<Vec<Tensor>> {
-        let adapter = &self.model.diffusion.adapter;
-        let weight = self.request.control.weight;
-        let full = adapter.forward(hints)?;
-        if weight == 1.0 {
-            return Ok(full);
-        }
-        let without = adapter.forward(&hints.zeros_like()?)?;
-        control::weighted(&without, &full, weight)
-    }
-
     /// The turned squares, −1…1, row after row.
     fn painted(
         &self,
@@ -224,8 +211,9 @@ impl Refine<'_> {
         let cells = size / FACTOR;
         let open = opening(size);
         let given = request.landmarks.filter(HipLandmarks::is_valid);
-        let (mut kept, mut hints, mut noise, mut conditions) = (vec![], vec![], vec![], vec![]);
+        let (mut kept, mut added, mut noise, mut conditions) = (vec![], vec![], vec![], vec![]);
         for square in squares {
+            asked(report, 0, stopped)?;
             let square_from_image = square.square_from_image();
             let image_from_square = square_from_image.inverse().unwrap_or(Affine::IDENTITY);
             let grey_from_square = frame.crop.model_from_image().after(&image_from_square);
@@ -243,7 +231,7 @@ impl Refine<'_> {
                 || Grid::filled(size, size, 0.0),
                 |hint| square.turned(square.crop.lines_to_model(hint)),
             );
-            hints.push(control::hint(&lines, points.as_ref())?);
+            added.push(self.injections(&lines, points.as_ref())?);
             let stream = STREAM + 2 * image_number + u64::from(square.is_mirrored());
             let normals = Noise::new(request.seed, stream).normals(model.latent * cells * cells);
             noise.push(Tensor::from_vec(
@@ -253,7 +241,7 @@ impl Refine<'_> {
             )?);
             conditions.push(self.wanted(square, points.as_ref()));
         }
-        let injections = self.injections(&Tensor::cat(&hints, 0)?)?;
+        let injections = joined(&added)?;
         let kept = Tensor::cat(&kept, 0)?;
         let mask = latent_mask(&open)?.to_device(device)?;
         let mask = Tensor::cat(&vec![mask; squares.len()], 0)?;
@@ -277,15 +265,28 @@ impl Refine<'_> {
             velocity,
             fresh,
         )?;
-        let made = if request.preview {
-            model.autoencoder.decode_preview(&z)?
-        } else {
-            model.autoencoder.decode(&z)?
+        let decoded = |n: usize| {
+            asked(report, self.hip_steps, stopped)?;
+            let z = z.narrow(0, n, 1)?;
+            let made = if request.preview {
+                model.autoencoder.decode_preview(&z)?
+            } else {
+                model.autoencoder.decode(&z)?
+            };
+            made.flatten_all()?.to_vec1::<f32>()
         };
-        (0..squares.len())
-            .map(|n| made.get(n)?.flatten_all()?.to_vec1::<f32>())
-            .collect()
+        (0..squares.len()).map(decoded).collect()
     }
+}
+
+/// What is added in several squares, each level of all of them together.
+fn joined(each: &[Vec<Tensor>]) -> candle_core::Result<Vec<Tensor>> {
+    let levels = each.first().map_or(0, Vec::len);
+    let level = |at: usize| {
+        let all: Vec<&Tensor> = each.iter().filter_map(|added| added.get(at)).collect();
+        Tensor::cat(&all, 0)
+    };
+    (0..levels).map(level).collect()
 }
 
 /// Puts a square over a picture of the crop, fading into it at its borders.

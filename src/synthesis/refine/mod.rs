@@ -11,11 +11,16 @@ mod hips;
 
 use std::ops::ControlFlow;
 
+use candle_core::Tensor;
+
 use super::film::frame::Frame;
-use super::readings::Readers;
+use super::kept::Kept;
+use super::readings::{Readers, go_on};
 use crate::grid::Grid;
 use crate::job::{Error, ModelReference, Request};
+use crate::landmarks::HipLandmarks;
 use crate::network::autoencoder::Autoencoder;
+use crate::network::control;
 use crate::network::device::Place;
 use crate::network::folder::Diffusion;
 
@@ -43,6 +48,8 @@ pub struct RefinerModel {
     pub model: ModelReference,
     /// Where it runs.
     pub place: Place,
+    /// What squares whose lines stay need not compute again.
+    pub kept: Kept,
 }
 
 /// What is drawn again of the images of one request.
@@ -89,7 +96,7 @@ impl<'a> Refine<'a> {
     /// What was painted over the frame's crop (grey 0–1, at the model's size), drawn again at the image's resolution or
     /// up to [`LARGEST`] pixels; `None` where there was nothing to draw.
     ///
-    /// `report` is told the number of each step before it.
+    /// `report` is told the number of each step before it, and between all other parts of the work.
     pub(super) fn drawn(
         &self,
         frame: &Frame,
@@ -108,8 +115,33 @@ impl<'a> Refine<'a> {
         }
         let mut report = |step: usize| report(self.film_steps + step);
         let base = finer.as_ref().unwrap_or(grey);
+        go_on(report(0))?;
         let with_hips = self.hips(frame, readers, image_number, (grey, base), &mut report)?;
         Ok(with_hips.or(finer))
+    }
+
+    /// What the adapter adds in a square for its lines (0–1) and hip points, at the weight asked for.
+    fn injections(
+        &self,
+        lines: &Grid<f32>,
+        points: Option<&HipLandmarks>,
+    ) -> candle_core::Result<Vec<Tensor>> {
+        let adapted = |lines: &Grid<f32>, points: Option<&HipLandmarks>| {
+            let model = self.model;
+            model.kept.hint(lines, points, || {
+                model
+                    .diffusion
+                    .adapter
+                    .forward(&control::hint(lines, points)?)
+            })
+        };
+        let full = adapted(lines, points)?;
+        let weight = self.request.control.weight;
+        if weight == 1.0 {
+            return Ok(full);
+        }
+        let empty = Grid::filled(lines.width(), lines.height(), 0.0);
+        control::weighted(&adapted(&empty, None)?, &full, weight)
     }
 }
 

@@ -41,7 +41,7 @@ pub struct Uniforms {
     pub before: [f32; 4],
     /// Window of the answer.
     pub after: [f32; 4],
-    /// Reduction, steps a pixel, ring, denoised.
+    /// Reduction, steps a pixel, ring.
     pub reach: [f32; 4],
     /// Split, color map, draft layer, draft erases.
     pub other: [f32; 4],

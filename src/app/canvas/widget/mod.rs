@@ -222,15 +222,13 @@ impl Canvas {
 
     /// Has the distance field made for the mask shown, off the window's thread when it is large.
     fn follow_reach(&mut self, ctx: &egui::Context, scene: &Scene<'_>) {
-        let wanted = scene
-            .mask
-            .filter(|_| scene.overlays && (scene.ring_px > 0.0 || scene.denoised_px > 0.0));
+        let wanted = scene.mask.filter(|_| scene.overlays && scene.ring_px > 0.0);
         let Some(mask) = wanted else {
             self.reach = None;
             self.shown_reach = None;
             return;
         };
-        let most = scene.ring_px.max(scene.denoised_px);
+        let most = scene.ring_px;
         let key = (mask.generation, most.to_bits(), mask.grid.len() as u64);
         let running = self
             .reach

@@ -78,6 +78,9 @@ impl Canvas {
         if let Some(veil) = scene.veil {
             sheet.veil(veil, split_x(pass));
         }
+        if scene.overlays {
+            sheet.denoised(scene.denoised);
+        }
         if scene.tool == Tool::Bounds {
             let drag = match self.active.as_ref().map(|active| &active.gesture) {
                 Some(Gesture::Bounds(drag)) => Some(drag),
@@ -207,7 +210,6 @@ impl Canvas {
         uniforms.other[2] = self.shown_draft.0;
         uniforms.other[3] = f32::from(u8::from(self.shown_draft.1));
         uniforms.reach[2] = scene.ring_px as f32;
-        uniforms.reach[3] = scene.denoised_px as f32;
         if scene.regenerate_inside {
             uniforms.tiles[3] |= REGENERATE_INSIDE;
         }

@@ -1,0 +1,184 @@
+//! `bench live` through the window: what a person waits for after a stroke, by the worker, the live machine and the
+//! readings as they are in use.
+//!
+//! Everything but the frame itself: events are taken in as soon as the worker has some, not with the next picture of
+//! the screen, which would add up to a frame.
+
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+
+use super::action::Action;
+use super::canvas::CanvasEvent;
+use super::canvas::bench::Figure;
+use super::live::{LiveResult, Quality};
+use super::{App, Start};
+use crate::document::{Layer, Mark, Operation, Shape, StrokePoint};
+use crate::geometry::Point;
+use crate::job::{Engine, Error, ErrorKind, Mode, Worker};
+
+/// Longest wait for anything.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// How often it is looked whether a pause is over.
+const TICK: Duration = Duration::from_millis(1);
+
+/// A window without a screen.
+struct Bench {
+    app: App,
+    ctx: egui::Context,
+    woken: Receiver<()>,
+}
+
+impl Bench {
+    /// Takes events in until `done`; the time it took.
+    fn until(&mut self, what: &str, done: impl Fn(&App) -> bool) -> Result<f64, Error> {
+        let began = Instant::now();
+        loop {
+            self.app.drain(&self.ctx);
+            if done(&self.app) {
+                return Ok(began.elapsed().as_secs_f64());
+            }
+            if let Some(error) = self.app.session.engine_error.take() {
+                return Err(error);
+            }
+            if began.elapsed() > PATIENCE || (self.app.session.notices.len() > 20) {
+                let what = format!("the window never came to {what}");
+                return Err(Error::new(ErrorKind::Failed, what));
+            }
+            self.woken.recv_timeout(TICK).ok();
+        }
+    }
+
+    fn idle(&mut self) -> Result<f64, Error> {
+        self.until("rest", |app| {
+            let live = &app.session.live;
+            app.session.engine_ready && app.session.jobs.is_empty() && live.in_flight.is_none()
+        })
+    }
+
+    /// Draws an arc of a femoral head, a little further out with every run; the revision then.
+    fn draw(&mut self, run: usize, size: f64) -> u64 {
+        let out = 0.62 + 0.08 * (run % 16) as f64 / 16.0;
+        let turn = 0.4 * run as f64;
+        let points = (0..=12).map(|i| {
+            let angle = turn + f64::from(i) / 12.0 * std::f64::consts::FRAC_PI_2;
+            let (sin, cos) = angle.sin_cos();
+            StrokePoint {
+                at: Point::new((out + 0.05 * cos) * size, (0.45 + 0.05 * sin) * size),
+                pressure: 1.0,
+            }
+        });
+        let mark = Mark {
+            layer: Layer::Sketch,
+            operation: Operation::Paint,
+            shape: Shape::Stroke {
+                points: points.collect(),
+                width: size / 128.0,
+                smooth: true,
+            },
+        };
+        let event = CanvasEvent::Mark(mark);
+        self.app.act(Action::Canvas(Layer::Sketch, Box::new(event)));
+        self.app.revision()
+    }
+}
+
+/// Medians of pen up to each answer, on the film that `start` opens.
+///
+/// Fails when the window comes to no answer.
+pub fn figures(
+    start: Start,
+    repeat: usize,
+    build: impl Fn() -> Result<Box<dyn Engine>, Error> + Send + 'static,
+) -> Result<Vec<Figure>, Error> {
+    let (wake, woken) = sync_channel(1);
+    let wake = Box::new(move || {
+        wake.try_send(()).ok();
+    });
+    let worker = Worker::start(build, wake, None)?;
+    let ctx = egui::Context::default();
+    let app = App::new(&ctx, start, worker, None);
+    let mut bench = Bench { app, ctx, woken };
+    bench.until("the film", |app| app.session.open().is_some())?;
+    bench.idle()?;
+    let mut recipe = bench.app.session.recipe.clone();
+    if let Some(model) = bench.app.models.iter().find(|model| model.kind == "hip") {
+        recipe.choose(model);
+    }
+    recipe.mode = Mode::Sketch;
+    bench.app.act(Action::Recipe(Box::new(recipe)));
+    bench.app.act(Action::Live(true));
+    let size =
+        (bench.app.session.open()).map_or(1.0, |open| open.document().image().width() as f64);
+    let mut times: [Vec<f64>; 5] = Default::default();
+    // One run before the clock: weights are loaded when first asked for.
+    for run in 0..=repeat {
+        let revision = bench.draw(2 * run, size);
+        let shows = |app: &App, is: fn(&LiveResult) -> bool| {
+            let shown = app.session.live.result.as_ref();
+            shown.is_some_and(|shown| shown.revision == revision && is(shown))
+        };
+        let quick = bench.until("a quick answer", |app| shows(app, |_| true))?;
+        let settled = bench.until("a settled answer", |app| {
+            shows(app, |shown| shown.quality >= Quality::Settled)
+        })?;
+        let angles = bench.until("angles", |app| {
+            shows(app, |shown| {
+                shown.made.hips.is_some() || shown.quality == Quality::Full
+            })
+        })?;
+        let is_read = shows(&bench.app, |shown| shown.quality == Quality::Settled);
+        let full = bench.until("full quality", |app| {
+            shows(app, |shown| shown.quality == Quality::Full)
+        })?;
+        bench.idle()?;
+        // An edit while the points of the answer before are read.
+        bench.draw(2 * run + 1, size);
+        bench.until("a reading", |app| {
+            let live = &app.session.live;
+            let full = live
+                .result
+                .as_ref()
+                .is_some_and(|shown| shown.quality == Quality::Full);
+            live.reading.is_some() || (full && live.in_flight.is_none())
+        })?;
+        let revision = bench.draw(2 * run + 2, size);
+        let between = bench.until("the next answer", |app| {
+            let shown = app.session.live.result.as_ref();
+            shown.is_some_and(|shown| shown.revision == revision)
+        })?;
+        bench.until("full quality", |app| {
+            let shown = app.session.live.result.as_ref();
+            shown.is_some_and(|shown| shown.quality == Quality::Full)
+        })?;
+        if run > 0 {
+            times[0].push(quick);
+            times[1].push(quick + settled);
+            if is_read {
+                times[2].push(quick + settled + angles);
+            }
+            times[3].push(quick + settled + angles + full);
+            times[4].push(between);
+        }
+    }
+    let names = [
+        ("pen up to the quick picture", Some(0.1)),
+        (
+            "pen up to the settled picture, hips drawn again",
+            Some(0.25),
+        ),
+        ("pen up to its angles", None),
+        ("pen up to full quality, angles included", None),
+        ("pen up while points are read, to the picture", Some(0.1)),
+    ];
+    let figure = |((name, most), mut times): ((&str, Option<f64>), Vec<f64>)| {
+        times.sort_by(f64::total_cmp);
+        let value = *times.get(times.len() / 2)?;
+        Some(Figure {
+            name: format!("window, {name}, median"),
+            value,
+            unit: "s",
+            most,
+        })
+    };
+    Ok(names.into_iter().zip(times).filter_map(figure).collect())
+}
