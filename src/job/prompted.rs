@@ -31,7 +31,8 @@ pub enum Scheduler {
     /// Luo et al. 2023; fresh noise at every step but the last.
     #[serde(rename = "lcm")]
     Lcm,
-    /// Liu et al. 2022, linear multistep only; the second time is asked twice.
+    /// Liu et al. 2022; linear multistep with the second time asked twice, unless the model's own settings begin with
+    /// Runge–Kutta steps.
     #[serde(rename = "pndm")]
     Pndm,
 }

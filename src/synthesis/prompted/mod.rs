@@ -48,6 +48,7 @@ fn scheduler_of(pipeline: &Pipeline, request: &Request) -> Result<Scheduler, Str
         scheduler.config.steps_offset = 1;
         scheduler.options.clip_sample = Some(false);
     }
+    scheduler.check_answer(pipeline.shape.latent, pipeline.shape.answers)?;
     Ok(scheduler)
 }
 
@@ -55,10 +56,15 @@ fn scheduler_of(pipeline: &Pipeline, request: &Request) -> Result<Scheduler, Str
 pub fn check_model(folder: &PeerFolder) -> Result<Checked, ModelError> {
     let checked = check_peer(folder)?;
     if let Some(scheduler) = &checked.scheduler {
-        Scheduler::read(scheduler).map_err(|what| ModelError::Configuration {
+        let wrong = |what| ModelError::Configuration {
             path: folder.path.join("scheduler").join("scheduler_config.json"),
             what,
-        })?;
+        };
+        let scheduler = Scheduler::read(scheduler).map_err(wrong)?;
+        if let Some(shape) = &checked.shape {
+            let fits = scheduler.check_answer(shape.latent, shape.answers);
+            fits.map_err(wrong)?;
+        }
     }
     Ok(checked)
 }

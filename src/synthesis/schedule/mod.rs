@@ -1,10 +1,11 @@
 //! Noise schedules of diffusers: which times a sampler visits, and how much noise there is at each.
 //!
 //! The table is plain numbers; the steps between them are [`Walk`]'s. Arithmetic is in f32 where the peer's is,
-//! because the first times differ in the fifth digit otherwise. Separate from the project's own flow, which is straight
-//! and needs no table.
+//! because the first times differ in the fifth digit otherwise. Every documented option of the eight classes is read, or
+//! refused with the reason. Separate from the project's own flow, which needs no table.
 
 mod betas;
+mod estimate;
 mod multistep;
 mod pndm;
 mod scheduler;
@@ -17,6 +18,8 @@ pub use scheduler::{Options, Prediction, Scheduler};
 pub use walk::Walk;
 
 use serde::{Deserialize, Serialize};
+
+use self::estimate::Levels;
 
 /// The samplers that have a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +36,7 @@ pub enum Kind {
     /// The same with fresh noise at every step.
     #[serde(rename = "EulerAncestralDiscreteScheduler")]
     EulerAncestral,
-    /// Lu et al. 2022, "DPM-Solver++".
+    /// Lu et al. 2022, "DPM-Solver++", and "DPM-Solver" before it.
     #[serde(rename = "DPMSolverMultistepScheduler")]
     DpmSolver,
     /// Zhao et al. 2023, "`UniPC`".
@@ -42,8 +45,8 @@ pub enum Kind {
     /// Luo et al. 2023, "Latent consistency models".
     #[serde(rename = "LCMScheduler")]
     Lcm,
-    /// Liu et al. 2022, "Pseudo numerical methods for diffusion models", without its Runge–Kutta steps: what Stable
-    /// Diffusion 1 comes with.
+    /// Liu et al. 2022, "Pseudo numerical methods for diffusion models"; Stable Diffusion 1 comes with it, its
+    /// Runge–Kutta steps left out.
     #[serde(rename = "PNDMScheduler")]
     Pndm,
 }
@@ -98,38 +101,50 @@ pub enum Interpolation {
 }
 
 /// `scheduler_config.json`; what is absent is as the peer has it for the kind.
+///
+/// What a kind does not know is not read, as with the peer. Times are counted in steps of training, amounts of noise
+/// (`sigma`) are deviations of the noise over the share of the picture.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default)]
 #[expect(clippy::struct_excessive_bools, reason = "the settings are the peer's")]
 pub struct Config {
     /// Steps of training.
     pub num_train_timesteps: usize,
-    /// First variance; absent: 0.0001, for LCM 0.00085.
+    /// First variance, 0–1; absent: 0.0001, for LCM 0.00085.
     pub beta_start: Option<f64>,
-    /// Last variance; absent: 0.02, for LCM 0.012.
+    /// Last variance, 0–1; absent: 0.02, for LCM 0.012.
     pub beta_end: Option<f64>,
     /// Absent: linear, for LCM scaled.
     pub beta_schedule: Option<BetaSchedule>,
-    /// The variances themselves, in place of all this.
+    /// The variances themselves, in place of all this; as many as there are steps of training.
     pub trained_betas: Option<Vec<f32>>,
-    /// Whether nothing is left of the noise after the last step of DDIM and LCM.
+    /// Whether nothing is left of the noise after the last step of DDIM, LCM and PNDM; absent: yes, for PNDM no.
     pub set_alpha_to_one: Option<bool>,
-    /// Added to leading times.
+    /// Added to leading times, steps of training.
     pub steps_offset: usize,
-    /// Absent: leading for DDIM, DDPM and LCM, linspace for the others.
+    /// Absent: leading for DDIM, DDPM and PNDM, linspace for the others; LCM does not read it.
     pub timestep_spacing: Option<Spacing>,
-    /// Moves the variances so that nothing of the picture is left at the last step (Lin et al. 2024).
+    /// Moves the variances so that nothing of the picture is left at the last step (Lin et al. 2024, algorithm 1); not
+    /// PNDM.
     pub rescale_betas_zero_snr: bool,
-    /// Noise as Karras et al. 2022, eq. 5.
+    /// Noise as Karras et al. 2022, eq. 5; Euler, DPM-Solver and `UniPC` only, like the next two.
     pub use_karras_sigmas: bool,
     /// Noise evenly in its logarithm.
     pub use_exponential_sigmas: bool,
-    /// The same, with rounded times; DPM-Solver only.
-    pub use_lu_lambdas: bool,
-    /// Noise evenly in a beta distribution.
+    /// Noise evenly in a beta distribution (Lee et al. 2024).
     pub use_beta_sigmas: bool,
-    /// Not supported.
+    /// Noise evenly in its logarithm, with rounded times (Lu et al. 2022, "DPM-Solver", section 3.4); DPM-Solver only.
+    pub use_lu_lambdas: bool,
+    /// Picture and noise on a straight line, `z = (1 − σ) x + σ ε` (Lipman et al. 2023; Liu et al. 2023); DPM-Solver
+    /// and `UniPC` only. The variances of training then say nothing.
     pub use_flow_sigmas: bool,
+    /// Moves the times of such lines towards noise: `σ' = f σ / (1 + (f − 1) σ)` (Esser et al. 2024, eq. 23); above 0.
+    pub flow_shift: f64,
+    /// Where the last time of such a line shall lie, 0 to below 1; `UniPC` only.
+    pub shift_terminal: Option<f64>,
+    /// A shift by the size of the image. No setting says by how much: `UniPC` refuses it, DPM-Solver then shifts by
+    /// `flow_shift`, both as the peer does.
+    pub use_dynamic_shifting: bool,
     /// `discrete`, or for Euler `continuous`: a network that predicts velocities is asked for a quarter of the logarithm
     /// of the noise.
     pub timestep_type: Option<String>,
@@ -139,14 +154,16 @@ pub struct Config {
     pub interpolation_type: Interpolation,
     /// The least logarithm of signal over noise; DPM-Solver only.
     pub lambda_min_clipped: Option<f64>,
-    /// Least noise of Karras' and exponential spacing, if not that of the times.
+    /// Least noise of Karras', exponential and beta spacing, if not that of the times.
     pub sigma_min: Option<f64>,
     /// Most noise of them.
     pub sigma_max: Option<f64>,
-    /// Where the noise ends.
+    /// Where the noise ends; Euler, DPM-Solver and `UniPC` only.
     pub final_sigmas_type: FinalSigma,
-    /// Steps that LCM was distilled to.
+    /// Steps that LCM was distilled to, 1 to those of training.
     pub original_inference_steps: usize,
+    /// Whether PNDM leaves its Runge–Kutta steps out; absent: no.
+    pub skip_prk_steps: Option<bool>,
 }
 
 impl Default for Config {
@@ -163,9 +180,12 @@ impl Default for Config {
             rescale_betas_zero_snr: false,
             use_karras_sigmas: false,
             use_exponential_sigmas: false,
-            use_lu_lambdas: false,
             use_beta_sigmas: false,
+            use_lu_lambdas: false,
             use_flow_sigmas: false,
+            flow_shift: 1.0,
+            shift_terminal: None,
+            use_dynamic_shifting: false,
             timestep_type: None,
             prediction_type: Prediction::Epsilon,
             interpolation_type: Interpolation::Linear,
@@ -174,6 +194,7 @@ impl Default for Config {
             sigma_max: None,
             final_sigmas_type: FinalSigma::Zero,
             original_inference_steps: 50,
+            skip_prk_steps: None,
         }
     }
 }
@@ -195,24 +216,83 @@ impl Config {
         self.timestep_type.as_deref() == Some("continuous")
             && self.prediction_type == Prediction::Velocity
     }
+
+    fn skips_runge_kutta(&self) -> bool {
+        self.skip_prk_steps == Some(true)
+    }
+
+    /// Refuses settings that contradict each other, by name.
+    fn check(&self, kind: Kind) -> Result<(), String> {
+        if self.spreads() > 1 {
+            let what = "only one of use_beta_sigmas, use_exponential_sigmas and use_karras_sigmas can be used";
+            return Err(what.to_owned());
+        }
+        let unipc = kind == Kind::UniPc;
+        if !self.use_flow_sigmas {
+            return if unipc && self.shift_terminal.is_some() {
+                Err(
+                    "shift_terminal is of straight lines alone, and use_flow_sigmas is off"
+                        .to_owned(),
+                )
+            } else {
+                Ok(())
+            };
+        }
+        if !unipc && kind != Kind::DpmSolver {
+            return Err(
+                "use_flow_sigmas is of the DPM-Solver and UniPC schedulers alone: this one walks no straight lines"
+                    .to_owned(),
+            );
+        }
+        if !self.flow_shift.is_finite() || self.flow_shift <= 0.0 {
+            return Err(format!("flow_shift = {} is not above 0", self.flow_shift));
+        }
+        let end = self.shift_terminal.filter(|_| unipc);
+        if end.is_some_and(|end| !(0.0..1.0).contains(&end)) {
+            return Err(format!(
+                "shift_terminal = {} is not 0 to below 1",
+                end.unwrap_or_default()
+            ));
+        }
+        if unipc && self.use_dynamic_shifting {
+            return Err(
+                "use_dynamic_shifting needs a shift for every image size, which no setting gives; set flow_shift"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
 }
 
 /// What a sampler looks up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Table {
-    /// The times it visits, the noisiest first; those between two of training are not whole.
+    /// The times it visits, the noisiest first, in steps of training; those between two of them are not whole. PNDM asks
+    /// more often than it has steps.
     pub times: Vec<f64>,
-    /// Noise over signal at each of them and at the end; empty for samplers that use `left` alone.
+    /// Noise over signal at each of them and at the end, on straight lines the share of the noise; empty for samplers
+    /// that use `left` alone.
     pub sigmas: Vec<f32>,
+    /// Whether picture and noise lie on a straight line: `z = (1 − σ) x + σ ε`, and not `z = (x + σ ε) / √(1 + σ²)`.
+    pub straight: bool,
     /// The share of the picture's variance that is left at each time of training, `ᾱ`.
     pub left: Vec<f32>,
     /// The same behind the last step.
     pub left_at_end: f32,
 }
 
-/// The table of a sampler that takes `steps` steps.
+impl Table {
+    fn levels(&self) -> Levels<'_> {
+        Levels {
+            sigmas: &self.sigmas,
+            straight: self.straight,
+        }
+    }
+}
+
+/// The table of a sampler that takes `steps` steps, 1 to those of training.
 ///
-/// An error for settings that are not supported or contradict each other, in words.
+/// An error for settings that are not supported, contradict each other or lead to no numbers, in words.
 pub fn table(kind: Kind, config: &Config, steps: usize) -> Result<Table, String> {
     if steps == 0 || steps > config.num_train_timesteps {
         return Err(format!(
@@ -220,14 +300,7 @@ pub fn table(kind: Kind, config: &Config, steps: usize) -> Result<Table, String>
             config.num_train_timesteps
         ));
     }
-    if config.use_flow_sigmas {
-        return Err("use_flow_sigmas is not supported: flows need another network".to_owned());
-    }
-    if config.spreads() > 1 {
-        let what =
-            "only one of use_beta_sigmas, use_exponential_sigmas and use_karras_sigmas can be used";
-        return Err(what.to_owned());
-    }
+    config.check(kind)?;
     let mut left = betas::left(kind, config)?;
     let has_sigmas = !matches!(kind, Kind::Ddim | Kind::Ddpm | Kind::Lcm | Kind::Pndm);
     if config.rescale_betas_zero_snr
@@ -238,6 +311,11 @@ pub fn table(kind: Kind, config: &Config, steps: usize) -> Result<Table, String>
         *last = (-24.0_f32).exp2();
     }
     let (times, sigmas) = times::times(kind, config, &left, steps)?;
+    if sigmas.iter().any(|sigma| !sigma.is_finite()) {
+        return Err(format!(
+            "the amounts of noise of {steps} steps are no numbers with these settings"
+        ));
+    }
     let left_at_end = match kind {
         Kind::Ddim | Kind::Lcm if config.set_alpha_to_one == Some(false) => left[0],
         Kind::Pndm if config.set_alpha_to_one != Some(true) => left[0],
@@ -246,6 +324,7 @@ pub fn table(kind: Kind, config: &Config, steps: usize) -> Result<Table, String>
     Ok(Table {
         times,
         sigmas,
+        straight: config.use_flow_sigmas,
         left,
         left_at_end,
     })

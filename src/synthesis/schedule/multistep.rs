@@ -1,51 +1,69 @@
-//! DPM-Solver++ (Lu et al. 2022, "DPM-Solver++: fast solver for guided sampling", algorithms 1 and 2).
+//! DPM-Solver over the network's noise (Lu et al. 2022, "DPM-Solver: a fast ODE solver", algorithms 1 and 2) and
+//! DPM-Solver++ over its picture (Lu et al. 2022, "DPM-Solver++: fast solver for guided sampling", algorithms 1 and 2),
+//! with the stochastic form of each.
 //!
 //! Separate because a step looks back at the answers before it.
 
 use candle_core::{Result, Tensor};
 
 use super::FinalSigma;
-use super::scheduler::Scheduler;
-use super::walk::{Share, mix};
+use super::estimate::{Levels, Share, mix, thresholded};
+use super::scheduler::{Options, Scheduler};
 
 /// What the steps before left behind.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
-    /// Estimates of the picture, the newest first; three at most. For PNDM the network's answers, four at most.
-    pub clean: Vec<Tensor>,
-    /// Steps done, counted up to the order.
+    /// What the network said, the newest first, as many as are looked back at: estimates of the picture or of the noise,
+    /// for PNDM its answers.
+    pub answers: Vec<Tensor>,
+    /// Steps done; the solvers count up to their order.
     pub done: usize,
     /// Order of the step before; `UniPC` only.
     pub order: usize,
     /// Sample before the step before; `UniPC` and PNDM only.
     pub sample: Option<Tensor>,
+    /// Weighted sum of the answers within a Runge–Kutta step; PNDM only.
+    pub sum: Option<Tensor>,
 }
 
 impl Memory {
-    pub(super) fn keep(&mut self, clean: Tensor, order: usize) {
-        self.clean.insert(0, clean);
-        self.clean.truncate(order.max(1));
+    pub(super) fn keep(&mut self, answer: Tensor, order: usize) {
+        self.answers.insert(0, answer);
+        self.answers.truncate(order.max(1));
     }
 }
 
-/// The share of the picture at a step, as the solvers have it.
-pub(super) fn share(sigmas: &[f32], index: usize) -> Share {
-    Share::noise(sigmas.get(index).map_or(0.0, |sigma| f64::from(*sigma)))
+/// What the solver integrates: the picture, or the noise for the first DPM-Solver.
+fn estimate(options: &Options, now: Share, z: &Tensor, answer: &Tensor) -> Result<Tensor> {
+    let wanted = options.prediction_type;
+    if !options.follows_noise() {
+        let clean = now.clean(wanted, z, answer)?;
+        return if options.thresholding {
+            thresholded(options, &clean)
+        } else {
+            Ok(clean)
+        };
+    }
+    let noise = now.epsilon(wanted, z, answer)?;
+    if options.thresholding {
+        let clean = mix(&[(1.0 / now.a, z), (-now.s / now.a, &noise)])?;
+        return now.noise_beside(z, &thresholded(options, &clean)?);
+    }
+    Ok(noise)
 }
 
-/// One step `(index, sigmas)` from the sample and the network's answer.
+/// One step, number `at`, from the sample and the network's answer.
 pub(super) fn step(
     scheduler: &Scheduler,
     memory: &mut Memory,
-    (at, sigmas): (usize, &[f32]),
+    (at, levels): (usize, Levels<'_>),
     [z, answer]: [&Tensor; 2],
     fresh: Option<&Tensor>,
 ) -> Result<Tensor> {
     let options = &scheduler.options;
-    let count = sigmas.len() - 1;
-    let now = share(sigmas, at);
-    let clean = now.clean(options.prediction_type, z, answer)?;
-    memory.keep(clean, options.solver_order);
+    let count = levels.steps();
+    let now = levels.share(at);
+    memory.keep(estimate(options, now, z, answer)?, options.solver_order);
     let few = options.lower_order_final && count < 15;
     let last = at + 1 == count
         && (options.euler_at_final
@@ -60,41 +78,92 @@ pub(super) fn step(
         3
     };
     memory.done = (memory.done + 1).min(options.solver_order);
-    let next = share(sigmas, at + 1);
+    let next = levels.share(at + 1);
     let h = next.lambda() - now.lambda();
-    // The stochastic form goes twice as far and comes half-way back with noise.
-    let (k, kept) = match fresh {
-        Some(_) => (2.0 * h, next.s / now.s * (-h).exp()),
-        None => (h, next.s / now.s),
-    };
-    let q = -(-k).exp_m1();
-    let m = &memory.clean;
-    let mut terms = vec![(kept, z), (next.a * q, &m[0])];
-    // `m0 − m1` and `m1 − m2` over their distances, gathered as factors of the three.
-    let first = if options.solver_type.as_deref() == Some("heun") || order == 3 {
-        next.a * (1.0 - q / k)
+    let curved = options.solver_type.as_deref() == Some("heun") || order == 3;
+    let factors = if options.follows_noise() {
+        Factors::of_noise(now, next, fresh.is_some(), curved)
     } else {
-        0.5 * next.a * q
+        Factors::of_picture(now, next, fresh.is_some(), curved)
     };
-    let distance = |i: usize| share(sigmas, at - i).lambda() - share(sigmas, at - i - 1).lambda();
+    let m = &memory.answers;
+    let mut terms = vec![(factors.kept, z), (factors.newest, &m[0])];
+    // `m0 − m1` and `m1 − m2` over their distances, gathered as factors of the three.
+    let Factors { slope, bend, .. } = factors;
+    let distance = |i: usize| levels.share(at - i).lambda() - levels.share(at - i - 1).lambda();
     if order == 2 {
         let r = distance(0) / h;
-        terms.push((first / r, &m[0]));
-        terms.push((-first / r, &m[1]));
+        terms.push((slope / r, &m[0]));
+        terms.push((-slope / r, &m[1]));
     } else if order == 3 {
         let (r0, r1) = (distance(0) / h, distance(1) / h);
-        let half = if fresh.is_some() { 0.5 } else { -0.5 };
-        let second = -next.a * ((k - q) / (k * k) + half);
         // D1 = (1 + w) d0 − w d1 and D2 = (d0 − d1) / (r0 + r1), with w = r0 / (r0 + r1).
         let w = r0 / (r0 + r1);
-        let near = (first * (1.0 + w) + second / (r0 + r1)) / r0;
-        let far = (-first * w - second / (r0 + r1)) / r1;
+        let near = (slope * (1.0 + w) + bend / (r0 + r1)) / r0;
+        let far = (-slope * w - bend / (r0 + r1)) / r1;
         terms.push((near, &m[0]));
         terms.push((far - near, &m[1]));
         terms.push((-far, &m[2]));
     }
     if let Some(fresh) = fresh {
-        terms.push((next.s * q.sqrt(), fresh));
+        terms.push((factors.fresh, fresh));
     }
     mix(&terms)
+}
+
+/// What a step multiplies.
+struct Factors {
+    /// The sample.
+    kept: f64,
+    /// The newest estimate, `D0`.
+    newest: f64,
+    /// The first difference, `D1`.
+    slope: f64,
+    /// The second, `D2`.
+    bend: f64,
+    /// The fresh noise.
+    fresh: f64,
+}
+
+impl Factors {
+    /// DPM-Solver++; `curved` takes the first difference by the integral and not by its midpoint.
+    fn of_picture(now: Share, next: Share, stochastic: bool, curved: bool) -> Self {
+        let h = next.lambda() - now.lambda();
+        // The stochastic form goes twice as far and comes half-way back with noise.
+        let (k, kept, half) = if stochastic {
+            (2.0 * h, next.s / now.s * (-h).exp(), 0.5)
+        } else {
+            (h, next.s / now.s, -0.5)
+        };
+        let q = -(-k).exp_m1();
+        Self {
+            kept,
+            newest: next.a * q,
+            slope: if curved {
+                next.a * (1.0 - q / k)
+            } else {
+                0.5 * next.a * q
+            },
+            bend: -next.a * ((k - q) / (k * k) + half),
+            fresh: next.s * q.sqrt(),
+        }
+    }
+
+    /// DPM-Solver, likewise; its stochastic form has no third order.
+    fn of_noise(now: Share, next: Share, stochastic: bool, curved: bool) -> Self {
+        let h = next.lambda() - now.lambda();
+        let grown = h.exp_m1();
+        let scale = -next.s * if stochastic { 2.0 } else { 1.0 };
+        Self {
+            kept: next.a / now.a,
+            newest: scale * grown,
+            slope: if curved {
+                scale * (grown / h - 1.0)
+            } else {
+                0.5 * scale * grown
+            },
+            bend: scale * ((grown - h) / (h * h) - 0.5),
+            fresh: next.s * (2.0 * h).exp_m1().sqrt(),
+        }
+    }
 }

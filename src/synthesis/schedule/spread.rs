@@ -2,6 +2,8 @@
 //!
 //! Separate from the times, which are found for them afterwards.
 
+use super::Config;
+
 /// `steps` values from `most` to `least`, evenly in their seventh roots.
 pub(super) fn karras((most, least): (f64, f64), steps: usize) -> Vec<f64> {
     const RHO: f64 = 7.0;
@@ -25,6 +27,46 @@ pub(super) fn by_beta((most, least): (f64, f64), steps: usize) -> Vec<f64> {
     ramp(steps)
         .map(|share| least + beta_quantile(1.0 - share) * (most - least))
         .collect()
+}
+
+/// `steps` values from noise towards none along a straight line, `f σ / (1 + (f − 1) σ)` of even ones (Esser et al.
+/// 2024, "Scaling rectified flow transformers", eq. 23).
+///
+/// `UniPC` begins at 1 and leaves out the step of training nearest to none, and may stretch the line to another end;
+/// DPM-Solver begins a step of training before 1. Operations stand in the peer's order, because the times are cut to whole
+/// ones afterwards.
+pub(super) fn straight(config: &Config, steps: usize, unipc: bool) -> Vec<f64> {
+    /// What is left of the picture where a line begins: noise alone would be infinitely far from every picture.
+    const NEARLY: f64 = 1e-6;
+    let least = 1.0 / config.num_train_timesteps as f64;
+    let stride = (least - 1.0) / steps as f64;
+    let even = |i: usize| {
+        if i == steps {
+            least
+        } else {
+            i as f64 * stride + 1.0
+        }
+    };
+    let shifted = |sigma: f64| {
+        let shift = config.flow_shift;
+        shift * sigma / (1.0 + (shift - 1.0) * sigma)
+    };
+    if !unipc {
+        let falling = (1..=steps).rev();
+        return falling.map(|i| shifted(1.0 - even(i))).collect();
+    }
+    let mut sigmas: Vec<f64> = (0..steps).map(|i| shifted(even(i))).collect();
+    let last = sigmas.last().copied().unwrap_or_default();
+    if let Some(end) = config.shift_terminal.filter(|end| *end != 0.0) {
+        let scale = (1.0 - last) / (1.0 - end);
+        for sigma in &mut sigmas {
+            *sigma = 1.0 - (1.0 - *sigma) / scale;
+        }
+    }
+    if let Some(first) = sigmas.first_mut().filter(|s| (**s - 1.0).abs() < NEARLY) {
+        *first -= NEARLY;
+    }
+    sigmas
 }
 
 fn ramp(steps: usize) -> impl Iterator<Item = f64> {

@@ -2,7 +2,7 @@
 //!
 //! Separate from the variances of training: here the number of steps comes in.
 
-use super::spread::{by_beta, exponential, karras};
+use super::spread::{by_beta, exponential, karras, straight};
 use super::{Config, FinalSigma, Interpolation, Kind, Spacing};
 
 type Times = (Vec<f64>, Vec<f32>);
@@ -22,64 +22,16 @@ pub(super) fn times(
         return Ok((times, Vec::new()));
     }
     if kind == Kind::Pndm {
-        return Ok((super::pndm::asked_twice(times), Vec::new()));
+        return Ok((super::pndm::asked(config, times, steps)?, Vec::new()));
     }
-    let noise: Vec<f32> = left.iter().map(|a| ((1.0 - a) / a).sqrt()).collect();
-    let logarithms: Vec<f64> = noise.iter().map(|s| f64::from(s.ln())).collect();
-    let euler = matches!(kind, Kind::Euler | Kind::EulerAncestral);
-    let at = |time: f64| interpolated(&noise, time);
-    let whole = |sigmas: Vec<f64>, rounded: bool| {
-        let times = sigmas.iter().map(|&sigma| {
-            let time = time_of(sigma, &logarithms);
-            match (euler, rounded) {
-                (true, _) => f64::from(time as f32),
-                (false, true) => time.round_ties_even(),
-                (false, false) => time.trunc(),
-            }
-        });
-        (times.collect::<Vec<f64>>(), sigmas)
-    };
-    // The most and the least noise: of the sampler's own times for Euler, of training for the others.
-    let (most, least) = if euler {
-        let most = times.first().map_or(0.0, |&time| at(time));
-        (most, times.last().map_or(0.0, |&time| at(time)))
-    } else {
-        let of = |sigma: Option<&f32>| sigma.map_or(0.0, |&sigma| f64::from(sigma));
-        (of(noise.last()), of(noise.first()))
-    };
-    let ends = (
-        config.sigma_max.unwrap_or(most),
-        config.sigma_min.unwrap_or(least),
-    );
-    let cosine = config.beta_schedule == Some(super::BetaSchedule::SquaredCosine);
-    let rounded = kind == Kind::UniPc || !cosine;
-    let chosen = kind != Kind::EulerAncestral;
-    let (times, mut sigmas) = if config.use_karras_sigmas && chosen {
-        whole(karras(ends, steps), rounded)
-    } else if config.use_lu_lambdas && kind == Kind::DpmSolver {
-        whole(exponential((most, least), steps), rounded)
-    } else if config.use_exponential_sigmas && chosen {
-        whole(exponential(ends, steps), false)
-    } else if config.use_beta_sigmas && chosen {
-        whole(by_beta(ends, steps), false)
-    } else if kind == Kind::Euler && config.interpolation_type == Interpolation::LogLinear {
-        let ends = (
-            noise.last().map_or(0.0, |&s| f64::from(s)),
-            noise.first().map_or(0.0, |&s| f64::from(s)),
-        );
-        (times, exponential(ends, steps + 1))
-    } else {
-        let sigmas = times.iter().map(|&time| at(time)).collect();
-        (times, sigmas)
-    };
-    let spread = config.spreads() > 0;
+    let training = Training::new(left);
+    let (times, mut sigmas) = training.spread(kind, config, times, steps);
+    let own_end = kind == Kind::UniPc && (config.use_flow_sigmas || config.spreads() > 0);
     let last = match config.final_sigmas_type {
         FinalSigma::Zero => 0.0,
         FinalSigma::SigmaMin if kind == Kind::EulerAncestral => 0.0,
-        FinalSigma::SigmaMin if kind == Kind::UniPc && spread => {
-            sigmas.last().copied().unwrap_or(0.0)
-        }
-        FinalSigma::SigmaMin => noise.first().map_or(0.0, |&s| f64::from(s)),
+        FinalSigma::SigmaMin if own_end => sigmas.last().copied().unwrap_or(0.0),
+        FinalSigma::SigmaMin => training.ends().1,
     };
     // Networks that were trained on amounts of noise are asked for these.
     let times = if kind == Kind::Euler && config.is_continuous() {
@@ -90,6 +42,127 @@ pub(super) fn times(
     };
     sigmas.push(last);
     Ok((times, sigmas.into_iter().map(|s| s as f32).collect()))
+}
+
+/// The noise of training, by its times.
+struct Training {
+    sigmas: Vec<f32>,
+    logarithms: Vec<f64>,
+}
+
+impl Training {
+    fn new(left: &[f32]) -> Self {
+        let sigmas: Vec<f32> = left.iter().map(|a| ((1.0 - a) / a).sqrt()).collect();
+        Self {
+            logarithms: sigmas.iter().map(|s| f64::from(s.ln())).collect(),
+            sigmas,
+        }
+    }
+
+    /// The most of it and the least.
+    fn ends(&self) -> (f64, f64) {
+        let of = |sigma: Option<&f32>| sigma.map_or(0.0, |&sigma| f64::from(sigma));
+        (of(self.sigmas.last()), of(self.sigmas.first()))
+    }
+
+    /// Noise at a time between two of training.
+    fn at(&self, time: f64) -> f64 {
+        interpolated(&self.sigmas, time)
+    }
+
+    /// Times and noise by the rule of the settings, over times that are spread already.
+    fn spread(
+        &self,
+        kind: Kind,
+        config: &Config,
+        times: Vec<f64>,
+        steps: usize,
+    ) -> (Vec<f64>, Vec<f64>) {
+        let own = |times: Vec<f64>| {
+            let sigmas = times.iter().map(|&time| self.at(time)).collect();
+            (times, sigmas)
+        };
+        if kind == Kind::EulerAncestral {
+            return own(times);
+        }
+        let (euler, unipc) = (kind == Kind::Euler, kind == Kind::UniPc);
+        let evenly = euler && config.interpolation_type == Interpolation::LogLinear;
+        // The most and the least noise: of the sampler's own times for Euler, of training for the others.
+        let (most, least) = match (times.first(), times.last()) {
+            (Some(&first), Some(&last)) if euler && !evenly => (self.at(first), self.at(last)),
+            _ => self.ends(),
+        };
+        let ends = (
+            config.sigma_max.unwrap_or(most),
+            config.sigma_min.unwrap_or(least),
+        );
+        let cosine = config.beta_schedule == Some(super::BetaSchedule::SquaredCosine);
+        let rounded = match kind {
+            Kind::Euler => Rounding::Single,
+            Kind::DpmSolver if cosine => Rounding::Down,
+            _ => Rounding::Nearest,
+        };
+        let cut = if euler {
+            Rounding::Single
+        } else {
+            Rounding::Down
+        };
+        if config.use_karras_sigmas {
+            let sigmas = karras(ends, steps);
+            if config.use_flow_sigmas && unipc {
+                // Noise over signal becomes the share of the noise.
+                return along(config, sigmas.into_iter().map(|s| s / (s + 1.0)).collect());
+            }
+            return self.timed(sigmas, rounded);
+        }
+        if config.use_lu_lambdas && kind == Kind::DpmSolver {
+            return self.timed(exponential((most, least), steps), rounded);
+        }
+        if config.use_exponential_sigmas {
+            return self.timed(exponential(ends, steps), cut);
+        }
+        if config.use_beta_sigmas {
+            return self.timed(by_beta(ends, steps), cut);
+        }
+        if config.use_flow_sigmas {
+            return along(config, straight(config, steps, unipc));
+        }
+        if evenly {
+            return (times, exponential((most, least), steps + 1));
+        }
+        own(times)
+    }
+
+    /// Amounts of noise with the times that have them.
+    fn timed(&self, sigmas: Vec<f64>, rounding: Rounding) -> (Vec<f64>, Vec<f64>) {
+        let times = sigmas.iter().map(|&sigma| {
+            let time = time_of(sigma, &self.logarithms);
+            match rounding {
+                Rounding::Single => f64::from(time as f32),
+                Rounding::Nearest => time.round_ties_even(),
+                Rounding::Down => time.trunc(),
+            }
+        });
+        (times.collect(), sigmas)
+    }
+}
+
+/// How a time between two of training is written.
+#[derive(Clone, Copy)]
+enum Rounding {
+    /// As an f32.
+    Single,
+    /// The nearest one of training.
+    Nearest,
+    /// The one below.
+    Down,
+}
+
+/// Amounts of noise on a straight line with their times, which are their shares of training.
+fn along(config: &Config, sigmas: Vec<f64>) -> (Vec<f64>, Vec<f64>) {
+    let train = config.num_train_timesteps as f64;
+    let times = sigmas.iter().map(|sigma| (sigma * train).trunc());
+    (times.collect(), sigmas)
 }
 
 /// Times over those of training.

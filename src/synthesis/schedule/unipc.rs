@@ -4,49 +4,58 @@
 
 use candle_core::{Result, Tensor};
 
-use super::multistep::{Memory, share};
+use super::estimate::{Levels, mix, thresholded};
+use super::multistep::Memory;
 use super::scheduler::Options;
-use super::walk::mix;
 
-/// One step `(index, sigmas)` from the sample and the network's answer.
+/// One step, number `at`, from the sample and the network's answer.
 pub(super) fn step(
     options: &Options,
     memory: &mut Memory,
-    (at, sigmas): (usize, &[f32]),
+    (at, levels): (usize, Levels<'_>),
     [z, answer]: [&Tensor; 2],
 ) -> Result<Tensor> {
-    let clean = share(sigmas, at).clean(options.prediction_type, z, answer)?;
+    let now = levels.share(at);
+    let newest = if options.predict_x0 {
+        let clean = now.clean(options.prediction_type, z, answer)?;
+        if options.thresholding {
+            thresholded(options, &clean)?
+        } else {
+            clean
+        }
+    } else {
+        now.epsilon(options.prediction_type, z, answer)?
+    };
     let corrects = at > 0 && !options.disable_corrector.contains(&(at - 1));
     let z = match memory.sample.take().filter(|_| corrects) {
         Some(before) => {
             let order = memory.order;
-            let solver = Solver::new(options, sigmas, at - 1, order);
+            let solver = Solver::new(options, levels, at - 1, order);
             let weights = if order == 1 {
                 vec![0.5]
             } else {
                 solver.weights(order)
             };
             let (own, looked_back) = weights.split_at(order - 1);
-            let newest = (looked_back[0], &clean);
-            solver.moved(&before, &memory.clean, own, Some(newest))?
+            let end = (looked_back[0], &newest);
+            solver.moved(&before, &memory.answers, own, Some(end))?
         }
         None => z.clone(),
     };
-    memory.keep(clean, options.solver_order);
-    let count = sigmas.len() - 1;
+    memory.keep(newest, options.solver_order);
     let left = if options.lower_order_final {
-        options.solver_order.min(count - at)
+        options.solver_order.min(levels.steps() - at)
     } else {
         options.solver_order
     };
     let order = left.min(memory.done + 1);
-    let solver = Solver::new(options, sigmas, at, order);
+    let solver = Solver::new(options, levels, at, order);
     let weights = match order {
         1 => Vec::new(),
         2 => vec![0.5],
         _ => solver.weights(order - 1),
     };
-    let next = solver.moved(&z, &memory.clean, &weights, None)?;
+    let next = solver.moved(&z, &memory.answers, &weights, None)?;
     memory.order = order;
     memory.done = (memory.done + 1).min(options.solver_order);
     memory.sample = Some(z);
@@ -68,31 +77,36 @@ struct Solver {
 }
 
 impl Solver {
-    fn new(options: &Options, sigmas: &[f32], from: usize, order: usize) -> Self {
-        let (now, next) = (share(sigmas, from), share(sigmas, from + 1));
+    fn new(options: &Options, levels: Levels<'_>, from: usize, order: usize) -> Self {
+        let (now, next) = (levels.share(from), levels.share(from + 1));
         let h = next.lambda() - now.lambda();
-        let minus = -h;
-        let first = minus.exp_m1();
+        // Over the noise the integral runs the other way, and picture and noise change places.
+        let (way, kept, side) = if options.predict_x0 {
+            (-h, next.s / now.s, next.a)
+        } else {
+            (h, next.a / now.a, next.s)
+        };
+        let first = way.exp_m1();
         let scale = if options.solver_type.as_deref() == Some("bh1") {
-            minus
+            way
         } else {
             first
         };
         let mut ratios: Vec<f64> = (1..order)
-            .map(|i| (share(sigmas, from - i).lambda() - now.lambda()) / h)
+            .map(|i| (levels.share(from - i).lambda() - now.lambda()) / h)
             .collect();
         ratios.push(1.0);
         let mut sides = Vec::with_capacity(order);
-        let (mut factorial, mut phi) = (1.0, first / minus - 1.0);
+        let (mut factorial, mut phi) = (1.0, first / way - 1.0);
         for i in 1..=order {
             sides.push(phi * factorial / scale);
             factorial *= (i + 1) as f64;
-            phi = phi / minus - 1.0 / factorial;
+            phi = phi / way - 1.0 / factorial;
         }
         Self {
-            kept: next.s / now.s,
-            newest: -next.a * first,
-            scale: -next.a * scale,
+            kept,
+            newest: -side * first,
+            scale: -side * scale,
             ratios,
             sides,
         }
@@ -109,11 +123,11 @@ impl Solver {
         solved(rows, self.sides[..count].to_vec())
     }
 
-    /// The sample at the end of the step; `clean[0]` was estimated at its begin, `end` with its weight at its end.
+    /// The sample at the end of the step; `said[0]` was estimated at its begin, `end` with its weight at its end.
     fn moved(
         &self,
         z: &Tensor,
-        clean: &[Tensor],
+        said: &[Tensor],
         weights: &[f64],
         end: Option<(f64, &Tensor)>,
     ) -> Result<Tensor> {
@@ -121,7 +135,7 @@ impl Solver {
         let mut terms = vec![(self.kept, z)];
         for (i, weight) in weights.iter().enumerate() {
             let factor = self.scale * weight / self.ratios[i];
-            terms.push((factor, &clean[i + 1]));
+            terms.push((factor, &said[i + 1]));
             own -= factor;
         }
         if let Some((weight, tensor)) = end {
@@ -129,12 +143,12 @@ impl Solver {
             terms.push((factor, tensor));
             own -= factor;
         }
-        terms.push((own, &clean[0]));
+        terms.push((own, &said[0]));
         mix(&terms)
     }
 }
 
-/// Gaussian elimination with the largest pivot; at most three unknowns.
+/// Gaussian elimination with the largest pivot; as many unknowns as the order.
 fn solved(mut rows: Vec<Vec<f64>>, mut sides: Vec<f64>) -> Vec<f64> {
     let n = sides.len();
     for column in 0..n {

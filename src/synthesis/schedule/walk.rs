@@ -1,76 +1,13 @@
 //! The steps of diffusers' schedulers from noise to latent, one at a time.
 //!
 //! Separate from the table, which is plain numbers: here are tensors, and what a step remembers of those before it.
-//! Factors are in f64 over the table's f32 values and are rounded once where they meet a tensor.
 
 use candle_core::{Result, Tensor};
 
+use super::estimate::{Share, mix, thresholded};
 use super::multistep::{self, Memory};
 use super::scheduler::{Prediction, Scheduler};
 use super::{Kind, Table, pndm, table, unipc};
-
-/// `Σ factor · tensor`; factors of 0 are left out, so that what they stand before need not be finite.
-pub(super) fn mix(terms: &[(f64, &Tensor)]) -> Result<Tensor> {
-    let mut sum: Option<Tensor> = None;
-    for (factor, tensor) in terms.iter().filter(|(factor, _)| *factor != 0.0) {
-        let term = (*tensor * *factor)?;
-        sum = Some(match sum {
-            Some(sum) => (sum + term)?,
-            None => term,
-        });
-    }
-    match (sum, terms.first()) {
-        (Some(sum), _) => Ok(sum),
-        (None, Some((_, like))) => like.zeros_like(),
-        (None, None) => candle_core::bail!("a sum of nothing"),
-    }
-}
-
-/// How much of the picture and of the noise is in a sample: `z = a x + s ε`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Share {
-    pub a: f64,
-    pub s: f64,
-}
-
-impl Share {
-    /// Of a share `ᾱ` of the picture's variance.
-    pub(super) fn left(left: f64) -> Self {
-        Self {
-            a: left.sqrt(),
-            s: (1.0 - left).max(0.0).sqrt(),
-        }
-    }
-
-    /// Of noise over signal.
-    pub(super) fn noise(sigma: f64) -> Self {
-        let a = 1.0 / (sigma * sigma + 1.0).sqrt();
-        Self { a, s: sigma * a }
-    }
-
-    /// Logarithm of signal over noise; infinite without noise.
-    pub(super) fn lambda(self) -> f64 {
-        self.a.ln() - self.s.ln()
-    }
-
-    /// The picture that an answer of the network speaks of.
-    pub(super) fn clean(self, wanted: Prediction, z: &Tensor, answer: &Tensor) -> Result<Tensor> {
-        match wanted {
-            Prediction::Epsilon => mix(&[(1.0 / self.a, z), (-self.s / self.a, answer)]),
-            Prediction::Sample => Ok(answer.clone()),
-            Prediction::Velocity => mix(&[(self.a, z), (-self.s, answer)]),
-        }
-    }
-
-    /// The noise that it speaks of.
-    fn epsilon(self, wanted: Prediction, z: &Tensor, answer: &Tensor) -> Result<Tensor> {
-        match wanted {
-            Prediction::Epsilon => Ok(answer.clone()),
-            Prediction::Sample => mix(&[(1.0 / self.s, z), (-self.a / self.s, answer)]),
-            Prediction::Velocity => mix(&[(self.a, answer), (self.s, z)]),
-        }
-    }
-}
 
 /// A walk down a table, from noise or from the middle.
 #[derive(Clone, Debug)]
@@ -87,7 +24,8 @@ pub struct Walk {
 impl Walk {
     /// A walk of `steps` steps; below a `strength` of 1 only its last part, `⌊steps · strength⌋` of them.
     ///
-    /// An error in words for settings that are not supported, and where no step is left.
+    /// An error in words for settings that are not supported, where no step is left, and below a strength of 1 for PNDM
+    /// with Runge–Kutta steps.
     pub fn new(
         scheduler: &Scheduler,
         steps: usize,
@@ -95,12 +33,23 @@ impl Walk {
     ) -> std::result::Result<Self, String> {
         scheduler.check()?;
         let table = table(scheduler.kind, &scheduler.config, steps)?;
+        if let Some(sigma) = table.sigmas.iter().find(|s| table.straight && **s >= 1.0) {
+            return Err(format!(
+                "a straight line has no noise of {sigma}: use_flow_sigmas does not go with the spread of the noise"
+            ));
+        }
         let run = ((steps as f64 * strength.clamp(0.0, 1.0)) as usize).min(steps);
         let begin = steps - run;
         if begin >= table.times.len() {
             return Err(format!(
                 "of {steps} steps a strength of {strength} leaves none; use more steps or more strength"
             ));
+        }
+        if begin > 0 && scheduler.kind == Kind::Pndm && !scheduler.config.skips_runge_kutta() {
+            return Err(
+                "PNDM's Runge–Kutta steps (skip_prk_steps = false) begin with noise alone, at a strength of 1"
+                    .to_owned(),
+            );
         }
         Ok(Self {
             scheduler: scheduler.clone(),
@@ -120,9 +69,10 @@ impl Walk {
     /// Share of the picture and of the noise at the step `index` of this walk.
     fn share(&self, index: usize) -> Share {
         let index = self.begin + index;
-        match self.table.sigmas.get(index) {
-            Some(sigma) => Share::noise(f64::from(*sigma)),
-            None => Share::left(self.left(self.table.times[index])),
+        if index < self.table.sigmas.len() {
+            self.table.levels().share(index)
+        } else {
+            Share::left(self.left(self.table.times[index]))
         }
     }
 
@@ -148,7 +98,7 @@ impl Walk {
 
     /// A picture's latent with as much noise as the step `index` of this walk begins with.
     pub fn noised(&self, clean: &Tensor, noise: &Tensor, index: usize) -> Result<Tensor> {
-        let Share { a, s } = self.share(index);
+        let Share { a, s, .. } = self.share(index);
         if self.counts_sigmas() {
             mix(&[(1.0, clean), (s / a, noise)])
         } else {
@@ -172,14 +122,16 @@ impl Walk {
             Kind::Ddpm => self.table.times[self.at] > 0.0,
             Kind::EulerAncestral => true,
             Kind::Lcm => !last,
-            Kind::DpmSolver => self.scheduler.options.algorithm_type.starts_with("sde"),
+            Kind::DpmSolver => self.scheduler.options.is_stochastic(),
             Kind::Ddim | Kind::Euler | Kind::UniPc | Kind::Pndm => false,
         }
     }
 
     /// One step: from a sample and what the network answered to the next sample.
     ///
-    /// `fresh` is standard normal noise, asked for where [`Walk::draws`] says so.
+    /// `z` is `[N,C,H,W]`, and so is the answer, or `[N,2C,H,W]` with a learned variance. `fresh` is standard normal noise
+    /// of the shape of `z`, asked for where [`Walk::draws`] says so. An error beyond the last step, without such noise, and
+    /// for answers of other channels.
     pub fn step(&mut self, z: &Tensor, answer: &Tensor, fresh: Option<&Tensor>) -> Result<Tensor> {
         if self.at >= self.table.times.len() {
             candle_core::bail!("the walk is at its end")
@@ -192,27 +144,45 @@ impl Walk {
         } else {
             None
         };
+        let (answer, said) = &self.parts(z, answer)?;
+        let levels = self.table.levels();
         let next = match (self.scheduler.kind, fresh) {
             (Kind::Ddim, _) => self.ddim(z, answer)?,
-            (Kind::Ddpm, fresh) => self.ddpm(z, answer, fresh)?,
+            (Kind::Ddpm, fresh) => self.ddpm(z, answer, said.as_ref(), fresh)?,
             (Kind::Euler | Kind::EulerAncestral, fresh) => self.euler(z, answer, fresh)?,
             (Kind::Lcm, fresh) => self.lcm(z, answer, fresh)?,
             (Kind::DpmSolver, fresh) => {
-                let step = (self.at, self.table.sigmas.as_slice());
-                multistep::step(&self.scheduler, &mut self.memory, step, [z, answer], fresh)?
+                let (scheduler, memory) = (&self.scheduler, &mut self.memory);
+                multistep::step(scheduler, memory, (self.at, levels), [z, answer], fresh)?
             }
             (Kind::Pndm, _) => self.pndm(z, answer)?,
             (Kind::UniPc, _) => {
-                let step = (self.at, self.table.sigmas.as_slice());
-                unipc::step(&self.scheduler.options, &mut self.memory, step, [z, answer])?
+                let (options, memory) = (&self.scheduler.options, &mut self.memory);
+                unipc::step(options, memory, (self.at, levels), [z, answer])?
             }
         };
         self.at += 1;
         Ok(next)
     }
 
+    /// What an answer says of the sample and, in a second half of its channels, of the variance.
+    fn parts(&self, z: &Tensor, answer: &Tensor) -> Result<(Tensor, Option<Tensor>)> {
+        let (latent, channels) = (z.dim(1)?, answer.dim(1)?);
+        if let Err(what) = self.scheduler.check_answer(latent, channels) {
+            candle_core::bail!("{what}")
+        }
+        if channels == latent {
+            return Ok((answer.clone(), None));
+        }
+        let half = |from| answer.narrow(1, from, latent);
+        Ok((half(0)?, Some(half(latent)?)))
+    }
+
     fn clipped(&self, clean: Tensor) -> Result<Tensor> {
         let options = &self.scheduler.options;
+        if options.thresholding {
+            return thresholded(options, &clean);
+        }
         let usual = self.scheduler.kind != Kind::Lcm;
         if options.clip_sample.unwrap_or(usual) {
             let range = options.clip_sample_range;
@@ -233,16 +203,12 @@ impl Walk {
         mix(&[(next.a, &clean), (next.s, &epsilon)])
     }
 
-    /// Liu et al. 2022, eq. 9 over the combined answers of eq. 12.
+    /// Liu et al. 2022, eq. 9 over what [`pndm`] says is followed.
     fn pndm(&mut self, z: &Tensor, answer: &Tensor) -> Result<Tensor> {
-        let stride = (self.scheduler.config.num_train_timesteps / self.steps) as f64;
-        let time = self.table.times[self.at];
-        let (time, before) = if self.memory.done == 1 {
-            (time + stride, time)
-        } else {
-            (time, time - stride)
-        };
-        let (z, answer) = pndm::combined(&mut self.memory, z, answer)?;
+        let config = &self.scheduler.config;
+        let memory = &mut self.memory;
+        let (time, before) = pndm::span(config, memory, (&self.table.times, self.at), self.steps);
+        let (z, answer) = pndm::followed(config, memory, z, answer)?;
         let now = Share::left(self.left(time));
         let next = self.left_before(before);
         let epsilon = now.epsilon(self.scheduler.options.prediction_type, &z, &answer)?;
@@ -259,8 +225,14 @@ impl Walk {
         })
     }
 
-    /// Ho et al. 2020, eq. 7.
-    fn ddpm(&self, z: &Tensor, answer: &Tensor, fresh: Option<&Tensor>) -> Result<Tensor> {
+    /// Ho et al. 2020, eq. 7; `said` is what the network says of the variance.
+    fn ddpm(
+        &self,
+        z: &Tensor,
+        answer: &Tensor,
+        said: Option<&Tensor>,
+        fresh: Option<&Tensor>,
+    ) -> Result<Tensor> {
         let left = self.left(self.table.times[self.at]);
         let before = self.table.times.get(self.at + 1);
         let before = before.map_or(1.0, |time| self.left(*time));
@@ -274,12 +246,19 @@ impl Walk {
             (kept.sqrt() * (1.0 - before) / (1.0 - left), z),
         ])?;
         let Some(fresh) = fresh else { return Ok(mean) };
-        let variance = if options.variance_type.as_deref() == Some("fixed_large") {
-            beta
-        } else {
-            ((1.0 - before) / (1.0 - left) * beta).max(1e-20)
+        let least = ((1.0 - before) / (1.0 - left) * beta).max(1e-20);
+        let deviation = match (options.variance_type.as_deref(), said) {
+            (Some("learned"), Some(said)) => said.sqrt()?,
+            (Some("learned_range"), Some(said)) => {
+                // Nichol & Dhariwal 2021, eq. 15: between both in their logarithms, -1 to 1.
+                let (low, high) = (least.ln(), beta.ln());
+                let logarithm = said.affine((high - low) / 2.0, f64::midpoint(low, high))?;
+                (logarithm * 0.5)?.exp()?
+            }
+            (Some("fixed_large"), _) => return mix(&[(1.0, &mean), (beta.sqrt(), fresh)]),
+            _ => return mix(&[(1.0, &mean), (least.sqrt(), fresh)]),
         };
-        mix(&[(1.0, &mean), (variance.sqrt(), fresh)])
+        mean + (deviation * fresh)?
     }
 
     /// Karras et al. 2022, algorithm 1; with fresh noise its ancestral form.
@@ -291,6 +270,7 @@ impl Walk {
             Prediction::Epsilon => mix(&[(1.0, z), (-sigma, answer)])?,
             Prediction::Sample => answer.clone(),
             Prediction::Velocity => mix(&[(1.0 / below, z), (-sigma / below.sqrt(), answer)])?,
+            Prediction::Flow => candle_core::bail!("this sampler walks no straight lines"),
         };
         let (down, up) = if fresh.is_some() {
             let variance = next * next * (sigma * sigma - next * next) / (sigma * sigma);

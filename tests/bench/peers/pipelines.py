@@ -23,16 +23,22 @@ sys.path.insert(0, str(FIXTURES))
 import make  # noqa: E402
 
 PROGRAM = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / "target" / "release" / "radcanvas")
+ENDING = {"final_sigmas_type": "sigma_min"}
+FLOW = {"use_flow_sigmas": True, "flow_shift": 3.0, "prediction_type": "flow_prediction"}
 KINDS = {
     "DDIMScheduler": [{"clip_sample": False}, {"timestep_spacing": "trailing", "rescale_betas_zero_snr": True,
                                                "prediction_type": "v_prediction", "clip_sample": False}],
-    "DDPMScheduler": [{"clip_sample": False}, {"clip_sample": False, "variance_type": "fixed_large"}],
+    "DDPMScheduler": [{"clip_sample": False}, {"clip_sample": False, "variance_type": "fixed_large"},
+                      {"thresholding": True, "dynamic_thresholding_ratio": 0.9, "sample_max_value": 3.0}],
     "EulerDiscreteScheduler": [{}, {"use_karras_sigmas": True}, {"timestep_spacing": "trailing"}],
     "EulerAncestralDiscreteScheduler": [{}, {"timestep_spacing": "leading"}],
     "DPMSolverMultistepScheduler": [{}, {"solver_order": 3}, {"solver_type": "heun"}, {"use_karras_sigmas": True},
-                                    {"algorithm_type": "sde-dpmsolver++"}, {"euler_at_final": True}],
-    "UniPCMultistepScheduler": [{}, {"solver_order": 3}, {"use_karras_sigmas": True}],
+                                    {"algorithm_type": "sde-dpmsolver++"}, {"euler_at_final": True},
+                                    {"algorithm_type": "dpmsolver", **ENDING}, {"algorithm_type": "sde-dpmsolver", **ENDING},
+                                    FLOW],
+    "UniPCMultistepScheduler": [{}, {"solver_order": 3}, {"use_karras_sigmas": True}, {"predict_x0": False, **ENDING}, FLOW],
     "LCMScheduler": [{}],
+    "PNDMScheduler": [{"skip_prk_steps": True}, {}],
 }
 WAYS = {
     "text": {},
@@ -77,6 +83,9 @@ def main():
         for kind, all_options in KINDS.items():
             for options in all_options:
                 for way, ask in WAYS.items():
+                    # Runge–Kutta steps begin with noise alone.
+                    if kind == "PNDMScheduler" and not options and "strength" in ask:
+                        continue
                     case = {"name": f"{kind}-{way}", "scheduler": kind, "options": {**make.SD, **options},
                             "prompt": "a hip film, κάταγμα 😀", "negative": "text", "guidance": 3.0, "steps": 6, **ask}
                     wanted = make.final(case)

@@ -53,6 +53,8 @@ pub struct Shape {
     pub channels: usize,
     /// Channels of a latent.
     pub latent: usize,
+    /// Channels that the denoiser answers with: those of a latent, or as many again for a learned variance.
+    pub answers: usize,
     /// Image pixels a latent pixel.
     pub factor: usize,
     /// Width and height of a generated square, pixels.
@@ -146,7 +148,7 @@ impl Settings {
             );
             return Err(wrong("unet", what));
         }
-        if unet.out_channels != latent {
+        if unet.out_channels != latent && unet.out_channels != 2 * latent {
             let what = format!(
                 "the denoiser answers with {} channels for latents of {latent}",
                 unet.out_channels
@@ -176,6 +178,7 @@ impl Settings {
             shape: Shape {
                 channels: unet.in_channels,
                 latent,
+                answers: unet.out_channels,
                 factor,
                 size: side * factor,
                 levels: unet.block_out_channels.clone(),

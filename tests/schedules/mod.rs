@@ -1,4 +1,6 @@
-//! Tables of schedulers, equal to those of diffusers (`tests/fixtures/schedule/make.py`).
+//! Tables of schedulers, equal to those of diffusers (`tests/fixtures/schedule/make.py`), and their steps.
+
+mod walks;
 
 use radcanvas::synthesis::schedule::{Config, Kind, table};
 use serde_json::Value;
@@ -23,9 +25,9 @@ fn close(found: &[f64], wanted: &[f64]) -> Result<(), String> {
 
 #[test]
 fn tables_are_those_of_diffusers() {
-    let text = include_str!("fixtures/schedule/tables.json");
+    let text = include_str!("../fixtures/schedule/tables.json");
     let cases: Vec<Value> = serde_json::from_str(text).unwrap();
-    assert!(cases.len() > 50);
+    assert!(cases.len() > 110);
     let mut wrong = Vec::new();
     for case in &cases {
         let kind: Kind = serde_json::from_value(case["kind"].clone()).unwrap();
@@ -84,12 +86,30 @@ fn impossible_settings_are_refused() {
         5,
         "beta_schedule = sigmoid",
     );
-    refused(
-        Kind::UniPc,
-        r#"{"use_flow_sigmas": true}"#,
-        5,
-        "use_flow_sigmas",
-    );
+    for kind in [Kind::Ddim, Kind::Euler, Kind::EulerAncestral, Kind::Pndm] {
+        refused(kind, r#"{"use_flow_sigmas": true}"#, 5, "use_flow_sigmas");
+    }
+    for (config, word) in [
+        (r#"{"shift_terminal": 0.1}"#, "use_flow_sigmas is off"),
+        (
+            r#"{"use_flow_sigmas": true, "use_dynamic_shifting": true}"#,
+            "flow_shift",
+        ),
+        (
+            r#"{"use_flow_sigmas": true, "flow_shift": 0.0}"#,
+            "flow_shift = 0",
+        ),
+        (
+            r#"{"use_flow_sigmas": true, "shift_terminal": 1.0}"#,
+            "shift_terminal = 1",
+        ),
+    ] {
+        refused(Kind::UniPc, config, 5, word);
+    }
+    // A line of one point cannot be stretched.
+    let stretched = r#"{"use_flow_sigmas": true, "shift_terminal": 0.1}"#;
+    refused(Kind::UniPc, stretched, 1, "no numbers");
+    refused(Kind::Pndm, "{}", 3, "skip_prk_steps");
     refused(
         Kind::Ddim,
         r#"{"trained_betas": [0.1]}"#,
