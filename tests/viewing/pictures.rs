@@ -128,3 +128,32 @@ fn planes_letters_and_true_shapes_stand_on_the_screen() {
     harness.run_steps(2);
     picture(&mut harness, "turned.png");
 }
+
+#[test]
+fn the_sheet_of_keys_and_real_planes_can_be_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("film.dcm");
+    Dicom::new(64, 64, |x, y| x + y).write(&path);
+    let Some(mut harness) = shown(path, 1.0) else {
+        return;
+    };
+    harness.state_mut().act(Action::Keys);
+    harness.run_steps(4);
+    harness.remove_cursor();
+    let sheet = harness.render().unwrap();
+    kept(&sheet, "keys.png");
+    assert!(harness.query_by_label("Defaults").is_some());
+    // Files of other makers, where somebody names their folder.
+    let Some(films) = std::env::var_os("RADCANVAS_FILMS") else {
+        return;
+    };
+    for entry in std::fs::read_dir(films).unwrap().flatten() {
+        let Some(mut harness) = shown(entry.path(), 1.0) else {
+            return;
+        };
+        harness.run_steps(6);
+        harness.remove_cursor();
+        let name = entry.file_name().to_string_lossy().into_owned();
+        kept(&harness.render().unwrap(), &format!("{name}.png"));
+    }
+}

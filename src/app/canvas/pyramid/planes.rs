@@ -51,7 +51,12 @@ pub fn planes(ctx: &egui::Context, image: &Arc<Radiograph>) -> Option<egui::Text
     let at_once = image.width() * image.height() <= AT_ONCE_PX;
     let make = move || {
         let texture = color_image(&image, most).map(|picture| {
-            ctx.load_texture("overlay planes", picture, egui::TextureOptions::LINEAR)
+            // A dot is a dot when magnified.
+            let look = egui::TextureOptions {
+                magnification: egui::TextureFilter::Nearest,
+                ..egui::TextureOptions::LINEAR
+            };
+            ctx.load_texture("overlay planes", picture, look)
         });
         // Nobody else fills it.
         filled.set(texture).ok();
