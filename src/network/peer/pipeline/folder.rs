@@ -308,7 +308,6 @@ fn check_index(path: &Path) -> Result<(), ModelError> {
         "StableDiffusionControlNetImg2ImgPipeline",
         "StableDiffusionControlNetInpaintPipeline",
         "LatentConsistencyModelPipeline",
-        "LatentConsistencyModelImg2ImgPipeline",
     ];
     if !known.contains(&class) {
         return Err(ModelError::Task {
