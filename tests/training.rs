@@ -114,7 +114,7 @@ fn the_loss_of_every_lesson_reaches_every_weight() {
         if name == "reader-of-places" {
             plan.recipe["network"]["places"] = json!(true);
         }
-        if task == TrainingTask::HipDetail {
+        if matches!(task, TrainingTask::HipDetail | TrainingTask::Refiner) {
             // The coarsest maps of half of it are single values, which a norm makes 0.
             plan.recipe["crop"] = json!(64);
         }
@@ -322,11 +322,12 @@ fn a_run_goes_on_with_its_own_descent_and_only_with_its_own_data() {
     let mut plan = plan(TrainingTask::Reader, &place.path().join("out"), 1_000_000);
     plan.recipe["anneal_by_time"] = json!(true);
     plan.recipe["warm_up"] = json!(0);
-    plan.minutes = Some(1.0 / 60.0);
-    // Broken off when most of its second is over.
+    plan.recipe["flat"] = json!(0.0);
+    plan.minutes = Some(2.0 / 60.0);
+    // Broken off when most of its two seconds are over.
     let started = std::time::Instant::now();
     let error = carry_out(&plan, &mut |progress| {
-        let over = progress.seconds_left.is_some_and(|left| left < 0.2);
+        let over = progress.seconds_left.is_some_and(|left| left < 0.4);
         if over || started.elapsed().as_secs() > 60 {
             ControlFlow::Break(())
         } else {
@@ -353,7 +354,7 @@ fn a_run_goes_on_with_its_own_descent_and_only_with_its_own_data() {
     let after = lines(&plan.out);
     let (old, new) = (rate(before.last().unwrap()), rate(after.last().unwrap()));
     assert!(old < 0.5 * rate(&before[0]), "{old} is no descent");
-    assert!((new - old).abs() < 0.2 * old, "{old}, then {new}");
+    assert!(new <= old, "{old}, then {new}");
     let mut other = plan.clone();
     other.data = DataSource::Phantoms {
         kinds: vec!["shapes".to_owned()],

@@ -142,11 +142,14 @@ fn what_is_found_hides_who_it_is_until_asked() {
     assert_eq!(ended(&mut harness), (true, "1 study".to_owned()));
     served.join().unwrap();
     harness.run_steps(2);
-    harness.get_by_label("Pelvis VD");
+    // A description may be a name as well.
+    harness.get_by_label("20260131");
+    assert!(harness.query_by_label("Pelvis VD").is_none());
     assert!(harness.query_by_label_contains("Secret").is_none());
     harness.state_mut().act(Action::Identity);
     harness.run_steps(2);
     harness.get_by_label_contains("Secret Rex");
+    harness.get_by_label("Pelvis VD");
 }
 
 #[test]

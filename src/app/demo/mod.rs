@@ -256,13 +256,17 @@ pub const fn allows(action: &Action) -> bool {
     !matches!(
         action,
         Action::OpenDialog
+            | Action::OpenFolder
             | Action::Open(_)
+            | Action::OpenAll(_)
+            | Action::Dropped(_)
             | Action::Restore(_)
             | Action::Discard(_)
             | Action::ClearRecent
             | Action::Save
             | Action::Export(_)
             | Action::ExportIdentity
+            | Action::ExportBlank
             | Action::Nodes(_)
             | Action::AddModel
             | Action::AddLora
@@ -271,6 +275,8 @@ pub const fn allows(action: &Action) -> bool {
             | Action::Theme(_)
             | Action::PacsButtons
             | Action::Bind(..)
+            | Action::Unbind(_)
+            | Action::DefaultKeys
             | Action::DismissHint(_)
     )
 }
