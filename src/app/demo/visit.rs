@@ -8,6 +8,7 @@ use super::Wish;
 use crate::app::App;
 use crate::app::action::Action;
 use crate::app::keys::Keys;
+use crate::app::live::Quality;
 use crate::app::session::{Session, Stage, Weight};
 use crate::app::settings::Settings;
 
@@ -95,7 +96,7 @@ impl App {
             Stage::Empty | Stage::Failed(_) => None,
         };
         let live = &self.session.live;
-        let is_full = live.result.as_ref().is_some_and(|result| result.full);
+        let is_full = live.result.as_ref().is_some_and(|result| result.quality == Quality::Full);
         if let Some(recording) = recording
             && is_full
             && live.behind(revision) == Some(0)
