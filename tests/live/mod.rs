@@ -7,9 +7,9 @@ mod engine;
 mod frame;
 #[cfg(feature = "window")]
 mod machine;
+mod refine;
 #[cfg(feature = "window")]
 mod tmp_pictures;
-mod refine;
 #[cfg(feature = "window")]
 mod window;
 

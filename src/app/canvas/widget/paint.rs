@@ -14,7 +14,7 @@ use crate::app::canvas::gpu::{Frame, Painted, REGENERATE_INSIDE, Uniforms};
 use crate::app::canvas::measures::FigurePart;
 use crate::app::canvas::pyramid::pending;
 use crate::app::canvas::view::screen_middle_px;
-use crate::app::canvas::{ColorMap, Tool, View, palette};
+use crate::app::canvas::{ColorMap, Scene, Tool, View, palette};
 use crate::document::Layer;
 use crate::geometry::Point;
 
@@ -73,9 +73,6 @@ impl Canvas {
         if let Some(veil) = scene.veil {
             sheet.veil(veil, split_x(pass));
         }
-        if scene.overlays {
-            sheet.denoised(scene.denoised);
-        }
         if scene.tool == Tool::Bounds {
             let drag = match self.active.as_ref().map(|active| &active.gesture) {
                 Some(Gesture::Bounds(drag)) => Some(drag),
@@ -87,10 +84,7 @@ impl Canvas {
             sheet.hips(scene, landmarks);
         }
         if scene.overlays {
-            for (number, measured) in scene.figures.iter().enumerate() {
-                let chosen = scene.chosen == Some(number);
-                sheet.figure(number, measured, scene.image, chosen);
-            }
+            paint_overlays(&sheet, scene);
         }
         if let Some(figure) = &self.drawn {
             sheet.growing_figure(figure, scene.image);
@@ -229,6 +223,15 @@ impl Canvas {
             painter.line_segment([center - arm, center - arm * 0.3], stroke);
             painter.line_segment([center + arm * 0.3, center + arm], stroke);
         }
+    }
+}
+
+/// The contour of what is denoised, and figures that measure.
+fn paint_overlays(sheet: &Sheet<'_>, scene: &Scene<'_>) {
+    sheet.denoised(scene.denoised);
+    for (number, measured) in scene.figures.iter().enumerate() {
+        let chosen = scene.chosen == Some(number);
+        sheet.figure(number, measured, scene.image, chosen);
     }
 }
 
