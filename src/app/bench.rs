@@ -17,7 +17,7 @@ use crate::geometry::Point;
 use crate::job::{Engine, Error, ErrorKind, Mode, Worker};
 
 /// Longest wait for anything.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 /// How often it is looked whether a pause is over.
 const TICK: Duration = Duration::from_millis(1);
 
@@ -80,6 +80,51 @@ impl Bench {
         self.app.act(Action::Canvas(Layer::Sketch, Box::new(event)));
         self.app.revision()
     }
+
+    /// Seconds from pen up to the quick, the settled, the read and the full answer, and to the quick one of an edit while
+    /// points are read; absent where the points were not read before the full answer brought its own.
+    fn round(&mut self, run: usize, size: f64) -> Result<[Option<f64>; 5], Error> {
+        let revision = self.draw(2 * run, size);
+        let shows = |app: &App, is: fn(&LiveResult) -> bool| {
+            let shown = app.session.live.result.as_ref();
+            shown.is_some_and(|shown| shown.revision == revision && is(shown))
+        };
+        let is_full = |shown: &LiveResult| shown.quality == Quality::Full;
+        let quick = self.until("a quick answer", |app| shows(app, |_| true))?;
+        let settled = quick
+            + self.until("a settled answer", |app| {
+                shows(app, |shown| shown.quality >= Quality::Settled)
+            })?;
+        let read = settled
+            + self.until("angles", |app| {
+                let has = |shown: &LiveResult| shown.made.hips.is_some();
+                shows(app, has) || shows(app, is_full)
+            })?;
+        let is_read = !shows(&self.app, is_full);
+        let full = read + self.until("full quality", |app| shows(app, is_full))?;
+        self.idle()?;
+        self.draw(2 * run + 1, size);
+        self.until("a reading", |app| {
+            let live = &app.session.live;
+            let full = live.result.as_ref().is_some_and(is_full);
+            live.reading.is_some() || (full && live.in_flight.is_none())
+        })?;
+        let revision = self.draw(2 * run + 2, size);
+        let between = self.until("the next answer", |app| {
+            let shown = app.session.live.result.as_ref();
+            shown.is_some_and(|shown| shown.revision == revision)
+        })?;
+        self.until("full quality", |app| {
+            app.session.live.result.as_ref().is_some_and(is_full)
+        })?;
+        Ok([
+            Some(quick),
+            Some(settled),
+            is_read.then_some(read),
+            Some(full),
+            Some(between),
+        ])
+    }
 }
 
 /// Medians of pen up to each answer, on the film that `start` opens.
@@ -112,52 +157,11 @@ pub fn figures(
     let mut times: [Vec<f64>; 5] = Default::default();
     // One run before the clock: weights are loaded when first asked for.
     for run in 0..=repeat {
-        let revision = bench.draw(2 * run, size);
-        let shows = |app: &App, is: fn(&LiveResult) -> bool| {
-            let shown = app.session.live.result.as_ref();
-            shown.is_some_and(|shown| shown.revision == revision && is(shown))
-        };
-        let quick = bench.until("a quick answer", |app| shows(app, |_| true))?;
-        let settled = bench.until("a settled answer", |app| {
-            shows(app, |shown| shown.quality >= Quality::Settled)
-        })?;
-        let angles = bench.until("angles", |app| {
-            shows(app, |shown| {
-                shown.made.hips.is_some() || shown.quality == Quality::Full
-            })
-        })?;
-        let is_read = shows(&bench.app, |shown| shown.quality == Quality::Settled);
-        let full = bench.until("full quality", |app| {
-            shows(app, |shown| shown.quality == Quality::Full)
-        })?;
-        bench.idle()?;
-        // An edit while the points of the answer before are read.
-        bench.draw(2 * run + 1, size);
-        bench.until("a reading", |app| {
-            let live = &app.session.live;
-            let full = live
-                .result
-                .as_ref()
-                .is_some_and(|shown| shown.quality == Quality::Full);
-            live.reading.is_some() || (full && live.in_flight.is_none())
-        })?;
-        let revision = bench.draw(2 * run + 2, size);
-        let between = bench.until("the next answer", |app| {
-            let shown = app.session.live.result.as_ref();
-            shown.is_some_and(|shown| shown.revision == revision)
-        })?;
-        bench.until("full quality", |app| {
-            let shown = app.session.live.result.as_ref();
-            shown.is_some_and(|shown| shown.quality == Quality::Full)
-        })?;
+        let round = bench.round(run, size)?;
         if run > 0 {
-            times[0].push(quick);
-            times[1].push(quick + settled);
-            if is_read {
-                times[2].push(quick + settled + angles);
+            for (times, time) in times.iter_mut().zip(round) {
+                times.extend(time);
             }
-            times[3].push(quick + settled + angles + full);
-            times[4].push(between);
         }
     }
     let names = [
@@ -167,7 +171,7 @@ pub fn figures(
             Some(0.25),
         ),
         ("pen up to its angles", None),
-        ("pen up to full quality, angles included", None),
+        ("pen up to full quality, angles included", Some(1.2)),
         ("pen up while points are read, to the picture", Some(0.1)),
     ];
     let figure = |((name, most), mut times): ((&str, Option<f64>), Vec<f64>)| {

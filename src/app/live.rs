@@ -26,7 +26,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 const REST: Duration = Duration::from_millis(250);
 /// Denoising steps of a settled preview at most.
 pub const PREVIEW_STEPS: usize = 4;
-/// The largest part of the image that edits may touch for the next preview to begin with the last one.
+/// The largest part of the image that edits may touch for a quick answer to begin with what settled before them.
 pub const SMALL_EDIT: f64 = 0.15;
 /// Where on the path a warm start begins: half of the steps are left.
 pub const WARM_FROM: f64 = 0.5;
@@ -86,7 +86,7 @@ impl Basis {
     }
 }
 
-/// The latent of the last preview, with what it was made from.
+/// The latent of the last settled preview, with what it was made from.
 struct Warmth {
     basis: Basis,
     region: PixelRect,
@@ -191,12 +191,12 @@ impl Live {
         self.asked = Some(basis);
     }
 
-    /// What the last preview was made from, where the next one may begin with it.
+    /// What the last settled preview was made from, where a quick one may begin with it.
     pub fn warm_basis(&self) -> Option<&Basis> {
         self.warmth.as_ref().map(|warmth| &warmth.basis)
     }
 
-    /// A warm start from the last preview, for a state of which lines and mask were `touched` since, a share of the
+    /// A warm start from the last settled preview, for a state of which lines and mask were `touched` since, a share of the
     /// image; absent when that is not known or too much, nothing was, or anything else changed.
     pub fn warm(&self, basis: &Basis, touched: Option<f64>) -> Option<WarmStart> {
         let warmth = self.warmth.as_ref()?;
@@ -227,11 +227,11 @@ impl Live {
             return;
         };
         let asked = self.asked.take();
-        // An answer in full quality leaves no latent: the next preview begins with the settled one before it.
+        // Quick answers begin with what settled before them, never with each other: errors would add up (seen: two
+        // outlines of one bone after a few strokes). One in full quality leaves no latent.
+        let is_settled = self.flying == Quality::Settled && request.prompted.is_none();
         let latent = made.latent.take();
-        if let Some((basis, (region, latent))) =
-            asked.zip(latent).filter(|_| request.prompted.is_none())
-        {
+        if let Some((basis, (region, latent))) = asked.zip(latent).filter(|_| is_settled) {
             self.warmth = Some(Warmth {
                 basis,
                 region,

@@ -132,7 +132,7 @@ fn whole(
 }
 
 /// Told how many looks were taken, before the next; `Break` ends the reading.
-pub type Asked<'a> = dyn FnMut(usize) -> ControlFlow<()> + 'a;
+pub(super) type Asked<'a> = dyn FnMut(usize) -> ControlFlow<()> + 'a;
 
 /// How many looks [`read_hips_asking`] takes at most: one at the film, the others at its hips.
 pub fn looks_of(model: &HipModel) -> usize {

@@ -110,13 +110,19 @@ fn answers_get_better_when_edits_pause_and_the_next_edit_goes_first() {
 }
 
 #[test]
-fn a_warm_start_needs_the_last_preview_and_small_edits_of_lines_and_mask_alone() {
+fn a_warm_start_needs_what_settled_and_small_edits_of_lines_and_mask_alone() {
     let now = Instant::now();
     let mut live = Live::default();
     live.switch(true);
     let small = Some(SMALL_EDIT);
     assert!(live.warm(&basis(1), small).is_none());
-    answered(&mut live, 1, 7, Quality::Quick, now);
+    answered(&mut live, 1, 5, Quality::Quick, now);
+    assert!(live.warm(&basis(8), small).is_none(), "errors would add up");
+    answered(&mut live, 2, 7, Quality::Settled, now);
+    for (id, quality) in [(3, Quality::Full), (4, Quality::Quick)] {
+        // What follows leaves it as it is.
+        answered(&mut live, id, 7, quality, now);
+    }
     let warm = live.warm(&basis(8), small).unwrap();
     assert!(warm.t > 0.0 && warm.t < 1.0);
     assert_eq!(warm.region, PixelRect::new(0, 0, 64, 64));

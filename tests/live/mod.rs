@@ -10,8 +10,6 @@ mod machine;
 mod refine;
 mod seam;
 #[cfg(feature = "window")]
-mod tmp_pictures;
-#[cfg(feature = "window")]
 mod window;
 
 #[cfg(feature = "window")]

@@ -96,7 +96,10 @@ impl App {
             Stage::Empty | Stage::Failed(_) => None,
         };
         let live = &self.session.live;
-        let is_full = live.result.as_ref().is_some_and(|result| result.quality == Quality::Full);
+        let is_full = live
+            .result
+            .as_ref()
+            .is_some_and(|result| result.quality == Quality::Full);
         if let Some(recording) = recording
             && is_full
             && live.behind(revision) == Some(0)

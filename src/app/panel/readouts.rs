@@ -111,18 +111,7 @@ fn angles(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
             });
         });
     }
-    if shown.follows_points()
-        && let Some(points) = shown.points()
-    {
-        let placed = |side| norberg_degrees(&points, side, spacing);
-        if let (Some(right), Some(left)) = (placed(Side::Right), placed(Side::Left)) {
-            let text = format!("Placed for R {right:.1}°, L {left:.1}°");
-            ui.label(RichText::new(text).size(11.5).color(p.dim))
-                .on_hover_text(
-                    "What the points ask for; above stands what is read from the answer",
-                );
-        }
-    }
+    placed(ui, shown);
     // Where there is no angle, the reason stands in place of what it would have belonged to.
     let note = if landmarks.is_some() {
         shown.reading_note()
@@ -208,6 +197,19 @@ fn seam_rows(ui: &mut Ui, made: Option<&Made>, reason: &dyn Fn(&'static str) -> 
 
 const UNMEASURED_NOISE: &str =
     "The patch or its surroundings are too small to measure noise in, or flat";
+
+/// What the points ask for that live answers follow.
+fn placed(ui: &mut Ui, shown: &Shown<'_>) {
+    let points = shown.points().filter(|_| shown.follows_points());
+    let Some(points) = points else { return };
+    let degrees = |side| norberg_degrees(&points, side, shown.spacing());
+    if let (Some(right), Some(left)) = (degrees(Side::Right), degrees(Side::Left)) {
+        let text = format!("Placed for R {right:.1}°, L {left:.1}°");
+        let dim = palette(ui.visuals()).dim;
+        ui.label(RichText::new(text).size(11.5).color(dim))
+            .on_hover_text("What the points ask for; above stands what is read from the answer");
+    }
+}
 
 fn patch(ui: &mut Ui, shown: &Shown<'_>) {
     section(ui, "Patch");

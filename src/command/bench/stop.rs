@@ -13,13 +13,16 @@ use crate::job::{Engine as _, Error, ErrorKind, Order, Progress};
 /// Places of one order, more than any has.
 const MOST: usize = 1000;
 
+/// Makes the order of a run.
+pub(super) type MakeOrder<'a> = dyn Fn(usize) -> Result<Order, Error> + 'a;
+
 /// Longest wait of each order, and of all, whose goal is the longest step of the walk.
 ///
 /// `orders` are made anew for every run, so that little is at hand from the run before. Fails when an order fails, or
 /// goes on after it was stopped.
 pub(super) fn figures(
     engine: &mut LocalEngine,
-    orders: &[(&str, &dyn Fn(usize) -> Result<Order, Error>)],
+    orders: &[(&str, &MakeOrder<'_>)],
 ) -> Result<Vec<Figure>, Error> {
     let (mut figures, mut longest, mut step) = (Vec::new(), 0.0_f64, 0.0_f64);
     for (name, order) in orders {

@@ -131,7 +131,9 @@ pub(super) fn thresholded(options: &Options, clean: &Tensor) -> Result<Tensor> {
     let bounds: Vec<f32> = rows
         .into_iter()
         .map(|mut row| {
-            row.iter_mut().for_each(|value| *value = value.abs());
+            for value in row.iter_mut() {
+                *value = value.abs();
+            }
             quantile(row, ratio).max(1.0).min(most)
         })
         .collect();

@@ -78,9 +78,6 @@ impl Canvas {
         if let Some(veil) = scene.veil {
             sheet.veil(veil, split_x(pass));
         }
-        if scene.overlays {
-            sheet.denoised(scene.denoised);
-        }
         if scene.tool == Tool::Bounds {
             let drag = match self.active.as_ref().map(|active| &active.gesture) {
                 Some(Gesture::Bounds(drag)) => Some(drag),
@@ -92,9 +89,7 @@ impl Canvas {
             sheet.hips(scene, landmarks);
         }
         if scene.overlays {
-            for (number, measured) in scene.figures.iter().enumerate() {
-                sheet.figure(number, measured, scene, split_x(pass));
-            }
+            paint_overlays(&sheet, pass);
         }
         if let Some(figure) = &self.drawn {
             sheet.growing_figure(figure, scene, split_x(pass));
@@ -335,6 +330,14 @@ fn zoom_text(zoom: f64) -> String {
         format!("{percent:.1} %")
     } else {
         format!("{percent:.0} %")
+    }
+}
+
+/// The contour of what is denoised, and figures that measure.
+fn paint_overlays(sheet: &Sheet<'_>, pass: &Pass<'_, '_>) {
+    sheet.denoised(pass.scene.denoised);
+    for (number, measured) in pass.scene.figures.iter().enumerate() {
+        sheet.figure(number, measured, pass.scene, split_x(pass));
     }
 }
 
