@@ -11,6 +11,7 @@ use egui_kittest::kittest::Queryable;
 use radcanvas::app::action::{Action, ExportKind, Theme};
 use radcanvas::app::demo::{Demo, Recording, Wish};
 use radcanvas::app::keys::COMMANDS;
+use radcanvas::app::live::Quality;
 use radcanvas::app::nodes::Ask;
 use radcanvas::app::session::{ModelChoice, Stage, Weight, Workspace};
 use radcanvas::app::{AddModel, App, Start};
@@ -375,7 +376,7 @@ fn played(harness: &mut Window, frame: impl Fn(usize) -> f64) -> Request {
         let session = harness.state().session();
         let revision = session.open()?.revision() + session.recipe_revision;
         let live = session.live.result.as_ref()?;
-        let done = live.full && live.revision == revision;
+        let done = live.quality == Quality::Full && live.revision == revision;
         (done && marks(harness, Layer::Sketch) == pieces).then(|| (*live.request).clone())
     };
     for n in 0.. {

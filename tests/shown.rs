@@ -104,7 +104,7 @@ impl Bench {
             regenerate_inside: true,
             ring_px: 0.0,
             veil: None,
-            denoised_px: 0.0,
+            denoised: &[],
             landmarks: self.landmarks.as_ref(),
             intervals: None,
             show_hips: false,

@@ -131,7 +131,7 @@ pub(super) fn thresholded(options: &Options, clean: &Tensor) -> Result<Tensor> {
     let bounds: Vec<f32> = rows
         .into_iter()
         .map(|mut row| {
-            for value in row.iter_mut() {
+            for value in &mut row {
                 *value = value.abs();
             }
             quantile(row, ratio).max(1.0).min(most)
