@@ -140,7 +140,8 @@ impl Training {
             match rounding {
                 Rounding::Single => f64::from(time as f32),
                 Rounding::Nearest => time.round_ties_even(),
-                Rounding::Down => time.trunc(),
+                // A time of training that came back a rounding error too small is still that time.
+                Rounding::Down => (time + 1e-9).trunc(),
             }
         });
         (times.collect(), sigmas)
