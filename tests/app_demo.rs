@@ -104,7 +104,6 @@ fn commands(harness: &Window) -> Vec<ViewportCommand> {
 
 /// One frame in which a key is pressed, and what it asked of the screen.
 fn press(harness: &mut Window, modifiers: Modifiers, key: Key) -> Vec<ViewportCommand> {
-    harness.input_mut().modifiers = modifiers;
     harness.input_mut().events.push(egui::Event::Key {
         key,
         physical_key: None,
@@ -113,9 +112,7 @@ fn press(harness: &mut Window, modifiers: Modifiers, key: Key) -> Vec<ViewportCo
         modifiers,
     });
     harness.step();
-    let asked = commands(harness);
-    harness.input_mut().modifiers = Modifiers::NONE;
-    asked
+    commands(harness)
 }
 
 fn pass(harness: &mut Window, seconds: f64) {
@@ -414,7 +411,7 @@ fn every_loop_ends_in_the_same_request_however_fast_frames_come() {
     assert_eq!(first.attributes.kind, "hip");
     let bytes = serde_json::to_vec(&first).unwrap();
     next_loop(&mut harness);
-    let mut same = |harness: &mut Window, what: &str, frame: fn(usize) -> f64| {
+    let same = |harness: &mut Window, what: &str, frame: fn(usize) -> f64| {
         let request = played(harness, frame);
         assert!(serde_json::to_vec(&request).unwrap() == bytes, "{what}");
         let last = heard.full.lock().unwrap().last().cloned().unwrap();
@@ -489,56 +486,3 @@ fn the_finished_drawing_is_looked_at_from_when_its_answer_is_there() {
     ));
     assert_eq!(demo.wish(Some(&recording), at(60.0)), Wish::Reset);
 }
-// TEMPORARY-BEGIN
-#[test]
-fn zz_pictures() {
-    let Ok(folder) = std::env::var("PICTURES") else { return };
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/cases");
-    let start = Start { demo: true, cases: Some(cases), models: models(), device: "CPU 2 threads".to_owned(), ..Start::default() };
-    let mut harness = Harness::builder()
-        .with_size(vec2(1400.0, 900.0))
-        .with_max_steps(64)
-        .renderer(egui_kittest::wgpu::WgpuTestRenderer::new())
-        .build_eframe(|cc| {
-            let engine = || Ok(Box::new(Fake::default()) as Box<dyn Engine>);
-            App::new(&cc.egui_ctx, start, Worker::inline(engine), cc.wgpu_render_state.as_ref())
-        });
-    let save = |harness: &mut Window, name: &str| {
-        harness.render().unwrap().save(format!("{folder}/{name}.png")).unwrap();
-    };
-    harness.step();
-    save(&mut harness, "0-first");
-    until(&mut harness, "case", is_open);
-    pass(&mut harness, 0.0);
-    pass(&mut harness, 6.0);
-    harness.run_steps(4);
-    save(&mut harness, "1-start");
-    harness.state_mut().act(Action::Keys);
-    harness.run_steps(3);
-    save(&mut harness, "2-keys");
-    harness.state_mut().act(Action::Palette);
-    harness.run_steps(3);
-    save(&mut harness, "3-palette");
-    harness.state_mut().act(Action::Close);
-    let at = canvas_center(&harness, "Mask canvas");
-    let mut recipe = harness.state().session().recipe.clone();
-    recipe.mode = Mode::Inpaint;
-    harness.state_mut().act(Action::Recipe(Box::new(recipe)));
-    harness.state_mut().act(Action::Tool(radcanvas::app::canvas::Tool::Brush));
-    drag(&mut harness, at, at + vec2(60.0, 0.0));
-    harness.state_mut().act(Action::Generate);
-    until(&mut harness, "results", |app| !app.session().tray.items.is_empty());
-    harness.state_mut().act(Action::Reject(None));
-    harness.input_mut().dropped_files.push(Arc::new(Dropped));
-    harness.run_steps(3);
-    save(&mut harness, "4-tray");
-    harness.get_by_label_contains("By time").click();
-    harness.run_steps(3);
-    save(&mut harness, "5-sort");
-    harness.state_mut().act(Action::Accept(None));
-    until(&mut harness, "accept", |app| app.session().open().unwrap().document().is_synthetic());
-    harness.get_by_label("View").click();
-    harness.run_steps(3);
-    save(&mut harness, "6-view-menu");
-}
-// TEMPORARY-END
