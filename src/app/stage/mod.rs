@@ -5,7 +5,7 @@
 mod corners;
 mod grid;
 
-use egui::{RichText, Ui, WidgetText};
+use egui::{Ui, WidgetText};
 use egui_tiles::{
     Behavior, SimplificationOptions, TabState, Tabs, Tile, TileId, Tiles, Tree, UiResponse,
 };
@@ -211,14 +211,9 @@ impl Behavior<Pane> for Docked<'_> {
     ) {
         let active = tabs.active.and_then(|id| tiles.get_pane(&id));
         match active {
-            Some(Pane::Sketch | Pane::Mask) => {
-                ui.add_space(8.0);
-                let p = palette(ui.visuals());
-                let text = self.view.window.label();
-                ui.label(RichText::new(text).size(11.5).color(p.dim));
-            }
             Some(Pane::Results) => panel::tray::buttons_ui(ui, self.shown, self.actions),
-            None => {}
+            // Center and width stand in the canvas's corner.
+            Some(Pane::Sketch | Pane::Mask) | None => {}
         }
     }
 

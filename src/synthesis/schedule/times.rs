@@ -116,6 +116,11 @@ impl Training {
             return self.timed(sigmas, rounded);
         }
         if config.use_lu_lambdas && kind == Kind::DpmSolver {
+            let rounded = if cosine {
+                Rounding::DownInSingle
+            } else {
+                rounded
+            };
             return self.timed(exponential((most, least), steps), rounded);
         }
         if config.use_exponential_sigmas {
@@ -140,8 +145,8 @@ impl Training {
             match rounding {
                 Rounding::Single => f64::from(time as f32),
                 Rounding::Nearest => time.round_ties_even(),
-                // A time of training that came back a rounding error too small is still that time.
-                Rounding::Down => (time + 1e-9).trunc(),
+                Rounding::Down => time.trunc(),
+                Rounding::DownInSingle => (time + 1e-5).trunc(),
             }
         });
         (times.collect(), sigmas)
@@ -157,6 +162,8 @@ enum Rounding {
     Nearest,
     /// The one below.
     Down,
+    /// The same where the peer computes in f32: its ends come back as they were.
+    DownInSingle,
 }
 
 /// Amounts of noise on a straight line with their times, which are their shares of training.
