@@ -9,8 +9,6 @@ mod frame;
 mod machine;
 mod refine;
 #[cfg(feature = "window")]
-mod tmp_pictures;
-#[cfg(feature = "window")]
 mod window;
 
 #[cfg(feature = "window")]
