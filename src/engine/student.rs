@@ -14,8 +14,8 @@ impl ModelStore {
     /// The request as it is carried out: a preview whose model has a student is asked of the student.
     ///
     /// Steps become the most that the student was distilled for, of those asked for and [`LIVE_STEPS`]; guidance stays
-    /// within what the student was taught, and costs no second answer. Where there is none a preview goes unguided:
-    /// guidance would double its work.
+    /// within what the student was taught, and costs no second answer. Where there is none a preview goes unguided, as
+    /// guidance would double its work, in [`LIVE_STEPS`] steps at least.
     pub(super) fn with_student(&self, request: &Request) -> Request {
         let mut request = request.clone();
         // A ControlNet branch belongs to the weights that it was trained on.
@@ -25,6 +25,10 @@ impl ModelStore {
         }
         let Some((name, student)) = self.student_of(&request).filter(|_| free) else {
             request.guidance = 1.0;
+            if request.warm.is_none() {
+                // Fewer steps of a model that was not distilled are fog.
+                request.steps = request.steps.max(LIVE_STEPS);
+            }
             return request;
         };
         let live = match &request.warm {

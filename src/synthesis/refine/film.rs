@@ -199,7 +199,7 @@ impl Refine<'_> {
             let vector = denoiser.embed(from_ref(&wanted), &[Moment::plain(step.t)])?;
             let mut sum = vec![0.0_f32; z.len()];
             let mut weight = vec![0.0_f32; z.len()];
-            // One after the other: nine at once take no less time, and nobody could stop them.
+            // One after the other: nobody could stop nine at once.
             for ((tile, kept), added) in tiles.iter().zip(&kept).zip(&added) {
                 asked(report, step.index, stopped)?;
                 let x = assemble(&cut(&z, tile)?, Some((&mask, kept)))?;
