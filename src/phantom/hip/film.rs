@@ -214,13 +214,13 @@ fn look(size: f64, noise: &mut Noise) -> Look {
         coarse: noise.range(0.62, 0.95) as f32,
         saturation: noise.range(0.15, 0.4) as f32,
         gate: noise.range(0.002, 0.006) as f32,
-        steepness: noise.range(3.1, 4.75) as f32,
+        steepness: noise.range(3.2, 4.9) as f32,
         middle: noise.range(0.74, 1.02) as f32,
         jitter: [
             noise.range(-0.05, 0.15) as f32,
             noise.range(-0.06, 0.08) as f32,
         ],
-        blur_px: noise.range(0.10, 0.24) * scale,
+        blur_px: noise.range(0.12, 0.28) * scale,
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) fn film(seed: u64, scene: &Scene, p: &Grid<f32>) -> Grid<u16> {
 fn look(chance: &mut Noise) -> Look {
     let boost = chance.range(0.8, 1.25);
     Look {
-        gains: film::scattered([0.76, 0.90, 1.25, 1.15, 1.2], boost, chance),
+        gains: film::scattered([0.77, 0.94, 1.25, 1.15, 1.2], boost, chance),
         coarse: chance.range(0.46, 0.62) as f32,
         saturation: 0.3,
         gate: 0.004,
