@@ -146,6 +146,12 @@ fn choices(
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .models();
+    let has_student = |model: &str, kind: &str| {
+        store
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .has_student(model, kind)
+    };
     let mut choices = Vec::new();
     let chosen = |m: &&ModelFolder| m.card.task == Task::Diffusion && m.card.student.is_none();
     for model in models.iter().filter(chosen) {
@@ -175,6 +181,7 @@ fn choices(
                 name: card.name.clone(),
                 title,
                 findings: findings(&names.findings, &kind),
+                quick: has_student(&card.name, &kind),
                 kind,
                 steps: 0,
                 controls: controls.clone(),

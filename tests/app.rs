@@ -24,6 +24,7 @@ use radcanvas::radiograph::{Pixels, Radiograph, export};
 
 pub(crate) fn model() -> ModelChoice {
     ModelChoice {
+        quick: true,
         name: "fake".to_owned(),
         title: "Fake".to_owned(),
         kind: "hip".to_owned(),

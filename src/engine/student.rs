@@ -4,7 +4,7 @@
 //! and a request that names its weights by hash is never changed.
 
 use super::ModelStore;
-use crate::job::Request;
+use crate::job::{Mode, ModelReference, Request};
 use crate::network::folder::{ModelFolder, Student, Task};
 
 /// Most steps of a live preview by a student.
@@ -14,8 +14,8 @@ impl ModelStore {
     /// The request as it is carried out: a preview whose model has a student is asked of the student.
     ///
     /// Steps become the most that the student was distilled for, of those asked for and [`LIVE_STEPS`]; guidance stays
-    /// within what the student was taught, and costs no second answer. Where there is none a preview goes unguided, as
-    /// guidance would double its work, in [`LIVE_STEPS`] steps at least.
+    /// within what the student was taught, and costs no second answer. Where there is none a preview goes unguided:
+    /// guidance would double its work.
     pub(super) fn with_student(&self, request: &Request) -> Request {
         let mut request = request.clone();
         // A ControlNet branch belongs to the weights that it was trained on.
@@ -25,10 +25,6 @@ impl ModelStore {
         }
         let Some((name, student)) = self.student_of(&request).filter(|_| free) else {
             request.guidance = 1.0;
-            if request.warm.is_none() {
-                // Fewer steps of a model that was not distilled are fog.
-                request.steps = request.steps.max(LIVE_STEPS);
-            }
             return request;
         };
         let live = match &request.warm {
@@ -43,6 +39,17 @@ impl ModelStore {
         request.guidance = request.guidance.max(least).min(most);
         request.model.name = name;
         request
+    }
+
+    /// Whether previews of a model's images of one kind are made by a student: a single step of another is fog.
+    pub fn has_student(&self, model: &str, kind: &str) -> bool {
+        let model = ModelReference {
+            name: model.to_owned(),
+            ..ModelReference::default()
+        };
+        let mut request = Request::new(Mode::Sketch, model);
+        kind.clone_into(&mut request.attributes.kind);
+        self.student_of(&request).is_some()
     }
 
     /// The student of the model that a request names: made for the same autoencoder, and knowing its kind.

@@ -222,14 +222,30 @@ impl App {
                     self.session.live.result = None;
                     return;
                 }
-                // A model that reads text has no student: one step of it shows nothing.
-                let quality = match self.session.recipe.prompted {
-                    None => Quality::Quick,
-                    Some(_) => Quality::Settled,
+                let quality = if self.is_quick() {
+                    Quality::Quick
+                } else {
+                    Quality::Settled
                 };
                 self.ask(quality, now);
             }
         }
+    }
+
+    /// Whether one step shows something: of a student, but not of a model that was never distilled, nor of one whose lines
+    /// go by a branch of its own, nor of one that reads text.
+    fn is_quick(&self) -> bool {
+        let recipe = &self.session.recipe;
+        let kind = match recipe.kind.as_str() {
+            "" => self.session.open().map_or("", |open| open.kind.as_str()),
+            kind => kind,
+        };
+        let mut fitting = self.models.iter().filter(|choice| {
+            let named = recipe.model.is_empty() || choice.name == recipe.model;
+            named && (kind.is_empty() || choice.kind == kind)
+        });
+        let own_lines = recipe.control_model.is_none() && recipe.prompted.is_none();
+        own_lines && fitting.next().is_some_and(|choice| choice.quick)
     }
 
     /// Asks for the state that is shown once more and better, when edits pause.

@@ -58,6 +58,8 @@ pub struct ModelChoice {
     pub loras: Vec<String>,
     /// Whether it is asked with prompts.
     pub reads_text: bool,
+    /// Whether one step of it, or of its student, already shows something.
+    pub quick: bool,
 }
 
 /// Names a staged result; never used twice in a session.
