@@ -380,13 +380,15 @@ fn played(harness: &mut Window, frame: impl Fn(usize) -> f64) -> Request {
         (done && marks(harness, Layer::Sketch) == pieces).then(|| (*live.request).clone())
     };
     for n in 0.. {
-        pass(harness, frame(n));
+        // Answers take time of the clock on the wall, however fast the demo's own passes.
+        let is_drawn = marks(harness, Layer::Sketch) == pieces;
+        pass(harness, if is_drawn { 0.0 } else { frame(n) });
         if let Some(request) = finished(harness) {
             return request;
         }
         assert!(begin.elapsed() < Duration::from_mins(1), "never finished");
         assert!(is_open(harness.state()), "over before it was finished");
-        if marks(harness, Layer::Sketch) == pieces {
+        if is_drawn {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
