@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::OnceLock;
 
+use egui::epaint::ClippedShape;
 use egui::{Event, Key, Modifiers, PointerButton, Pos2, RawInput, Rect, pos2, vec2};
 use radcanvas::app::canvas::gesture::{Press, landmark_under, press_of};
 use radcanvas::app::canvas::gpu::{Frame, HINT, Headless, MASK, REGENERATE_INSIDE};
@@ -363,19 +364,34 @@ impl Bench {
             stack: false,
             title: "Mask",
         };
-        let input = RawInput {
-            screen_rect: Some(Rect::from_min_size(Pos2::ZERO, vec2(400.0, 300.0))),
+        passed(
+            &self.ctx,
+            (&mut self.canvas, &mut self.view),
+            &scene,
             events,
-            ..RawInput::default()
-        };
-        let mut found = Vec::new();
-        let (canvas, view) = (&mut self.canvas, &mut self.view);
-        let mut output = self.ctx.run_ui(input, |ui| {
-            canvas.ui(ui, &scene, view, &mut found);
-        });
-        output.textures_delta.clear();
-        found
+        )
+        .0
     }
+}
+
+/// One frame of a canvas alone, 400 × 300 points: what it said, and what it drew.
+pub(crate) fn passed(
+    ctx: &egui::Context,
+    (canvas, view): (&mut Canvas, &mut View),
+    scene: &Scene<'_>,
+    events: Vec<Event>,
+) -> (Vec<CanvasEvent>, Vec<ClippedShape>) {
+    let input = RawInput {
+        screen_rect: Some(Rect::from_min_size(Pos2::ZERO, vec2(400.0, 300.0))),
+        events,
+        ..RawInput::default()
+    };
+    let mut found = Vec::new();
+    let mut output = ctx.run_ui(input, |ui| {
+        canvas.ui(ui, scene, view, &mut found);
+    });
+    output.textures_delta.clear();
+    (found, output.shapes)
 }
 
 fn button(button: PointerButton, x: f32, y: f32, pressed: bool) -> Event {

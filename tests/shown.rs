@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use egui::{
-    Event, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, RawInput, Rect, Shape,
+    Event, Modifiers, MouseWheelSource, MouseWheelUnit, PointerButton, Pos2, Rect, Shape,
     TouchPhase, pos2, vec2,
 };
 use egui_kittest::Harness;
@@ -30,6 +30,7 @@ use radcanvas::radiograph::{
 };
 
 use crate::app::{canvas_center, drag, model, until, window, with_results};
+use crate::app_canvas::passed;
 
 fn flat(width: usize, height: usize, value: u16) -> Arc<Radiograph> {
     let grid = Grid::filled(width, height, value);
@@ -121,22 +122,13 @@ impl Bench {
             stack: self.stack,
             title: "Sketch",
         };
-        let input = RawInput {
-            screen_rect: Some(Rect::from_min_size(Pos2::ZERO, vec2(400.0, 300.0))),
+        let (found, shapes) = passed(
+            &self.ctx,
+            (&mut self.canvas, &mut self.view),
+            &scene,
             events,
-            ..RawInput::default()
-        };
-        let mut found = Vec::new();
-        let (canvas, view) = (&mut self.canvas, &mut self.view);
-        let mut output = self.ctx.run_ui(input, |ui| {
-            canvas.ui(ui, &scene, view, &mut found);
-        });
-        output.textures_delta.clear();
-        self.shapes = output
-            .shapes
-            .into_iter()
-            .map(|clipped| clipped.shape)
-            .collect();
+        );
+        self.shapes = shapes.into_iter().map(|clipped| clipped.shape).collect();
         found
     }
 

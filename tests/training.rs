@@ -15,6 +15,18 @@ use radcanvas::training::loss::{binary, cross_entropy, gradient_difference, halv
 use radcanvas::training::recipe::Recipe;
 use serde_json::{Value, json};
 
+/// Every lesson and the folder it leaves its model in; those after the first two stand on what these leave behind.
+const LESSONS: [(TrainingTask, &str); 8] = [
+    (TrainingTask::Autoencoder, "autoencoder"),
+    (TrainingTask::Diffusion, "diffusion"),
+    (TrainingTask::Control, "control"),
+    (TrainingTask::Student, "student"),
+    (TrainingTask::Reader, "reader"),
+    (TrainingTask::Hips, "hips"),
+    (TrainingTask::HipDetail, "hip-detail"),
+    (TrainingTask::Refiner, "refiner"),
+];
+
 fn plan(task: TrainingTask, out: &Path, steps: usize) -> TrainingPlan {
     let network = match task {
         TrainingTask::Autoencoder => json!({
@@ -70,16 +82,7 @@ fn lines(out: &Path) -> Vec<Value> {
 #[test]
 fn every_network_trains_and_loads() {
     let place = tempfile::tempdir().unwrap();
-    for (task, name) in [
-        (TrainingTask::Autoencoder, "autoencoder"),
-        (TrainingTask::Diffusion, "diffusion"),
-        (TrainingTask::Control, "control"),
-        (TrainingTask::Reader, "reader"),
-        (TrainingTask::Hips, "hips"),
-        (TrainingTask::HipDetail, "hip-detail"),
-        (TrainingTask::Student, "student"),
-        (TrainingTask::Refiner, "refiner"),
-    ] {
+    for (task, name) in LESSONS {
         let out = place.path().join(name);
         let trained = run(&plan(task, &out, 2));
         assert_eq!(trained.steps, 2, "{name}");
@@ -99,17 +102,8 @@ fn every_network_trains_and_loads() {
 #[test]
 fn the_loss_of_every_lesson_reaches_every_weight() {
     let place = tempfile::tempdir().unwrap();
-    for (task, name) in [
-        (TrainingTask::Autoencoder, "autoencoder"),
-        (TrainingTask::Diffusion, "diffusion"),
-        (TrainingTask::Control, "control"),
-        (TrainingTask::Student, "student"),
-        (TrainingTask::Reader, "reader"),
-        (TrainingTask::Reader, "reader-of-places"),
-        (TrainingTask::Hips, "hips"),
-        (TrainingTask::HipDetail, "hip-detail"),
-        (TrainingTask::Refiner, "refiner"),
-    ] {
+    let of_places = (TrainingTask::Reader, "reader-of-places");
+    for (task, name) in LESSONS.into_iter().chain([of_places]) {
         let mut plan = plan(task, &place.path().join(name), 1);
         if name == "reader-of-places" {
             plan.recipe["network"]["places"] = json!(true);
@@ -285,17 +279,7 @@ fn a_resumed_run_equals_an_unbroken_one() {
         lines.iter().map(|line| line["loss"].clone()).collect()
     };
     let place = tempfile::tempdir().unwrap();
-    // Others stand on what the first two leave behind.
-    for (task, name) in [
-        (TrainingTask::Autoencoder, "autoencoder"),
-        (TrainingTask::Diffusion, "diffusion"),
-        (TrainingTask::Control, "control"),
-        (TrainingTask::Student, "student"),
-        (TrainingTask::Reader, "reader"),
-        (TrainingTask::Hips, "hips"),
-        (TrainingTask::HipDetail, "hip-detail"),
-        (TrainingTask::Refiner, "refiner"),
-    ] {
+    for (task, name) in LESSONS {
         let whole = plan(task, &place.path().join(name), 6);
         run(&whole);
         let mut broken = plan(task, &place.path().join(format!("broken-{name}")), 6);

@@ -1,11 +1,12 @@
 //! Exports and masks in the window: what is said when pixels leave, and what a dropped file becomes.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use radcanvas::app::Start;
+use egui_kittest::Harness;
 use radcanvas::app::action::{Action, ExportKind};
 use radcanvas::app::files::{Exporting, export, load};
+use radcanvas::app::{App, Start};
 use radcanvas::document::{Document, Edit, Layer, Mark, Operation, Shape};
 use radcanvas::geometry::Point;
 use radcanvas::grid::Grid;
@@ -28,6 +29,18 @@ fn masks(path: &Path, image: &radcanvas::radiograph::Radiograph) -> Grid<u8> {
     mask
 }
 
+/// The window with a film open in it.
+fn opened(film: PathBuf, folder: &Path) -> Harness<'static, App> {
+    let mut harness = window(Start {
+        files: vec![film],
+        models: vec![model()],
+        keep: Some(folder.join("unsaved")),
+        ..Start::default()
+    });
+    until(&mut harness, "open", |app| app.session().open().is_some());
+    harness
+}
+
 #[test]
 fn masks_dropped_on_their_image_go_onto_the_mask_canvas() {
     let folder = tempfile::tempdir().unwrap();
@@ -41,13 +54,7 @@ fn masks_dropped_on_their_image_go_onto_the_mask_canvas() {
         alone.contains("Segmentation") && alone.contains("drop this file on it"),
         "{alone}"
     );
-    let mut harness = window(Start {
-        files: vec![film],
-        models: vec![model()],
-        keep: Some(folder.path().join("unsaved")),
-        ..Start::default()
-    });
-    until(&mut harness, "open", |app| app.session().open().is_some());
+    let mut harness = opened(film, folder.path());
     harness.state_mut().act(Action::Dropped(path.clone()));
     until(&mut harness, "masks", |app| {
         let open = app.session().open();
@@ -77,13 +84,7 @@ fn an_export_of_the_view_knows_turns_inversion_and_what_is_in_sight() {
     let folder = tempfile::tempdir().unwrap();
     let film = folder.path().join("film.dcm");
     captured(&film, &ramp(120, 80));
-    let mut harness = window(Start {
-        files: vec![film],
-        models: vec![model()],
-        keep: Some(folder.path().join("unsaved")),
-        ..Start::default()
-    });
-    until(&mut harness, "open", |app| app.session().open().is_some());
+    let mut harness = opened(film, folder.path());
     assert_eq!(harness.state().session().view.look().shown, None);
     for action in [
         Action::Invert,

@@ -178,6 +178,22 @@ impl Bench {
             .carry_out(&Order::Generate(request.clone()), observe)
     }
 
+    /// An order that asks so many times whether to go on ends at whichever of them says no, and asks no more.
+    pub(super) fn stops_at_every_question(&mut self, order: &Order, questions: usize) {
+        for last in 0..questions {
+            let mut count = 0;
+            let stopped = self.engine.carry_out(order, &mut |_| {
+                count += 1;
+                if count > last {
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
+            });
+            assert_eq!(stopped.unwrap_err().kind, ErrorKind::Stopped);
+            assert_eq!(count, last + 1, "it asked again after it was stopped");
+        }
+    }
+
     fn made(&mut self, request: &Request) -> Made {
         self.ask(request).images.remove(0)
     }
@@ -404,18 +420,7 @@ fn a_mask_larger_than_the_model_is_gone_over_twice() {
     assert_eq!(seen, steps, "five steps, and 0.4 of them again");
     // Two latents a pass, two decoders, the readings: each can be stopped.
     assert!(questions >= 7 + 4 + 2 + 2, "{questions} questions");
-    for last in 0..questions {
-        let mut count = 0;
-        let stopped = bench.engine.carry_out(&order, &mut |_| {
-            count += 1;
-            if count > last {
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
-        });
-        assert_eq!(stopped.unwrap_err().kind, ErrorKind::Stopped);
-        assert_eq!(count, last + 1, "it asked again after it was stopped");
-    }
+    bench.stops_at_every_question(&order, questions);
     request.passes = 1;
     let once = bench.made(&request);
     assert_ne!(pixels(twice), pixels(&once));

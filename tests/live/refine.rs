@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use radcanvas::geometry::{Affine, Point};
 use radcanvas::grid::Grid;
-use radcanvas::job::{ErrorKind, Mode, ModelReference, Product, Request};
+use radcanvas::job::{ErrorKind, Mode, ModelReference, Order, Product, Request};
 use radcanvas::landmarks::{Hip, HipLandmarks, Side};
 use radcanvas::network::hips::joint::{as_left, finding_as_left, opening, square};
 
@@ -110,18 +110,7 @@ fn drawing_again_stops_between_any_two_squares_and_counts_its_steps() {
     seen.retain(|(_, steps)| *steps > 0);
     seen.dedup();
     assert_eq!(seen, (0..=all).map(|step| (step, all)).collect::<Vec<_>>());
-    for last in 0..questions {
-        let mut count = 0;
-        let stopped = bench.asked(&request, &mut |_| {
-            count += 1;
-            if count > last {
-                return ControlFlow::Break(());
-            }
-            ControlFlow::Continue(())
-        });
-        assert_eq!(stopped.unwrap_err().kind, ErrorKind::Stopped);
-        assert_eq!(count, last + 1, "it asked again after it was stopped");
-    }
+    bench.stops_at_every_question(&Order::Generate(request), questions);
 }
 
 #[test]
