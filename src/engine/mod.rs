@@ -395,7 +395,8 @@ impl LocalEngine {
 impl Engine for LocalEngine {
     fn carry_out(&mut self, order: &Order, observe: &mut Observe<'_>) -> Result<Product, Error> {
         match self.attempt(order, observe) {
-            Err(error) if is_device_failure(&error.what) => {
+            // A training has gone on on the processor by itself.
+            Err(error) if is_device_failure(&error.what) && !matches!(order, Order::Train(_)) => {
                 let left = self.store().leave_gpu(&error.what);
                 if left {
                     self.attempt(order, observe)

@@ -259,8 +259,13 @@ fn what(plan: &TrainingPlan, recipe: &Recipe) -> String {
         }
     };
     format!(
-        "{} on {data}, {} px, crops of {}, {} a batch, {} held out, seed {}, network {}",
+        "{} on {data}{}, {} px, crops of {}, {} a batch, {} held out, seed {}, network {}",
         super::task_name(plan.task),
+        if recipe.independent {
+            ", heads of their own"
+        } else {
+            ""
+        },
         recipe.size,
         recipe.crop,
         recipe.batch,

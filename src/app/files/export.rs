@@ -15,9 +15,9 @@ use crate::job::{Error, ErrorKind, HipReading, Mode};
 use crate::landmarks::Side;
 use crate::measure::norberg::norberg_degrees;
 use crate::radiograph::write::{
-    HipReport, Look, MeasuredAngle, Object, SecondaryCapture, Segment, Table, deidentify,
-    deidentify_blanked, deidentify_own_report, figure_annotations, hip_annotations, write_dicom,
-    write_object, write_table, write_whole,
+    Deidentification, HipReport, Look, MeasuredAngle, Object, SecondaryCapture, Segment, Table,
+    deidentify, deidentify_blanked, deidentify_own_report, figure_annotations, hip_annotations,
+    write_dicom, write_object, write_table, write_whole,
 };
 use crate::radiograph::{Identity, Pixels, Radiograph, export as write_image, export_color, read};
 
@@ -69,12 +69,12 @@ pub fn export(kind: ExportKind, what: &Exporting, path: &Path) -> Result<Vec<Str
             let folder = tempfile::tempdir().map_err(failed)?;
             let whole = folder.path().join("whole.dcm");
             write(kind, what, &whole)?;
-            let done = match (kind, blank_mask(kind, what)?) {
-                (ExportKind::Report, _) => deidentify_own_report(&whole, path, salt, true),
-                (_, Some(mask)) => deidentify_blanked(&whole, path, salt, true, &mask),
-                (_, None) => deidentify(&whole, path, salt, true),
-            }
-            .map_err(failed)?;
+            let done = match kind {
+                ExportKind::Report => {
+                    deidentify_own_report(&whole, path, salt, true).map_err(failed)?
+                }
+                _ => without_identity(kind, what, (&whole, path), salt)?,
+            };
             let mut said = vec![format!(
                 "Identity removed: {} attributes, by the basic profile",
                 done.removed.len()
@@ -102,6 +102,20 @@ pub fn export(kind: ExportKind, what: &Exporting, path: &Path) -> Result<Vec<Str
             Ok(said)
         }
     }
+}
+
+/// A DICOM file of this form again, without identity and with what is to be made black.
+fn without_identity(
+    kind: ExportKind,
+    what: &Exporting,
+    (whole, clean): (&Path, &Path),
+    salt: &[u8],
+) -> Result<Deidentification, Error> {
+    match blank_mask(kind, what)? {
+        Some(mask) => deidentify_blanked(whole, clean, salt, true, &mask),
+        None => deidentify(whole, clean, salt, true),
+    }
+    .map_err(failed)
 }
 
 /// What is to be made black in this form; absent where nothing is, or the form shows no pixels.
@@ -224,7 +238,7 @@ pub fn bundle(
     let image = match &what.without_identity {
         Some(salt) => {
             let clean = folder.join("image.dcm");
-            deidentify(&whole, &clean, salt, true).map_err(failed)?;
+            without_identity(ExportKind::Dicom, what, (&whole, &clean), salt)?;
             clean
         }
         None => whole.clone(),

@@ -225,7 +225,14 @@ impl App {
         if let Some(taken) = self.keys.conflict(id, &keys) {
             match taken.command() {
                 Some(other) if before == Overlay::Contested(id, keys.clone(), other.id) => {
-                    let own = self.keys.label(id);
+                    let mut own = self.keys.label(id);
+                    if matches!(
+                        self.keys.conflict(other.id, &own),
+                        Some(super::keys::Taken::Held(_))
+                    ) {
+                        // A held key stays with what it is held for: the other one is left without.
+                        own.clear();
+                    }
                     self.settings.keys.insert(other.id.to_owned(), own);
                 }
                 Some(other) => {

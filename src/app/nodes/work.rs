@@ -187,7 +187,7 @@ impl App {
             look,
             reading: open.reading.clone(),
             name: String::new(),
-            blank: false,
+            blank: form.deidentify && self.session.export_blank,
             without_identity: form.deidentify.then(secret),
         };
         self.with_node("Sending", move |node, access, observe| {

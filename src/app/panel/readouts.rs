@@ -202,7 +202,7 @@ const UNMEASURED_NOISE: &str =
 fn placed(ui: &mut Ui, shown: &Shown<'_>) {
     let points = shown.points().filter(|_| shown.follows_points());
     let Some(points) = points else { return };
-    let degrees = |side| norberg_degrees(&points, side, shown.spacing());
+    let degrees = |side| norberg_degrees(&points, side, shown.proportions());
     if let (Some(right), Some(left)) = (degrees(Side::Right), degrees(Side::Left)) {
         let text = format!("Placed for R {right:.1}°, L {left:.1}°");
         let dim = palette(ui.visuals()).dim;

@@ -471,7 +471,7 @@ impl Session {
     pub fn film(&self) -> Film {
         self.open().map_or_else(Film::default, |open| Film {
             landmarks: open.document().landmarks,
-            spacing: (open.document().image().spacing).map(|s| [s.row_mm, s.column_mm]),
+            proportions: open.document().image().proportions(),
         })
     }
 

@@ -52,13 +52,13 @@ impl SortBy {
     }
 }
 
-/// Hip points and millimetres a pixel of the image as it stands, to which results are compared.
+/// Hip points of the image as it stands, and what its angles are computed with, to which results are compared.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Film {
     /// Its hip points.
     pub landmarks: Option<HipLandmarks>,
-    /// Millimetres a pixel, `[row, column]`.
-    pub spacing: Option<[f64; 2]>,
+    /// Millimetres a pixel or its mere shape, `[row, column]`.
+    pub proportions: Option<[f64; 2]>,
 }
 
 /// A generated image that waits to be accepted or rejected.
@@ -87,7 +87,7 @@ impl Staged {
         let pair = found.map(|hips| hips.landmarks).zip(film.landmarks);
         [Side::Right, Side::Left].map(|side| {
             let (made, before) = pair?;
-            let angle = |points| norberg_degrees(points, side, film.spacing);
+            let angle = |points| norberg_degrees(points, side, film.proportions);
             Some(angle(&made)? - angle(&before)?)
         })
     }

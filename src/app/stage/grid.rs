@@ -127,11 +127,11 @@ fn link(shown: &Shown<'_>, before: &[View], view: &mut View, views: &mut [View; 
     }
 }
 
-/// Whether a hand changed it; the size of the image is set by the canvas itself.
+/// Whether a hand changed it; sizes and corners are set by the canvas itself.
 fn looks_differ(a: &View, b: &View) -> bool {
     let mut a = a.clone();
     a.image_size = b.image_size;
-    (a.pixel_ratio, a.seen) = (b.pixel_ratio, b.seen);
+    (a.pixel_ratio, a.seen, a.corners) = (b.pixel_ratio, b.seen, b.corners);
     a != *b
 }
 

@@ -10,7 +10,7 @@ use crate::radiograph::{
 };
 
 /// Decimal strings have 16 characters.
-fn near(a: f64, b: f64) -> bool {
+pub(super) fn near(a: f64, b: f64) -> bool {
     (a - b).abs() <= b.abs() * 1.0e-9 + 1.0e-9
 }
 

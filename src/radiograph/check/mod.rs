@@ -138,13 +138,13 @@ fn masks(bytes: &[u8], segments: &[Segment]) -> Result<(), String> {
 
 fn numbers(bytes: &[u8], wanted: &[(&str, f64)]) -> Result<(), String> {
     let back = report_numbers(bytes.to_vec()).map_err(|e| differs(&e.to_string()))?;
-    // A decimal string has 16 characters: twelve digits behind the point at most.
-    let near = |a: f64, b: f64| (a - b).abs() <= b.abs() * 1.0e-9 + 1.0e-9;
     let same = back.len() == wanted.len()
         && back
             .iter()
             .zip(wanted)
-            .all(|((name, value), (wanted, number))| name == wanted && near(*value, *number));
+            .all(|((name, value), (wanted, number))| {
+                name == wanted && meaning::near(*value, *number)
+            });
     if same {
         Ok(())
     } else {

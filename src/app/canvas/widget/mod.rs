@@ -122,7 +122,6 @@ impl Canvas {
             ui.available_size(),
             egui::Sense::click_and_drag() | egui::Sense::FOCUSABLE,
         );
-        view.remember_corners(response.rect, ui.ctx().pixels_per_point());
         let title = scene.title;
         response.widget_info(|| {
             egui::WidgetInfo::labeled(egui::accesskit::Role::Canvas, ui.is_enabled(), title)
@@ -155,6 +154,7 @@ impl Canvas {
             pass.view.fit();
         }
         pass.view.seen = Some(pass.view.placement(pass.rect, pass.ppp));
+        pass.view.remember_corners(pass.rect, pass.ppp);
         self.settle(scene);
         self.follow_reach(ui.ctx(), scene);
         if ui.is_rect_visible(pass.rect) {

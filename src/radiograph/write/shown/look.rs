@@ -9,7 +9,7 @@ use dicom_dictionary_std::tags;
 use super::luts;
 use crate::geometry::Point;
 use crate::radiograph::write::dataset::{DataSet, decimal};
-use crate::radiograph::{DisplayWindow, Photometric, Radiograph, SpacingSource, WindowFunction};
+use crate::radiograph::{DisplayWindow, Photometric, Radiograph, SpacingSource};
 
 /// How an image is looked at.
 #[derive(Clone, Debug, PartialEq)]
@@ -117,11 +117,7 @@ pub(in crate::radiograph::write) fn put_view(
     } else {
         voi.text(tags::WINDOW_CENTER, VR::DS, decimal(look.window.center));
         voi.text(tags::WINDOW_WIDTH, VR::DS, decimal(look.window.width));
-        match look.window.function {
-            WindowFunction::Linear => {}
-            WindowFunction::LinearExact => voi.text(tags::VOILUT_FUNCTION, VR::CS, "LINEAR_EXACT"),
-            WindowFunction::Sigmoid => voi.text(tags::VOILUT_FUNCTION, VR::CS, "SIGMOID"),
-        }
+        luts::put_function(&mut voi, look.window.function);
     }
     set.items(tags::SOFTCOPY_VOILUT_SEQUENCE, vec![voi]);
     put_turn(set, look);

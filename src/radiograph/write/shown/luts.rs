@@ -179,10 +179,15 @@ pub(in crate::radiograph::write) fn put_voi(
     several(tags::WINDOW_CENTER_WIDTH_EXPLANATION, VR::LO, &|w| {
         one_value(&w.explanation)
     });
-    match displays[0].function {
+    put_function(set, displays[0].function);
+    Ok(())
+}
+
+/// VOI LUT Function (C.11.2.1.2); without it a window is LINEAR.
+pub(super) fn put_function(set: &mut DataSet, function: WindowFunction) {
+    match function {
         WindowFunction::Linear => {}
         WindowFunction::LinearExact => set.text(tags::VOILUT_FUNCTION, VR::CS, "LINEAR_EXACT"),
         WindowFunction::Sigmoid => set.text(tags::VOILUT_FUNCTION, VR::CS, "SIGMOID"),
     }
-    Ok(())
 }

@@ -30,10 +30,11 @@ pub(in crate::radiograph::write) fn put_spacing(set: &mut DataSet, image: &Radio
         return;
     };
     set.texts(tags::PIXEL_SPACING, VR::DS, &steps);
-    let known = image
-        .calibration
-        .as_ref()
-        .filter(|_| spacing.source == SpacingSource::Calibrated);
+    let known = image.calibration.as_ref().filter(|[kind, _]| {
+        // The reader knows these types alone; with another it would not find this spacing again.
+        let is_known = matches!(kind.as_str(), "FIDUCIAL" | "GEOMETRY");
+        spacing.source == SpacingSource::Calibrated && is_known
+    });
     let (kind, description) = match known {
         Some([kind, description]) if !description.is_empty() => {
             (kind.as_str(), description.as_str())
