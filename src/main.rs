@@ -146,12 +146,6 @@ fn choices(
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
         .models();
-    let has_student = |model: &str, kind: &str| {
-        store
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .has_student(model, kind)
-    };
     let mut choices = Vec::new();
     let chosen = |m: &&ModelFolder| m.card.task == Task::Diffusion && m.card.student.is_none();
     for model in models.iter().filter(chosen) {
@@ -181,7 +175,8 @@ fn choices(
                 name: card.name.clone(),
                 title,
                 findings: findings(&names.findings, &kind),
-                quick: has_student(&card.name, &kind),
+                // A single step of a model that was never distilled is fog.
+                quick: radcanvas::engine::student_of(&models, &card.name, &kind).is_some(),
                 kind,
                 steps: 0,
                 controls: controls.clone(),

@@ -25,7 +25,7 @@ use crate::synthesis::{
 };
 use crate::training;
 
-pub use student::LIVE_STEPS;
+pub use student::{LIVE_STEPS, student_of};
 
 /// Model folders and the networks loaded from them.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@
 //! and a request that names its weights by hash is never changed.
 
 use super::ModelStore;
-use crate::job::{Mode, ModelReference, Request};
+use crate::job::Request;
 use crate::network::folder::{ModelFolder, Student, Task};
 
 /// Most steps of a live preview by a student.
@@ -23,7 +23,14 @@ impl ModelStore {
         if !request.preview || !request.model.hash.is_empty() {
             return request;
         }
-        let Some((name, student)) = self.student_of(&request).filter(|_| free) else {
+        let student = free.then(|| {
+            student_of(
+                &self.models(),
+                &request.model.name,
+                &request.attributes.kind,
+            )
+        });
+        let Some((name, student)) = student.flatten() else {
             request.guidance = 1.0;
             return request;
         };
@@ -40,47 +47,35 @@ impl ModelStore {
         request.model.name = name;
         request
     }
+}
 
-    /// Whether previews of a model's images of one kind are made by a student: a single step of another is fog.
-    pub fn has_student(&self, model: &str, kind: &str) -> bool {
-        let model = ModelReference {
-            name: model.to_owned(),
-            ..ModelReference::default()
-        };
-        let mut request = Request::new(Mode::Sketch, model);
-        kind.clone_into(&mut request.attributes.kind);
-        self.student_of(&request).is_some()
-    }
-
-    /// The student of the model that a request names: made for the same autoencoder, and knowing its kind.
-    fn student_of(&self, request: &Request) -> Option<(String, Student)> {
-        let models = self.models();
-        let is_student = |model: &&ModelFolder| {
-            model.card.task == Task::Diffusion && model.card.student.is_some()
-        };
-        let teacher = models.iter().find(|model| {
-            model.card.task == Task::Diffusion
-                && model.card.student.is_none()
-                && (request.model.name.is_empty() || model.card.name == request.model.name)
-        })?;
-        let knows = |model: &ModelFolder| {
-            let names = model.card.names.clone().unwrap_or_default();
-            request.attributes.kind.is_empty() || names.kind(&request.attributes.kind).is_some()
-        };
-        let autoencoder = |model: &ModelFolder| {
-            let need = model.card.needs.get(Task::Autoencoder.name());
-            need.map(|need| need.hash.clone())
-        };
-        let taught_by = |model: &ModelFolder| {
-            let need = model.card.needs.get(Task::Diffusion.name());
-            need.is_none_or(|need| need.hash == teacher.hash())
-        };
-        let student = models.iter().filter(is_student).find(|model| {
-            model.card.native_size == teacher.card.native_size
-                && autoencoder(model) == autoencoder(teacher)
-                && taught_by(model)
-                && knows(model)
-        })?;
-        Some((student.card.name.clone(), student.card.student.clone()?))
-    }
+/// The student, with its name, of the model called `name` (empty = the first), for images of a kind (empty = any): made
+/// for the same autoencoder, and knowing the kind.
+pub fn student_of(models: &[ModelFolder], name: &str, kind: &str) -> Option<(String, Student)> {
+    let is_student =
+        |model: &&ModelFolder| model.card.task == Task::Diffusion && model.card.student.is_some();
+    let teacher = models.iter().find(|model| {
+        model.card.task == Task::Diffusion
+            && model.card.student.is_none()
+            && (name.is_empty() || model.card.name == name)
+    })?;
+    let knows = |model: &ModelFolder| {
+        let names = model.card.names.as_ref();
+        kind.is_empty() || names.is_some_and(|names| names.kind(kind).is_some())
+    };
+    let autoencoder = |model: &ModelFolder| {
+        let need = model.card.needs.get(Task::Autoencoder.name());
+        need.map(|need| need.hash.clone())
+    };
+    let taught_by = |model: &ModelFolder| {
+        let need = model.card.needs.get(Task::Diffusion.name());
+        need.is_none_or(|need| need.hash == teacher.hash())
+    };
+    let student = models.iter().filter(is_student).find(|model| {
+        model.card.native_size == teacher.card.native_size
+            && autoencoder(model) == autoencoder(teacher)
+            && taught_by(model)
+            && knows(model)
+    })?;
+    Some((student.card.name.clone(), student.card.student.clone()?))
 }

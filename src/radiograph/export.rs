@@ -172,35 +172,34 @@ pub fn export(
     if !overwrite && path.exists() {
         return Err(ExportError::Exists(path.to_owned()));
     }
-    let captured = || {
+    let captured = (ending == "dcm").then(|| {
         let mut own = image.clone();
         // The colors are those of the image's own values.
         if own.pixels != *pixels {
             own.replace_pixels(pixels.clone());
         }
         own
-    };
+    });
     let mut out = Cursor::new(Vec::new());
-    match ending.as_str() {
-        "png" => {
+    match (ending.as_str(), &captured) {
+        (_, Some(own)) => {
+            let bytes = dicom_bytes(own, &SecondaryCapture::default());
+            *out.get_mut() = bytes.map_err(refused)?;
+        }
+        ("png", _) => {
             let pixels = unsigned(path, pixels)?;
             write_png(&mut out, image, &Written::Grey(&pixels)).map_err(disk)?;
         }
-        "npy" => write_npy(&mut out, pixels).map_err(disk)?,
-        "safetensors" => write_safetensors(&mut out, image, pixels).map_err(disk)?,
-        "dcm" => {
-            let own = captured();
-            let bytes = dicom_bytes(&own, &SecondaryCapture::default());
-            *out.get_mut() = bytes.map_err(refused)?;
-        }
-        "nii" => *out.get_mut() = nifti_bytes(image, pixels).map_err(refused)?,
-        "gz" => *out.get_mut() = packed(&nifti_bytes(image, pixels).map_err(refused)?),
+        ("npy", _) => write_npy(&mut out, pixels).map_err(disk)?,
+        ("safetensors", _) => write_safetensors(&mut out, image, pixels).map_err(disk)?,
+        ("nii", _) => *out.get_mut() = nifti_bytes(image, pixels).map_err(refused)?,
+        ("gz", _) => *out.get_mut() = packed(&nifti_bytes(image, pixels).map_err(refused)?),
         _ => write_tiff(&mut out, image, &Written::Grey(pixels)).map_err(disk)?,
     }
-    match ending.as_str() {
-        "npy" => same_tail(out.get_ref(), pixels),
-        "safetensors" => same_tensor(out.get_ref(), pixels),
-        "dcm" => check::capture(out.get_ref(), &captured(), false),
+    match (ending.as_str(), &captured) {
+        (_, Some(own)) => check::capture(out.get_ref(), own, false),
+        ("npy", _) => same_tail(out.get_ref(), pixels),
+        ("safetensors", _) => same_tensor(out.get_ref(), pixels),
         _ => check::image(out.get_ref(), image, pixels),
     }
     .map_err(refused)?;

@@ -11,7 +11,7 @@ use super::film::frame::{Frame, place};
 use super::film::outline::renewed;
 use super::film::tiles::Squares;
 use super::generate::Generator;
-use super::readings::{broken, go_on, grey_of, image_tensor};
+use super::readings::{asked, broken, go_on, grey_of, image_tensor};
 use super::sampler::{Known, Step, grid, noised, walk};
 use crate::geometry::{Affine, Point};
 use crate::grid::Grid;
@@ -338,10 +338,7 @@ impl<'a> Plan<'a> {
                 .as_ref()
                 .map(|(mask, latent, _)| Known { mask, latent });
             let velocity = |z: &Tensor, step: &Step| {
-                if report(step.index).is_break() {
-                    stopped = true;
-                    return Err(candle_core::Error::Msg("stopped".to_owned()));
-                }
+                asked(report, step.index, &mut stopped)?;
                 self.velocity(z, step)
             };
             let fresh = |step: &Step| {
@@ -357,10 +354,7 @@ impl<'a> Plan<'a> {
                 fresh,
             )?;
             // The last step is done: decoding is asked for as one more.
-            if report(self.steps).is_break() {
-                stopped = true;
-                return Err(candle_core::Error::Msg("stopped".to_owned()));
-            }
+            asked(report, self.steps, &mut stopped)?;
             let image = if request.preview {
                 generator.autoencoder.decode_preview(&z)?
             } else {

@@ -90,6 +90,19 @@ pub(super) fn go_on(answer: ControlFlow<()>) -> Result<(), Error> {
     }
 }
 
+/// Ends a walk that `report` wants ended; the caller asks `stopped` why.
+pub(super) fn asked(
+    report: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    step: usize,
+    stopped: &mut bool,
+) -> candle_core::Result<()> {
+    if report(step).is_break() {
+        *stopped = true;
+        return Err(candle_core::Error::Msg("stopped".to_owned()));
+    }
+    Ok(())
+}
+
 /// What to say of a model whose answer is infinite or no number.
 pub(super) fn no_numbers() -> Error {
     Error::new(

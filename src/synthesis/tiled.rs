@@ -9,9 +9,9 @@ use std::ops::ControlFlow;
 use candle_core::{DType, Tensor};
 
 use super::film::frame::Frame;
-use super::film::tiles::{Squares, add, ramp};
+use super::film::tiles::{Squares, add, ramp, settle};
 use super::plan::{FRESH_STREAM, Plan, SECOND_STRENGTH};
-use super::readings::{broken, grey_of};
+use super::readings::{asked, broken, grey_of};
 use super::sampler::{Known, Step, grid, noised, walk};
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
@@ -112,18 +112,7 @@ impl Tiled<'_> {
         };
         // Where no square lies, the first pass stands.
         let before = resize(&self.painted.crop(inside, 0.0), columns, rows);
-        for ((cell, weight), before) in sum
-            .cells_mut()
-            .iter_mut()
-            .zip(weight.cells())
-            .zip(before.cells())
-        {
-            *cell = if *weight > 0.0 {
-                *cell / weight
-            } else {
-                *before
-            };
-        }
+        settle(&mut sum, &weight, &before);
         let fine = resize(&sum, region.width, region.height);
         let mut all = self.painted.clone();
         let common = inside.intersection(all.bounds());
@@ -175,10 +164,7 @@ impl Tiled<'_> {
         let velocity = |z: &Tensor, step: &Step| {
             let mut velocities = Vec::with_capacity(count);
             for (n, (plan, at)) in self.plans.iter().enumerate() {
-                if report(step.index * count + n).is_break() {
-                    *stopped = true;
-                    return Err(candle_core::Error::Msg("stopped".to_owned()));
-                }
+                asked(report, step.index * count + n, stopped)?;
                 velocities.push(plan.velocity(&joint.cut(z, *at)?, step)?);
             }
             joint.joined(&velocities)
@@ -189,10 +175,7 @@ impl Tiled<'_> {
         let sampler = request.sampler;
         let z = walk(z, &noise, &steps, sampler, Some(&known), velocity, fresh)?;
         let decoded = self.plans.iter().map(|(_, at)| {
-            if report(steps.len() * count).is_break() {
-                *stopped = true;
-                return Err(candle_core::Error::Msg("stopped".to_owned()));
-            }
+            asked(report, steps.len() * count, stopped)?;
             let image = generator.autoencoder.decode(&joint.cut(&z, *at)?)?;
             image.flatten_all()?.to_vec1::<f32>()
         });

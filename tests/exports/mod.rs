@@ -17,7 +17,7 @@ use radcanvas::radiograph::{
     self, DisplayWindow, ModalityTransform, Photometric, Pixels, Radiograph, Spacing,
     SpacingSource, SyntheticMark, Values, VoiTable, WindowFunction, export_step, masks_of,
 };
-use radcanvas::synthesis::composite::{blend, compose};
+use radcanvas::synthesis::composite::{Film, blend, compose};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -341,8 +341,12 @@ fn films_of_twelve_bits_stay_so() {
     let all = PixelRect::new(0, 0, 96, 96);
     let free = compose(&film.pixels, &patch, &blend(&mask, 0.0, all), 1, 0);
     assert!(free.pixels.range().1 > 4095.0, "the case says nothing");
-    let plan = blend(&mask, 0.0, all).within(film.stored_limits());
-    let made = compose(&film.pixels, &patch, &plan, 1, 0);
+    let plan = blend(&mask, 0.0, all);
+    let whole = Film {
+        limits: film.stored_limits(),
+        ..Film::from(&film.pixels)
+    };
+    let made = compose(whole, &patch, &plan, 1, 0);
     assert_eq!(made.pixels.range().1, 4095.0);
     assert_eq!(made.changed_outside_ring, 0);
     film.replace_pixels(made.pixels);

@@ -59,10 +59,14 @@ impl App {
             return;
         }
         let is_same = (contour.key.as_ref()).is_some_and(|known| known.image == key.image);
-        let Some(request) = self.request() else {
-            return;
+        // Of what is drawn the mask alone counts, and it is copied beside the window.
+        let mut request = recipe.request();
+        request.source = Some(Arc::clone(open.document().image()));
+        let mask = Arc::clone(&open.mask.overlay.grid);
+        let work = move || {
+            request.mask = Some((*mask).clone());
+            Ok(denoised.of(&request).unwrap_or_default())
         };
-        let work = move || Ok(denoised.of(&request).unwrap_or_default());
         let task = Task::start("contour", self.wake(), work);
         let contour = &mut self.session.contour;
         if !is_same {

@@ -22,9 +22,7 @@ impl App {
         let open = self.session.open()?;
         let document = open.document();
         let mut request = self.session.recipe.request();
-        if request.attributes.kind.is_empty() {
-            request.attributes.kind.clone_from(&open.kind);
-        }
+        self.session.kind().clone_into(&mut request.attributes.kind);
         request.source = Some(Arc::clone(document.image()));
         let raster = |layer, pixels: &LayerPixels| {
             let any = document.marks_of(layer).next().is_some();
@@ -236,10 +234,7 @@ impl App {
     /// go by a branch of its own, nor of one that reads text.
     fn is_quick(&self) -> bool {
         let recipe = &self.session.recipe;
-        let kind = match recipe.kind.as_str() {
-            "" => self.session.open().map_or("", |open| open.kind.as_str()),
-            kind => kind,
-        };
+        let kind = self.session.kind();
         let mut fitting = self.models.iter().filter(|choice| {
             let named = recipe.model.is_empty() || choice.name == recipe.model;
             named && (kind.is_empty() || choice.kind == kind)

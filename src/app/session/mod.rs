@@ -469,17 +469,21 @@ impl Session {
 
     /// What results are compared with: the image as it stands.
     pub fn film(&self) -> Film {
-        self.open().map_or_else(Film::default, |open| Film {
-            landmarks: open.document().landmarks,
-            proportions: open.document().image().proportions(),
-        })
+        self.open()
+            .map_or_else(Film::default, |open| Film::of(open.document()))
+    }
+
+    /// The kind of image that is asked for: the recipe's, else that of the case; empty where neither has one.
+    pub(crate) fn kind(&self) -> &str {
+        let own = self.recipe.kind.as_str();
+        let case = || self.open().map_or("", |open| open.kind.as_str());
+        if own.is_empty() { case() } else { own }
     }
 
     /// The hip points that can be asked for: those placed on an image of hips.
     pub(crate) fn placed_hips(&self) -> Option<HipLandmarks> {
         let open = self.open()?;
-        let kind = Some(self.recipe.kind.as_str()).filter(|kind| !kind.is_empty());
-        let is_hip = kind.unwrap_or(&open.kind) == "hip" && self.recipe.prompted.is_none();
+        let is_hip = self.kind() == "hip" && self.recipe.prompted.is_none();
         let placed = open.document().landmarks.filter(|_| is_hip);
         placed.filter(HipLandmarks::is_valid)
     }

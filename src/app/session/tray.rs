@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::ResultId;
+use crate::document::Document;
 use crate::job::{Made, Request};
 use crate::landmarks::{HipLandmarks, Side};
 use crate::measure::dscore::{DScore, DScoreMode};
@@ -59,6 +60,16 @@ pub struct Film {
     pub landmarks: Option<HipLandmarks>,
     /// Millimetres a pixel or its mere shape, `[row, column]`.
     pub proportions: Option<[f64; 2]>,
+}
+
+impl Film {
+    /// Those of a document.
+    pub fn of(document: &Document) -> Self {
+        Self {
+            landmarks: document.landmarks,
+            proportions: document.image().proportions(),
+        }
+    }
 }
 
 /// A generated image that waits to be accepted or rejected.

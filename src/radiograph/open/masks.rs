@@ -22,10 +22,9 @@ const MOST_BYTES: u64 = 1 << 30;
 /// Masks of another image or of another size, label maps, and files that cannot be read, by name.
 pub fn masks_of(path: &Path, image: &Radiograph) -> Result<Option<Vec<Segment>>, ReadError> {
     let refused = |problem| ReadError::new(path, problem);
-    let Some(bytes) = read(path).map_err(refused)? else {
+    let Some((bytes, file)) = read(path).map_err(refused)? else {
         return Ok(None);
     };
-    let file = dicom::parse(bytes.clone()).map_err(refused)?;
     let Some(instance) = image.source.sop_instance.as_deref() else {
         return Err(refused(ReadProblem::NoImage(
             "these are masks of a DICOM image, and the open image is none".to_owned(),
@@ -82,8 +81,8 @@ pub fn masks_of(path: &Path, image: &Radiograph) -> Result<Option<Vec<Segment>>,
     ))
 }
 
-/// The file, where its head names a class of masks.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, ReadProblem> {
+/// The file as it is and parsed (which may inflate it), where it is of a class of masks.
+fn read(path: &Path) -> Result<Option<(Vec<u8>, dicom::DicomFile)>, ReadProblem> {
     let failed = |error: std::io::Error| ReadProblem::Open(error.to_string());
     let (mut file, length) = opened(path)?;
     let mut bytes = Vec::new();
@@ -109,5 +108,5 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, ReadProblem> {
         .map_err(failed)?;
     // A report may name the class too; then it is none of ours.
     let parsed = dicom::parse(bytes.clone())?;
-    Ok(dicom::is_masks(&parsed).then_some(bytes))
+    Ok(dicom::is_masks(&parsed).then_some((bytes, parsed)))
 }

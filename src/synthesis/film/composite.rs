@@ -26,8 +26,6 @@ pub struct Blend {
     pub region: PixelRect,
     /// Share of the patch in each pixel of the region, 0–1; exactly 0 = copied.
     pub share: Grid<f32>,
-    /// Least and largest stored value of the source's bits; absent = those of its buffer.
-    pub limits: Option<(f64, f64)>,
 }
 
 /// The blend of a mask of pixels to renew (255), with a ring of `ring_px` outside it.
@@ -58,20 +56,7 @@ pub fn blend(renew: &Grid<u8>, ring_px: f64, region: PixelRect) -> Blend {
             smooth(inward[(x, y)].min(INWARD_PX) / INWARD_PX).max(f32::MIN_POSITIVE)
         })
     };
-    Blend {
-        region,
-        share,
-        limits: None,
-    }
-}
-
-impl Blend {
-    /// The same blend for an image whose stored values lie within `limits`.
-    #[must_use]
-    pub const fn within(mut self, limits: Option<(f64, f64)>) -> Self {
-        self.limits = limits;
-        self
-    }
+    Blend { region, share }
 }
 
 /// `3t² − 2t³` on 0–1.
@@ -104,6 +89,8 @@ pub struct Film<'a> {
     pub map: Option<&'a GreyMap>,
     /// Pixel Padding Value range, stored values.
     pub padding: Option<(f64, f64)>,
+    /// Least and largest stored value of its bits; absent = those of its buffer.
+    pub limits: Option<(f64, f64)>,
     /// The gain that an earlier pass was matched by, 0.8–1.25; 1 without one.
     pub earlier_gain: f64,
     /// The way of putting in, [`Request::composite`].
@@ -116,6 +103,7 @@ impl<'a> From<&'a Pixels> for Film<'a> {
             pixels,
             map: None,
             padding: None,
+            limits: None,
             earlier_gain: 1.0,
             composite: COMPOSITE,
         }
@@ -133,6 +121,7 @@ impl<'a> Film<'a> {
             pixels: &source.pixels,
             map: Some(map),
             padding: source.padding,
+            limits: source.stored_limits(),
             earlier_gain: 1.0,
             composite: request.composite,
         }
@@ -226,7 +215,7 @@ pub fn compose<'a>(
         let mut noise = Noise::new(seed, GRAIN_STREAM + image_number);
         let values = mixed(&matched, &original, &blend.share, &surroundings, &mut noise);
         // A film of 12 bits stays one, however light the gain and the grain make it.
-        match blend.limits {
+        match film.limits {
             Some((low, high)) => values.map(|v| v.clamp(low as f32, high as f32)),
             None => values,
         }

@@ -53,8 +53,7 @@ impl Frame {
             Some(renew) => CropTransform::around(size, reach(renew, request), model_px),
             None => CropTransform::whole(size, model_px),
         };
-        let limits = request.source.as_ref().and_then(|s| s.stored_limits());
-        let blend = renew.map(|renew| blend(&renew, request.ring.px, crop.region).within(limits));
+        let blend = renew.map(|renew| blend(&renew, request.ring.px, crop.region));
         Ok(Self {
             crop,
             map,
@@ -74,10 +73,7 @@ impl Frame {
         let inside = self.crop.region.intersection(crop.region) == crop.region;
         let finer = (crop.region.width as f64) < FINER * self.crop.region.width as f64;
         (inside && finer).then(|| Self {
-            blend: Some(
-                blend(&renew, request.ring.px, crop.region)
-                    .within(self.blend.as_ref().and_then(|blend| blend.limits)),
-            ),
+            blend: Some(blend(&renew, request.ring.px, crop.region)),
             crop,
             map: self.map.clone(),
             size: self.size,

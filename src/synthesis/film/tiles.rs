@@ -11,9 +11,9 @@ use crate::grid::Grid;
 use crate::job::Request;
 
 /// Squares along each side at most.
-const ALONG: usize = 3;
+pub(in crate::synthesis) const ALONG: usize = 3;
 /// Distance of neighbours as parts of their side: a sixth overlaps.
-const STRIDE: [usize; 2] = [5, 6];
+pub(in crate::synthesis) const STRIDE: [usize; 2] = [5, 6];
 
 /// Squares of one size, in step with one latent under all of them.
 #[derive(Clone, Debug)]
@@ -106,11 +106,7 @@ impl Frame {
                 ..self.crop
             },
             map: self.map.clone(),
-            blend: Some(Blend {
-                region,
-                share,
-                limits: blend.limits,
-            }),
+            blend: Some(Blend { region, share }),
             size: self.size,
             matched: None,
         })
@@ -151,6 +147,18 @@ pub(in crate::synthesis) fn add(
             sum[place] += share * patch[(x, y)];
             weight[place] += share;
         }
+    }
+}
+
+/// Makes sums of patches their means; where none lies, what was there `before` stands.
+pub(in crate::synthesis) fn settle(sum: &mut Grid<f32>, weight: &Grid<f32>, before: &Grid<f32>) {
+    let cells = sum.cells_mut().iter_mut().zip(weight.cells());
+    for ((cell, weight), before) in cells.zip(before.cells()) {
+        *cell = if *weight > 0.0 {
+            *cell / weight
+        } else {
+            *before
+        };
     }
 }
 

@@ -15,7 +15,7 @@ use crate::network::peer::pipeline::{PeerControl, Pipeline, words};
 use crate::noise::Noise;
 use crate::signal::resize::{resize, resize_lines};
 use crate::synthesis::film::frame::Frame;
-use crate::synthesis::readings::{grey_of, no_numbers};
+use crate::synthesis::readings::{asked, grey_of, no_numbers};
 use crate::synthesis::schedule::{Scheduler, Walk};
 
 /// Stream of fresh noise: beyond those of the images.
@@ -254,10 +254,7 @@ impl<'a> Asked<'a> {
             };
             let times = walk.times().to_vec();
             for (i, time) in times.iter().enumerate() {
-                if report(i).is_break() {
-                    stopped = true;
-                    candle_core::bail!("stopped")
-                }
+                asked(report, i, &mut stopped)?;
                 let answer = self.answer(&walk.seen(&z)?, *time, i)?;
                 let fresh = walk
                     .draws()

@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use self::asked::Asked;
 use super::generate::check;
-use super::readings::Readers;
+use super::readings::{Readers, go_on};
 use super::schedule::{Kind, Scheduler};
 use crate::job::{self, Error, ErrorKind, ModelReference, Observe, Outcome, Progress, Request};
 use crate::network::folder::ModelError;
@@ -79,18 +79,14 @@ pub fn add(path: &Path, models: &Path) -> Result<PeerFolder, Error> {
 
 /// Says how much is about to be loaded; `Break` stops there.
 pub fn tell_need(name: &str, bytes: u64, observe: &mut Observe<'_>) -> Result<(), Error> {
-    let told = observe(Progress {
+    go_on(observe(Progress {
         stage: format!("loading {name}, about {}", gigabytes(bytes)),
         step: 0,
         steps: 0,
         seconds_left: None,
         preview: None,
         value: None,
-    });
-    if told.is_break() {
-        return Err(Error::stopped());
-    }
-    Ok(())
+    }))
 }
 
 /// What a model and its `ControlNets` take together.

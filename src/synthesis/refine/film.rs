@@ -9,7 +9,7 @@ use std::slice::from_ref;
 
 use candle_core::{DType, Tensor};
 
-use super::{Refine, asked};
+use super::Refine;
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
 use crate::job::Error;
@@ -20,17 +20,13 @@ use crate::noise::Noise;
 use crate::signal::blur::{bilinear, gaussian};
 use crate::synthesis::film::crop::CropTransform;
 use crate::synthesis::film::frame::Frame;
-use crate::synthesis::film::tiles::ramp;
+use crate::synthesis::film::tiles::{ALONG, STRIDE, add, ramp, settle};
 use crate::synthesis::plan::condition;
-use crate::synthesis::readings::{broken, grey_of, image_tensor};
+use crate::synthesis::readings::{asked, broken, grey_of, image_tensor};
 use crate::synthesis::sampler::grid;
 
 /// Stream of the noise of films drawn again.
 const STREAM: u64 = 1 << 44;
-/// Squares along each side.
-const ALONG: usize = 3;
-/// Distance of neighbours as parts of their side: a sixth overlaps.
-const STRIDE: [usize; 2] = [5, 6];
 /// Deviation of the blur that tells tones from detail, as a share of the film's side.
 const TONES: f64 = 1.0 / 64.0;
 /// A square as dark as this everywhere has nothing to draw.
@@ -92,22 +88,10 @@ impl Refine<'_> {
         let ramp = ramp(self.model.size, (cells - stride) * FACTOR);
         for (tile, values) in tiles.iter().zip(made) {
             let patch = grey_of(values, self.model.size)?;
-            for (i, value) in patch.cells().iter().enumerate() {
-                let (x, y) = (i % self.model.size, i / self.model.size);
-                let share = ramp[x] * ramp[y];
-                let at = (tile.x * FACTOR + x, tile.y * FACTOR + y);
-                sum[at] += share * value;
-                weight[at] += share;
-            }
+            let at = [tile.x * FACTOR, tile.y * FACTOR];
+            add(&patch, &ramp, at, &mut sum, &mut weight);
         }
-        for ((cell, weight), soft) in sum
-            .cells_mut()
-            .iter_mut()
-            .zip(weight.cells())
-            .zip(soft.cells())
-        {
-            *cell = if *weight > 0.0 { *cell / weight } else { *soft };
-        }
+        settle(&mut sum, &weight, &soft);
         // The tones are those of the first pass.
         let mut off = soft;
         for (off, made) in off.cells_mut().iter_mut().zip(sum.cells()) {

@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use candle_core::Tensor;
 
-use super::{LARGEST, Refine, asked};
+use super::{LARGEST, Refine};
 use crate::geometry::{Affine, PixelRect, Point};
 use crate::grid::Grid;
 use crate::job::{Error, Sampler};
@@ -23,7 +23,7 @@ use crate::signal::resize::resize;
 use crate::synthesis::film::crop::CropTransform;
 use crate::synthesis::film::frame::Frame;
 use crate::synthesis::plan::condition;
-use crate::synthesis::readings::{Readers, broken, grey_of, image_tensor};
+use crate::synthesis::readings::{Readers, asked, broken, grey_of, image_tensor};
 use crate::synthesis::sampler::{Step, grid, walk};
 
 /// Stream of the noise of hips drawn anew; two for each image.

@@ -144,16 +144,3 @@ impl<'a> Refine<'a> {
         control::weighted(&adapted(&empty, None)?, &full, weight)
     }
 }
-
-/// Ends a walk that `report` wants ended; the caller asks `stopped` why.
-fn asked(
-    report: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    step: usize,
-    stopped: &mut bool,
-) -> candle_core::Result<()> {
-    if report(step).is_break() {
-        *stopped = true;
-        return Err(candle_core::Error::Msg("stopped".to_owned()));
-    }
-    Ok(())
-}

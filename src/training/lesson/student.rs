@@ -84,13 +84,7 @@ pub(super) fn begin(
 /// The teacher's own autoencoder, and the teacher that it stands in for.
 fn needs(teacher: &ModelFolder) -> BTreeMap<String, Need> {
     let mut needs = teacher.card.needs.clone();
-    needs.insert(
-        Task::Diffusion.name().to_owned(),
-        Need {
-            name: teacher.card.name.clone(),
-            hash: teacher.hash(),
-        },
-    );
+    needs.insert(Task::Diffusion.name().to_owned(), Need::of(teacher));
     needs
 }
 
