@@ -27,6 +27,7 @@ mod files;
 mod full_disk;
 mod job;
 mod live;
+mod masks;
 mod measure;
 mod network;
 mod objects;

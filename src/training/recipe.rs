@@ -16,6 +16,9 @@ pub struct Recipe {
     pub name: String,
     /// Width and height of the images, a multiple of 32.
     pub size: usize,
+    /// Diffusion, control, student: width and height of the films that views of `size` are cut from, so that close ones
+    /// are as sharp as whole ones; 0 = `size`.
+    pub film: usize,
     /// Optimizer steps in all.
     pub steps: usize,
     /// Images a step.
@@ -71,6 +74,7 @@ impl Default for Recipe {
         Self {
             name: String::new(),
             size: 256,
+            film: 0,
             steps: 4000,
             batch: 16,
             rate: 1e-3,
@@ -124,6 +128,12 @@ impl Recipe {
                 recipe.crop
             )));
         }
+        if recipe.film != 0 && recipe.film < recipe.size {
+            return Err(wrong(format!(
+                "film {} is smaller than the size {}",
+                recipe.film, recipe.size
+            )));
+        }
         if recipe.batch == 0 || recipe.steps == 0 {
             return Err(wrong("batch and steps must be at least 1".to_owned()));
         }
@@ -133,6 +143,11 @@ impl Recipe {
             return Err(wrong(what.to_owned()));
         }
         Ok(recipe)
+    }
+
+    /// Width and height of the films in memory.
+    pub fn film_size(&self) -> usize {
+        self.film.max(self.size)
     }
 
     /// The configuration of the network.

@@ -107,6 +107,20 @@ pub fn part(
     exposure.applied(resampled(image, part_from_image, (size, size)), noise)
 }
 
+/// An example through `view_from_image`, `size` pixels a side, image and facts alike; exposure as for [`part`].
+pub fn through(
+    example: &Example,
+    view_from_image: &Affine,
+    size: usize,
+    strength: f64,
+    noise: &mut Noise,
+) -> View {
+    let image = part(&example.image, view_from_image, size, strength, noise);
+    let mut facts = example.facts.clone();
+    transform(&mut facts, view_from_image, false);
+    View { image, facts }
+}
+
 /// One example as a network sees it.
 #[derive(Clone, Debug)]
 pub struct View {
@@ -164,7 +178,7 @@ pub fn view(example: &Example, noise: &mut Noise, amount: &Amount) -> View {
     View { image, facts }
 }
 
-fn transform(facts: &mut Facts, view_from_image: &Affine, mirror: bool) {
+pub(super) fn transform(facts: &mut Facts, view_from_image: &Affine, mirror: bool) {
     facts.landmarks = facts.landmarks.map(|landmarks| {
         let mapped = landmarks.mapped(view_from_image);
         if mirror {

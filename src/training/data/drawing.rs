@@ -1,4 +1,4 @@
-//! Sketches as a hand would draw them, and masks as a hand would paint them.
+//! Sketches as a hand would draw them.
 //!
 //! Separate because a network that only ever saw perfect outlines obeys nothing else: lines are dropped, shaken, of
 //! changing width, and sometimes come from edges of the image instead of the truth. Rastered by the document's own
@@ -74,7 +74,7 @@ fn shaken(points: &[Point], amount: f64, noise: &mut Noise) -> Vec<Point> {
         .collect()
 }
 
-fn stroke(raster: &mut Grid<u8>, points: &[Point], width: f64) {
+pub(super) fn stroke(raster: &mut Grid<u8>, points: &[Point], width: f64) {
     let mark = Mark {
         layer: Layer::Sketch,
         operation: Operation::Paint,
@@ -140,57 +140,4 @@ fn add_edges(sketch: &mut Grid<f32>, image: &Grid<f32>, threshold: f32) {
             }
         }
     }
-}
-
-/// How often a box or a blob is what is kept, as in outpainting, not what is renewed.
-const KEPT: f64 = 0.25;
-
-/// A random mask, 255 = renewed: a box, a hand's blob, all but one of them, or a half-plane.
-pub fn random_mask(width: usize, height: usize, noise: &mut Noise) -> Grid<u8> {
-    let mut mask = Grid::filled(width, height, 0_u8);
-    let (w, h) = (width as f64, height as f64);
-    let somewhere =
-        |noise: &mut Noise| Point::new(noise.range(0.1, 0.9) * w, noise.range(0.1, 0.9) * h);
-    let shape = noise.index(10);
-    match shape {
-        0..=3 => {
-            let center = somewhere(noise);
-            let half = Point::new(noise.range(0.05, 0.3) * w, noise.range(0.05, 0.3) * h);
-            for y in 0..height {
-                for x in 0..width {
-                    let inside = (x as f64 - center.x).abs() <= half.x
-                        && (y as f64 - center.y).abs() <= half.y;
-                    if inside {
-                        mask[(x, y)] = 255;
-                    }
-                }
-            }
-        }
-        4..=7 => {
-            let mut at = somewhere(noise);
-            let mut points = vec![at];
-            for _ in 0..noise.index(6) {
-                let step = Point::new(noise.gauss(0.0, 0.12) * w, noise.gauss(0.0, 0.12) * h);
-                at = at + step;
-                points.push(at);
-            }
-            stroke(&mut mask, &points, noise.range(0.08, 0.3) * w);
-        }
-        _ => {
-            let at = somewhere(noise);
-            let angle = noise.range(0.0, std::f64::consts::TAU);
-            let normal = Point::new(angle.cos(), angle.sin());
-            for y in 0..height {
-                for x in 0..width {
-                    if (Point::new(x as f64, y as f64) - at).dot(normal) > 0.0 {
-                        mask[(x, y)] = 255;
-                    }
-                }
-            }
-        }
-    }
-    if shape <= 7 && noise.chance(KEPT) {
-        mask = mask.map(|v| 255 - v);
-    }
-    mask
 }

@@ -9,8 +9,10 @@ mod cache;
 mod drawing;
 mod files;
 mod manifest;
+mod masks;
 mod phantoms;
 mod shapes;
+mod views;
 
 use std::ops::Range;
 
@@ -24,8 +26,10 @@ use crate::landmarks::HipLandmarks;
 use crate::network::condition::{Condition, FINDINGS, KINDS, Names};
 
 pub use batch::{condition_of, image_tensor, indices};
-pub use drawing::{random_mask, sketch_at, sketch_of};
+pub use drawing::{sketch_at, sketch_of};
+pub use masks::{mask_of, said_of_mask};
 pub use phantoms::{KINDS as PHANTOM_KINDS, phantom_example};
+pub use views::{CLOSE, WHOLE, fixed_view};
 
 /// What is known about one image beside its pixels.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -61,7 +65,7 @@ pub struct Example {
 /// All images of a run; the last ones are kept out of training.
 #[derive(Clone, Debug)]
 pub struct DataSet {
-    /// Width and height.
+    /// Width and height as networks see them; the images may be larger.
     pub size: usize,
     /// Images in a fixed order.
     pub examples: Vec<Example>,
@@ -154,7 +158,7 @@ pub fn load(
             let wanted = phantoms::Wanted {
                 seed: *seed,
                 count: *count,
-                size: recipe.size,
+                size: recipe.film_size(),
                 independent: recipe.independent,
             };
             let examples = phantoms::examples(kinds, &wanted, &folder, observe)?;
@@ -162,7 +166,7 @@ pub fn load(
             DataSet::new(examples, recipe, description)
         }
         DataSource::Folder(path) => {
-            let examples = files::examples(path, recipe.size, observe)?;
+            let examples = files::examples(path, recipe.film_size(), observe)?;
             let description = format!("{} images of a folder", examples.len());
             DataSet::new(examples, recipe, description)
         }

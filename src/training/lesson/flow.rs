@@ -1,7 +1,7 @@
 //! One batch of flow matching, shared by the denoiser's lesson and the control branch's.
 //!
 //! `z_t = (1 − t)·z + t·ε`, target `ε − z`, `t = sigmoid(N(0, 1))` (Lipman et al. 2023; Esser et al. 2024). Latents of
-//! the unmasked views are kept: an example has two fixed views, encoded when first seen.
+//! the unmasked views are kept: an example has a few fixed views, encoded when first seen.
 
 use std::collections::HashMap;
 
@@ -13,13 +13,12 @@ use crate::network::condition::{Condition, Moment};
 use crate::network::control::hint;
 use crate::network::denoiser::assemble;
 use crate::noise::Noise;
-use crate::training::data::augment::{Amount, View, view};
-use crate::training::data::{DataSet, Example, image_tensor, indices, random_mask, sketch_of};
+use crate::training::data::augment::View;
+use crate::training::data::{
+    CLOSE, DataSet, WHOLE, fixed_view, image_tensor, indices, mask_of, said_of_mask, sketch_of,
+};
 use crate::training::recipe::Recipe;
 use rayon::prelude::*;
-
-/// Views kept of each example.
-const VIEWS: u64 = 2;
 
 /// A batch ready for the denoiser.
 pub(super) struct FlowBatch {
@@ -118,13 +117,21 @@ impl FlowData {
     }
 
     fn sample(&self, n: usize, noise: &mut Noise, holes: &Holes, latent: usize) -> Sample {
-        let key = (n, noise.index(VIEWS as usize) as u64);
-        let view = fixed_view(&self.data.examples[n], n, key.1);
-        let mask = noise
-            .chance(holes.mask)
-            .then(|| random_mask(self.data.size, self.data.size, noise));
+        let with_mask = noise.chance(holes.mask);
+        let number = if with_mask && noise.chance(CLOSE_UP) {
+            WHOLE + noise.index(CLOSE as usize) as u64
+        } else {
+            noise.index(WHOLE as usize) as u64
+        };
+        let key = (n, number);
+        let mut view = fixed_view(&self.data.examples[n], n, number, self.data.size);
+        let mask = with_mask.then(|| mask_of(&view, noise));
+        if let Some(mask) = &mask {
+            said_of_mask(&mut view.facts, mask, noise);
+        }
         let neither = noise.chance(holes.neither);
-        let lines = !neither && !noise.chance(holes.no_sketch);
+        let alone = mask.is_some() && noise.chance(MASK_ALONE);
+        let lines = !neither && !alone && !noise.chance(holes.no_sketch);
         let geometry = !neither && !noise.chance(holes.no_geometry);
         let sketch = if lines {
             sketch_of(&view, noise)
@@ -197,15 +204,10 @@ fn mostly_renewed(mask: &Grid<u8>) -> bool {
     5 * renewed > 4 * mask.cells().len()
 }
 
-/// View `number` of an example: the same at every step, so that its latent can be kept.
-fn fixed_view(example: &Example, n: usize, number: u64) -> View {
-    let amount = if number == 0 {
-        Amount::NONE
-    } else {
-        Amount::GENTLE
-    };
-    view(example, &mut Noise::new(n as u64, number), &amount)
-}
+/// How often a masked picture is a close one.
+const CLOSE_UP: f64 = 0.5;
+/// How often a masked picture that would have lines has none: who paints a mask seldom draws too.
+const MASK_ALONE: f64 = 0.4;
 
 /// The picture with mid-grey where it will be renewed: nothing of the truth leaks through the encoder.
 pub(super) fn masked(image: &Grid<f32>, mask: &Grid<u8>) -> Tensors<Tensor> {

@@ -22,7 +22,7 @@ use candle_nn::VarBuilder;
 use super::data::DataSet;
 use super::recipe::Recipe;
 use super::trainer::Loss;
-use crate::job::{Error, TrainingPlan, TrainingTask};
+use crate::job::{Error, ErrorKind, TrainingPlan, TrainingTask};
 use crate::network::device::Place;
 use crate::network::folder::{Card, Task};
 use crate::network::weights::Weights;
@@ -53,6 +53,15 @@ pub fn begin(
     data: DataSet,
     place: &Place,
 ) -> Result<Box<dyn Lesson>, Error> {
+    let cuts = [
+        TrainingTask::Diffusion,
+        TrainingTask::Control,
+        TrainingTask::Student,
+    ];
+    if recipe.film_size() != recipe.size && !cuts.contains(&plan.task) {
+        let what = "this network is taught with films of `size` alone";
+        return Err(Error::new(ErrorKind::Usage, what).remedy("take `film` out of the recipe"));
+    }
     Ok(match plan.task {
         TrainingTask::Autoencoder => Box::new(autoencoder::begin(&plan.out, recipe, data, place)?),
         TrainingTask::Diffusion => Box::new(diffusion::begin(&plan.out, recipe, data, place)?),
