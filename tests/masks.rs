@@ -96,7 +96,6 @@ fn masks_are_painted_about_findings_more_often_than_not() {
     for seed in 0..200 {
         let mask = mask_of(&view, &mut Noise::new(seed, 0));
         let painted = mask.cells().iter().filter(|v| **v > 0).count();
-        assert!(mask.cells().iter().all(|v| matches!(v, 0 | 255)));
         // 30 by 20 pixels, 1.05 to 1.7 times as long, and an ellipse wider than the box.
         about += usize::from(middle(&mask) && (400..4000).contains(&painted));
     }
