@@ -9,7 +9,6 @@ mod cache;
 mod drawing;
 mod files;
 mod manifest;
-mod masks;
 mod phantoms;
 mod shapes;
 mod views;
@@ -26,8 +25,7 @@ use crate::landmarks::HipLandmarks;
 use crate::network::condition::{Condition, FINDINGS, KINDS, Names};
 
 pub use batch::{condition_of, image_tensor, indices};
-pub use drawing::{sketch_at, sketch_of};
-pub use masks::{mask_of, said_of_mask};
+pub use drawing::{mask_of, said_of_mask, sketch_at, sketch_of};
 pub use phantoms::{KINDS as PHANTOM_KINDS, phantom_example};
 pub use views::{CLOSE, WHOLE, fixed_view};
 
