@@ -218,7 +218,7 @@ fn a_run_does_not_go_on_over_other_images() {
     write("a.png", 10);
     write("b.png", 90);
     let list = |rows: &str| std::fs::write(films.join("list.csv"), rows).unwrap();
-    list("file,kind,bright\na.png,chest,0\nb.png,chest,1\n");
+    list("file,kind,effusion\na.png,chest,0\nb.png,chest,1\n");
     let mut plan = plan(TrainingTask::Reader, &place.path().join("out"), 3);
     plan.data = DataSource::Folder(films.join("list.csv"));
     stopped_at(&plan, 1);
@@ -226,9 +226,9 @@ fn a_run_does_not_go_on_over_other_images() {
     write("b.png", 91);
     refused(&plan, "other images");
     write("b.png", 90);
-    list("file,kind,bright\na.png,chest,1\nb.png,chest,1\n");
+    list("file,kind,effusion\na.png,chest,1\nb.png,chest,1\n");
     refused(&plan, "other images");
-    list("file,kind,bright\na.png,chest,0\nb.png,chest,1\n");
+    list("file,kind,effusion\na.png,chest,0\nb.png,chest,1\n");
     // Moved, they are the same.
     let moved = place.path().join("moved");
     std::fs::rename(&films, &moved).unwrap();
