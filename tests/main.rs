@@ -18,6 +18,7 @@ mod app_demo;
 mod app_prompted;
 #[cfg(feature = "window")]
 mod app_tray;
+mod bits;
 mod color;
 mod command;
 mod document;
@@ -37,6 +38,7 @@ mod phantom;
 mod phantom_chest;
 mod pipeline;
 mod radiograph;
+mod resume;
 mod schedules;
 #[cfg(feature = "window")]
 mod shown;

@@ -16,7 +16,7 @@ use radcanvas::training::recipe::Recipe;
 use serde_json::{Value, json};
 
 /// Every lesson and the folder it leaves its model in; those after the first two stand on what these leave behind.
-const LESSONS: [(TrainingTask, &str); 8] = [
+pub(crate) const LESSONS: [(TrainingTask, &str); 8] = [
     (TrainingTask::Autoencoder, "autoencoder"),
     (TrainingTask::Diffusion, "diffusion"),
     (TrainingTask::Control, "control"),
@@ -27,7 +27,7 @@ const LESSONS: [(TrainingTask, &str); 8] = [
     (TrainingTask::Refiner, "refiner"),
 ];
 
-fn plan(task: TrainingTask, out: &Path, steps: usize) -> TrainingPlan {
+pub(crate) fn plan(task: TrainingTask, out: &Path, steps: usize) -> TrainingPlan {
     let network = match task {
         TrainingTask::Autoencoder => json!({
             "encoder": [8, 8], "encoder_blocks": 1, "decoder": [8, 8], "decoder_blocks": 1,
@@ -62,17 +62,17 @@ fn plan(task: TrainingTask, out: &Path, steps: usize) -> TrainingPlan {
     }
 }
 
-fn carry_out(plan: &TrainingPlan, observe: &mut Observe<'_>) -> Result<Trained, Error> {
+pub(crate) fn carry_out(plan: &TrainingPlan, observe: &mut Observe<'_>) -> Result<Trained, Error> {
     training::carry_out(plan, &Place::default(), observe, &mut |notice| {
         panic!("nothing is to be said: {notice}")
     })
 }
 
-fn run(plan: &TrainingPlan) -> Trained {
+pub(crate) fn run(plan: &TrainingPlan) -> Trained {
     carry_out(plan, &mut |_| ControlFlow::Continue(())).unwrap()
 }
 
-fn lines(out: &Path) -> Vec<Value> {
+pub(crate) fn lines(out: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(out.join("metrics.jsonl")).unwrap();
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -128,7 +128,7 @@ fn the_loss_of_every_lesson_reaches_every_weight() {
             missing.insert(weight);
         }
         for step in 0..8 {
-            let loss = lesson.loss(step, 0.8).unwrap();
+            let (loss, _) = lesson.loss(step, 0.8).unwrap();
             let gradients = match loss.gradients {
                 Some(gradients) => gradients,
                 None => loss.total.backward().unwrap(),

@@ -187,11 +187,7 @@ fn one(arguments: &PhantomArguments, seed: u64) -> Result<Row, Error> {
     } else {
         let kind = arguments.kind.name();
         // The manifest says which seed it was; the file is called after the one that was asked for.
-        let own = if arguments.independent {
-            phantom::independent_seed(kind, seed)
-        } else {
-            seed
-        };
+        let own = phantom::seed_of(kind, seed, arguments.independent);
         phantom::draw(kind, own, size)
             .ok_or_else(|| Error::new(ErrorKind::Usage, "no such kind of phantom"))?
     };

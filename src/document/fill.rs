@@ -5,38 +5,17 @@
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
 
-/// The connected pixels around `seed` whose value differs from the seed's by at most `tolerance`, inside `limits`.
-///
-/// Returns the region's bounds and its raster (255 inside, of the size of the bounds): the parts of
-/// [`Shape::Region`](super::Shape::Region). `None` when the seed lies outside or is not finite.
-pub fn flood_fill(
-    image: &Grid<f32>,
-    seed: (usize, usize),
-    tolerance: f32,
-    limits: PixelRect,
-) -> Option<(PixelRect, Grid<u8>)> {
-    let center = *image.get(seed.0, seed.1)?;
-    let limits = limits.intersection(image.bounds());
-    flood_fill_where(seed, limits, |x, y| {
-        (image[(x, y)] - center).abs() <= tolerance
-    })
-}
-
 /// The part of the sketch's background around `seed` that lines close off.
 ///
-/// `None` when the seed lies on a line or outside, or when the region reaches the edge of the image: it is open.
-pub fn fill_closed(sketch: &Grid<u8>, seed: (usize, usize)) -> Option<(PixelRect, Grid<u8>)> {
-    fill_closed_until(sketch, seed, || false)
-}
-
-/// The same, given up with `None` as soon as `stops()`.
-pub fn fill_closed_until(
+/// `None` when the seed lies on a line or outside, when the region reaches the edge of the image (it is open), and as
+/// soon as `stops()`.
+pub fn fill_closed(
     sketch: &Grid<u8>,
     seed: (usize, usize),
     stops: impl Fn() -> bool,
 ) -> Option<(PixelRect, Grid<u8>)> {
     let all = sketch.bounds();
-    let (bounds, inside) = flood_fill_until(seed, all, |x, y| sketch[(x, y)] < 128, stops)?;
+    let (bounds, inside) = flood_fill(seed, all, |x, y| sketch[(x, y)] < 128, stops)?;
     let open = bounds.x == 0
         || bounds.y == 0
         || bounds.right() == all.right()
@@ -44,19 +23,12 @@ pub fn fill_closed_until(
     (!open).then_some((bounds, inside))
 }
 
-/// The connected pixels around `seed` for which `belongs(x, y)`, inside `limits`; `None` when the seed is not one.
+/// The connected pixels around `seed` for which `belongs(x, y)`, inside `limits`.
 ///
-/// `belongs` is asked only inside `limits`, which must not reach below 0.
-pub fn flood_fill_where(
-    seed: (usize, usize),
-    limits: PixelRect,
-    belongs: impl Fn(usize, usize) -> bool,
-) -> Option<(PixelRect, Grid<u8>)> {
-    flood_fill_until(seed, limits, belongs, || false)
-}
-
-/// The same, given up with `None` as soon as `stops()`, which is asked once a run of pixels.
-pub fn flood_fill_until(
+/// Returns the region's bounds and its raster (255 inside, of the size of the bounds): the parts of
+/// [`Shape::Region`](super::Shape::Region). `None` when the seed is not one, and as soon as `stops()`, which is asked
+/// once a run of pixels. `belongs` is asked only inside `limits`, which must not reach below 0.
+pub fn flood_fill(
     seed: (usize, usize),
     limits: PixelRect,
     belongs: impl Fn(usize, usize) -> bool,

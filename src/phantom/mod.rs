@@ -172,10 +172,11 @@ pub fn draw(kind: &str, seed: u64, size_px: usize) -> Option<Phantom> {
     })
 }
 
-/// The seed that a film of a kind is drawn from where an MR and a CT shall not be one head; equal for all other kinds.
-pub fn independent_seed(kind: &str, seed: u64) -> u64 {
+/// The seed that film `seed` of a kind is drawn from: another one for a CT that shall be `independent`, not of the head
+/// of an MR.
+pub fn seed_of(kind: &str, seed: u64, independent: bool) -> u64 {
     match kind {
-        "brain-ct" => brain::independent_seed(seed),
+        "brain-ct" if independent => brain::independent_seed(seed),
         _ => seed,
     }
 }

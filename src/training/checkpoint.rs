@@ -14,6 +14,8 @@ use crate::network::folder;
 
 /// Name of the checkpoint in the output folder.
 pub const CHECKPOINT: &str = "checkpoint.safetensors";
+/// Name of the checkpoint of the run before, which another one began in the same folder without going on with it.
+pub const BEFORE: &str = "checkpoint-before.safetensors";
 
 /// Where a run stands, beside its tensors. Batches and noise are pure functions of seed and step, so the step is also
 /// the position of the data and of all chance.
@@ -29,12 +31,49 @@ pub struct Standing {
     pub done: f64,
 }
 
-/// Writes the checkpoint of a run; gives its path. `what` says what it is a run of, see [`restore`].
+/// What a run is of: another answer to any of these means other images, another network or other chance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Task, phantoms, sizes, seed and network, for a person.
+    pub run: String,
+    /// Hash of the images and of what is known of them, where they are a person's own.
+    pub images: String,
+    /// Kinds and findings in their places.
+    pub names: String,
+    /// Hashes of the models that it stands on.
+    pub models: String,
+}
+
+impl Identity {
+    /// Each part with its name in a checkpoint, and what to say where it is another one.
+    fn parts(&self) -> [(&'static str, &str, &'static str); 4] {
+        [
+            ("run", self.run.as_str(), ""),
+            ("images", &self.images, "over other images"),
+            ("names", &self.names, "with other kinds or findings"),
+            ("models", &self.models, "on other models"),
+        ]
+    }
+
+    /// What a checkpoint with these facts is of another run for, if it is. Those of before do not say everything.
+    fn stranger(&self, facts: &HashMap<String, String>) -> Option<String> {
+        self.parts().into_iter().find_map(|(name, own, how)| {
+            let of = facts.get(name).filter(|of| *of != own)?;
+            Some(if how.is_empty() {
+                format!("it is of another run ({of}), not of {own}")
+            } else {
+                format!("it is of another run, {how}")
+            })
+        })
+    }
+}
+
+/// Writes the checkpoint of a run; gives its path.
 pub fn save(
     out: &Path,
     optimizer: &AdamW,
     standing: &Standing,
-    what: &str,
+    identity: &Identity,
 ) -> Result<PathBuf, Error> {
     let path = out.join(CHECKPOINT);
     let failed = |what: String| {
@@ -47,14 +86,15 @@ pub fn save(
     let state = optimizer
         .state()
         .map_err(|error| failed(error.to_string()))?;
-    let facts = HashMap::from([
+    let mut facts = HashMap::from([
         ("step".to_owned(), standing.step.to_string()),
         // Shortest text that reads back to the same number.
         ("loss".to_owned(), format!("{:?}", standing.loss)),
         ("seconds".to_owned(), format!("{:?}", standing.seconds)),
         ("done".to_owned(), format!("{:?}", standing.done)),
-        ("run".to_owned(), what.to_owned()),
     ]);
+    let parts = identity.parts().into_iter();
+    facts.extend(parts.map(|(name, own, _)| (name.to_owned(), own.to_owned())));
     let content =
         safetensors::serialize(&state, Some(facts)).map_err(|error| failed(error.to_string()))?;
     folder::write(&path, &content).map_err(|error| failed(error.to_string()))?;
@@ -63,9 +103,13 @@ pub fn save(
 
 /// Reads the checkpoint in `out` into the optimizer; `None` when there is none.
 ///
-/// An error for a file that is broken, that does not fit the optimizer, or that says to be of another run than `what`:
-/// the same weights over other images or another seed would be neither run. Checkpoints of before say nothing of that.
-pub fn restore(out: &Path, optimizer: &mut AdamW, what: &str) -> Result<Option<Standing>, Error> {
+/// An error for a file that is broken, that does not fit the optimizer, or that says to be of another run than
+/// `identity`: the same weights over other images or another seed would be neither run.
+pub fn restore(
+    out: &Path,
+    optimizer: &mut AdamW,
+    identity: &Identity,
+) -> Result<Option<Standing>, Error> {
     let path = out.join(CHECKPOINT);
     if !path.is_file() {
         return Ok(None);
@@ -88,10 +132,8 @@ pub fn restore(out: &Path, optimizer: &mut AdamW, what: &str) -> Result<Option<S
             .and_then(|text| text.parse::<f64>().ok())
             .ok_or_else(|| failed(format!("it does not say its {name}")))
     };
-    if let Some(of) = facts.get("run").filter(|of| *of != what) {
-        return Err(failed(format!(
-            "it is of another run ({of}), not of {what}"
-        )));
+    if let Some(what) = identity.stranger(&facts) {
+        return Err(failed(what));
     }
     let standing = Standing {
         step: number("step")? as usize,

@@ -17,7 +17,11 @@ pub mod trainer;
 
 use candle_core::DType;
 
-use crate::job::{Error, ErrorKind, Observe, Trained, TrainingPlan, TrainingTask};
+use checkpoint::Identity;
+use data::DataSet;
+use recipe::Recipe;
+
+use crate::job::{DataSource, Error, ErrorKind, Observe, Trained, TrainingPlan, TrainingTask};
 use crate::network::device::{Place, is_device_failure};
 use crate::network::folder::ModelError;
 
@@ -47,7 +51,7 @@ pub fn carry_out(
     let before = written(plan);
     on_another_device(place.is_gpu(), |gave_up| {
         let Some(why) = gave_up else {
-            return attempt(plan, place, observe);
+            return attempt(plan, place, observe, notice);
         };
         notice(&format!(
             "the GPU failed ({why}): training goes on on the processor"
@@ -57,7 +61,7 @@ pub fn carry_out(
             resume: plan.resume || written(plan) != before,
             ..plan.clone()
         };
-        attempt(&plan, &Place::default(), observe)
+        attempt(&plan, &Place::default(), observe, notice)
     })
 }
 
@@ -82,8 +86,9 @@ fn attempt(
     plan: &TrainingPlan,
     place: &Place,
     observe: &mut Observe<'_>,
+    notice: &mut dyn FnMut(&str),
 ) -> Result<Trained, Error> {
-    let recipe = recipe::Recipe::from_value(&plan.recipe)?;
+    let recipe = Recipe::from_value(&plan.recipe)?;
     if recipe.checkpointing && !goes_block_by_block(plan.task) {
         let what = format!(
             "`checkpointing` is not built for the lesson {}",
@@ -97,11 +102,53 @@ fn attempt(
     if let Some(start) = &start {
         data.names = start.names(&data.names)?;
     }
+    let mut identity = identity(plan, &recipe, &data);
     let mut lesson = lesson::begin(plan, &recipe, data, place)?;
     if let Some(start) = &start {
         start.give(lesson.weights())?;
     }
-    trainer::train(plan, &recipe, lesson.as_mut(), observe)
+    if !plan.resume && written(plan).is_some() {
+        notice(&format!(
+            "another run was in {}: it is kept as {}",
+            plan.out.display(),
+            checkpoint::BEFORE
+        ));
+    }
+    identity.models = lesson.stands_on().join(" ");
+    trainer::train(plan, &recipe, lesson.as_mut(), &identity, observe)
+}
+
+/// What a run is of. Steps, rates and folders may change between its sessions.
+fn identity(plan: &TrainingPlan, recipe: &Recipe, data: &DataSet) -> Identity {
+    let (source, images) = match &plan.data {
+        DataSource::Folder(_) => ("a folder".to_owned(), data.hash()),
+        DataSource::Phantoms { kinds, seed, count } => (
+            format!("{count} phantoms of each {} from {seed}", kinds.join(" ")),
+            String::new(),
+        ),
+    };
+    let run = format!(
+        "{} on {source}{}, {} px, crops of {}, {} a batch, {} held out, seed {}, network {}",
+        task_name(plan.task),
+        if recipe.independent {
+            ", heads of their own"
+        } else {
+            ""
+        },
+        recipe.size,
+        recipe.crop,
+        recipe.batch,
+        recipe.held_out,
+        recipe.seed,
+        recipe.network,
+    );
+    let names = [&data.names.kinds, &data.names.findings].map(|names| names.join(" "));
+    Identity {
+        run,
+        images,
+        names: names.join("; "),
+        models: String::new(),
+    }
 }
 
 /// Whether a lesson can keep one block of its network in memory at a time.

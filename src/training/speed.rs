@@ -24,6 +24,8 @@ pub struct Turns {
     pub ours: Vec<f64>,
     /// Seconds of each step with the tensor library's kernels.
     pub library: Vec<f64>,
+    /// Seconds of each of our steps that its batch took.
+    pub data: Vec<f64>,
     /// How far the two losses of a step lie apart at most over the first [`COMPARED`], as a share of the larger: 0 = equal.
     /// Later ones drift apart by themselves, as rounding is amplified from step to step.
     pub difference: f64,
@@ -41,10 +43,10 @@ impl Copy {
         Ok(Self { lesson, optimizer })
     }
 
-    /// The whole step as the trainer does it; its seconds and its loss.
-    fn step(&mut self, recipe: &Recipe, step: usize, done: f64) -> Result<(f64, f64), Error> {
+    /// The whole step as the trainer does it, its batch first; its seconds, those of its batch, and its loss.
+    fn step(&mut self, recipe: &Recipe, step: usize, done: f64) -> Result<[f64; 3], Error> {
         let start = Instant::now();
-        let loss = self.lesson.loss(step, done)?;
+        let (loss, data) = self.lesson.loss(step, done)?;
         let run = || {
             let value = f64::from(loss.total.to_scalar::<f32>()?);
             let gradients = match loss.gradients {
@@ -61,7 +63,7 @@ impl Copy {
             Ok(value)
         };
         let value = run().map_err(|error: candle_core::Error| tensors(&error))?;
-        Ok((start.elapsed().as_secs_f64(), value))
+        Ok([start.elapsed().as_secs_f64(), data.made, value])
     }
 }
 
@@ -81,6 +83,7 @@ pub fn side_by_side(
     let mut turns = Turns {
         ours: Vec::new(),
         library: Vec::new(),
+        data: Vec::new(),
         difference: 0.0,
     };
     for step in 0..steps.max(library_steps) {
@@ -98,12 +101,13 @@ pub fn side_by_side(
         let done = step as f64 / steps.max(library_steps) as f64;
         let (mut here, mut there) = (None, None);
         if step < steps {
-            let (seconds, loss) = mine.step(&recipe, step, done)?;
+            let [seconds, data, loss] = mine.step(&recipe, step, done)?;
             turns.ours.push(seconds);
+            turns.data.push(data);
             here = Some(loss);
         }
         if step < library_steps {
-            let (seconds, loss) = with_library_kernels(|| other.step(&recipe, step, done))?;
+            let [seconds, _, loss] = with_library_kernels(|| other.step(&recipe, step, done))?;
             turns.library.push(seconds);
             there = Some(loss);
         }

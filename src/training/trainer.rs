@@ -12,13 +12,18 @@ use std::time::Instant;
 use candle_core::Tensor;
 use candle_core::backprop::GradStore;
 
-use super::checkpoint::{self, Standing};
-use super::lesson::Lesson;
+use super::checkpoint::{self, Identity, Standing};
+use super::lesson::{DataTime, Lesson};
 use super::optimizer::{AdamW, Rates};
 use super::recipe::Recipe;
-use crate::job::{DataSource, Error, ErrorKind, Observe, Progress, Trained, TrainingPlan};
+use crate::job::{Error, ErrorKind, Observe, Progress, Trained, TrainingPlan};
 use crate::network::folder;
 use crate::whole;
+
+/// Name of the file with a line for every so many steps.
+const METRICS: &str = "metrics.jsonl";
+/// Name of that of the run before, as [`checkpoint::BEFORE`].
+const METRICS_BEFORE: &str = "metrics-before.jsonl";
 
 /// The loss of one step.
 #[derive(Debug)]
@@ -36,9 +41,10 @@ pub fn train(
     plan: &TrainingPlan,
     recipe: &Recipe,
     lesson: &mut dyn Lesson,
+    identity: &Identity,
     observe: &mut Observe<'_>,
 ) -> Result<Trained, Error> {
-    let mut run = Run::start(plan, recipe, lesson)?;
+    let mut run = Run::start(plan, recipe, lesson, identity)?;
     let started = Instant::now();
     let before = run.standing.seconds;
     let first_step = run.standing.step;
@@ -78,11 +84,23 @@ pub fn train(
 struct Run<'a> {
     plan: &'a TrainingPlan,
     recipe: &'a Recipe,
+    identity: &'a Identity,
     optimizer: AdamW,
     standing: Standing,
     /// Share that was over when this session began.
     begun: f64,
+    /// Seconds of this session in which nothing was done but making batches.
+    waited: f64,
     metrics: fs::File,
+}
+
+/// What one step came to.
+struct Learnt {
+    loss: f64,
+    parts: Vec<(&'static str, f64)>,
+    /// Norm of the gradient before clipping.
+    norm: f64,
+    rate: f64,
 }
 
 impl<'a> Run<'a> {
@@ -90,6 +108,7 @@ impl<'a> Run<'a> {
         plan: &'a TrainingPlan,
         recipe: &'a Recipe,
         lesson: &dyn Lesson,
+        identity: &'a Identity,
     ) -> Result<Self, Error> {
         let io = |error: std::io::Error| {
             Error::new(ErrorKind::Failed, error.to_string())
@@ -97,13 +116,15 @@ impl<'a> Run<'a> {
                 .remedy("choose a folder that can be written with --out")
         };
         fs::create_dir_all(&plan.out).map_err(io)?;
+        whole::clear(&plan.out);
         let mut optimizer = AdamW::new(lesson.weights()).map_err(tensors)?;
         let standing = if plan.resume {
-            checkpoint::restore(&plan.out, &mut optimizer, &what(plan, recipe))?.unwrap_or_default()
+            checkpoint::restore(&plan.out, &mut optimizer, identity)?.unwrap_or_default()
         } else {
+            set_aside(&plan.out).map_err(io)?;
             Standing::default()
         };
-        let path = plan.out.join("metrics.jsonl");
+        let path = plan.out.join(METRICS);
         if plan.resume {
             cut_back(&path, standing.step).map_err(io)?;
         }
@@ -123,9 +144,11 @@ impl<'a> Run<'a> {
         Ok(Self {
             plan,
             recipe,
+            identity,
             optimizer,
             standing,
             begun,
+            waited: 0.0,
             metrics,
         })
     }
@@ -143,7 +166,27 @@ impl<'a> Run<'a> {
 
     fn step(&mut self, lesson: &mut dyn Lesson, done: f64) -> Result<(), Error> {
         let step = self.standing.step;
-        let loss = lesson.loss(step, done)?;
+        let next = Some(step + 1).filter(|next| *next < self.recipe.steps);
+        let mut learnt = None;
+        let data = lesson.learn(step, next, done, &mut |loss| {
+            learnt = Some(self.descend(loss, done)?);
+            Ok(())
+        })?;
+        let learnt = learnt
+            .ok_or_else(|| Error::new(ErrorKind::Failed, format!("step {step} gave no loss")))?;
+        self.waited += data.waited;
+        let smoothing = (1.0 / (step as f64 + 1.0)).max(0.02);
+        self.standing.loss += smoothing * (learnt.loss - self.standing.loss);
+        self.standing.step += 1;
+        if step.is_multiple_of(self.recipe.log_every.max(1)) {
+            self.log(&learnt, data)?;
+        }
+        Ok(())
+    }
+
+    /// Moves the weights against the gradient of a loss.
+    fn descend(&mut self, loss: Loss, done: f64) -> Result<Learnt, Error> {
+        let step = self.standing.step;
         let value = f64::from(loss.total.to_scalar::<f32>().map_err(tensors)?);
         let diverged = |what: &str| {
             Error::new(
@@ -170,35 +213,32 @@ impl<'a> Run<'a> {
         if !norm.is_finite() {
             return Err(diverged("gradient"));
         }
-        let smoothing = (1.0 / (step as f64 + 1.0)).max(0.02);
-        self.standing.loss += smoothing * (value - self.standing.loss);
-        self.standing.step += 1;
-        if step.is_multiple_of(self.recipe.log_every.max(1)) {
-            self.log(value, norm, rates.rate, &loss.parts)?;
-        }
-        Ok(())
+        Ok(Learnt {
+            loss: value,
+            parts: loss.parts,
+            norm,
+            rate: rates.rate,
+        })
     }
 
-    fn log(
-        &mut self,
-        loss: f64,
-        norm: f64,
-        rate: f64,
-        parts: &[(&'static str, f64)],
-    ) -> Result<(), Error> {
+    fn log(&mut self, learnt: &Learnt, data: DataTime) -> Result<(), Error> {
         let mut line = serde_json::json!({
             "step": self.standing.step,
-            "loss": loss,
+            "loss": learnt.loss,
             "smoothed": self.standing.loss,
-            "gradient": norm,
-            "rate": rate,
+            "gradient": learnt.norm,
+            "rate": learnt.rate,
             "seconds": self.standing.seconds,
+            "data_seconds": data.made,
+            "data_waited": data.waited,
         });
-        for (name, value) in parts {
+        for (name, value) in &learnt.parts {
             line[*name] = serde_json::json!(value);
         }
-        writeln!(self.metrics, "{line}").map_err(|error| {
-            Error::new(ErrorKind::Failed, error.to_string()).at(self.plan.out.join("metrics.jsonl"))
+        // In one piece: whoever reads along, or a kill, shall not meet half a line.
+        let line = format!("{line}\n");
+        self.metrics.write_all(line.as_bytes()).map_err(|error| {
+            Error::new(ErrorKind::Failed, error.to_string()).at(self.plan.out.join(METRICS))
         })
     }
 
@@ -211,8 +251,14 @@ impl<'a> Run<'a> {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
+        let share = 100.0 * self.waited / spent.max(1e-9);
+        let data = if here > 0 && share >= 1.0 {
+            format!(", {share:.0} % for data")
+        } else {
+            String::new()
+        };
         Progress {
-            stage: format!("training {}", super::task_name(self.plan.task)),
+            stage: format!("training {}{data}", super::task_name(self.plan.task)),
             step: self.standing.step,
             steps: self.recipe.steps,
             seconds_left,
@@ -227,7 +273,7 @@ impl<'a> Run<'a> {
             &self.plan.out,
             &self.optimizer,
             &self.standing,
-            &what(self.plan, self.recipe),
+            self.identity,
         )?;
         let averages = self.optimizer.averages().map_err(tensors)?;
         let mut card = lesson.card(&averages)?;
@@ -249,38 +295,29 @@ impl<'a> Run<'a> {
     }
 }
 
-/// What a run is of, as its checkpoint keeps it: another answer means other images, another network or other chance.
-/// Steps, rates and folders may change between sessions.
-fn what(plan: &TrainingPlan, recipe: &Recipe) -> String {
-    let data = match &plan.data {
-        DataSource::Folder(_) => "a folder".to_owned(),
-        DataSource::Phantoms { kinds, seed, count } => {
-            format!("{count} phantoms of each {} from {seed}", kinds.join(" "))
+/// Keeps what another run left in the folder, in the place of what was kept before: whoever forgets to go on with a run
+/// has not lost it, and its checkpoint is not taken for one of the run that begins.
+fn set_aside(out: &Path) -> std::io::Result<()> {
+    for (name, before) in [
+        (checkpoint::CHECKPOINT, checkpoint::BEFORE),
+        (METRICS, METRICS_BEFORE),
+    ] {
+        match fs::rename(out.join(name), out.join(before)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            other => other?,
         }
-    };
-    format!(
-        "{} on {data}{}, {} px, crops of {}, {} a batch, {} held out, seed {}, network {}",
-        super::task_name(plan.task),
-        if recipe.independent {
-            ", heads of their own"
-        } else {
-            ""
-        },
-        recipe.size,
-        recipe.crop,
-        recipe.batch,
-        recipe.held_out,
-        recipe.seed,
-        recipe.network,
-    )
+    }
+    Ok(())
 }
 
 /// Takes the lines of steps beyond `step` out of the metrics: a killed run had written them, and they are done again.
 fn cut_back(path: &Path, step: usize) -> std::io::Result<()> {
-    let text = match fs::read_to_string(path) {
+    let bytes = match fs::read(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         other => other?,
     };
+    // What a machine that lost its power leaves at the end need not be text.
+    let text = String::from_utf8_lossy(&bytes);
     let before = |line: &&str| {
         let value: Option<serde_json::Value> = serde_json::from_str(line).ok();
         let at = value.and_then(|value| value["step"].as_u64());
@@ -291,7 +328,7 @@ fn cut_back(path: &Path, step: usize) -> std::io::Result<()> {
         .filter(before)
         .flat_map(|line| [line, "\n"])
         .collect();
-    if kept.len() == text.len() {
+    if kept.as_bytes() == bytes {
         return Ok(());
     }
     whole::write(path, kept.as_bytes(), true)

@@ -59,15 +59,21 @@ fn bounds_and_areas() {
 fn fills_stop_at_the_tolerance_and_at_corners() {
     let image = Grid::from_fn(20, 10, |x, _| if x < 8 { x as f32 } else { 100.0 });
     let all = image.bounds();
-    let (found, inside) = flood_fill(&image, (0, 0), 3.0, all).unwrap();
+    let near = |image: &Grid<f32>, seed: (usize, usize), tolerance: f32, limits: PixelRect| {
+        let center = *image.get(seed.0, seed.1)?;
+        let limits = limits.intersection(image.bounds());
+        let belongs = |x, y| (image[(x, y)] - center).abs() <= tolerance;
+        flood_fill(seed, limits, belongs, || false)
+    };
+    let (found, inside) = near(&image, (0, 0), 3.0, all).unwrap();
     assert_eq!(found, PixelRect::new(0, 0, 4, 10));
     assert!(inside.cells().iter().all(|v| *v == 255));
     let limits = PixelRect::new(9, 2, 5, 3);
-    assert_eq!(flood_fill(&image, (10, 3), 0.0, limits).unwrap().0, limits);
-    assert!(flood_fill(&image, (0, 0), 1.0, limits).is_none());
-    assert!(flood_fill(&image, (20, 0), 1.0, all).is_none());
+    assert_eq!(near(&image, (10, 3), 0.0, limits).unwrap().0, limits);
+    assert!(near(&image, (0, 0), 1.0, limits).is_none());
+    assert!(near(&image, (20, 0), 1.0, all).is_none());
     let unknown = Grid::filled(3, 3, f32::NAN);
-    assert!(flood_fill(&unknown, (1, 1), 1.0, unknown.bounds()).is_none());
+    assert!(near(&unknown, (1, 1), 1.0, unknown.bounds()).is_none());
     // A diamond of corners holds the fill in; outside it is open.
     let diamond = Grid::from_fn(11, 11, |x, y| {
         if x.abs_diff(5) + y.abs_diff(5) == 4 {
@@ -76,10 +82,10 @@ fn fills_stop_at_the_tolerance_and_at_corners() {
             0
         }
     });
-    let (found, inside) = fill_closed(&diamond, (5, 5)).unwrap();
+    let (found, inside) = fill_closed(&diamond, (5, 5), || false).unwrap();
     assert_eq!((found, area_px(&inside)), (PixelRect::new(2, 2, 7, 7), 25));
-    assert!(fill_closed(&diamond, (0, 0)).is_none());
-    assert!(fill_closed(&diamond, (5, 1)).is_none());
+    assert!(fill_closed(&diamond, (0, 0), || false).is_none());
+    assert!(fill_closed(&diamond, (5, 1), || false).is_none());
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn flat(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-fn bits(tensor: &Tensor) -> Vec<u32> {
+pub(crate) fn bits(tensor: &Tensor) -> Vec<u32> {
     flat(tensor).into_iter().map(f32::to_bits).collect()
 }
 
@@ -54,7 +54,7 @@ fn check_close(what: &str, got: &Tensor, expected: &Tensor, tolerance: f64) {
 }
 
 /// Runs `work` in a pool of so many threads.
-fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+pub(crate) fn with_threads<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()

@@ -298,11 +298,13 @@ fn mr_and_ct_of_one_seed_are_one_head() {
 
 #[test]
 fn independent_heads_are_no_partners_of_any_seed_near() {
+    use radcanvas::phantom::seed_of;
     for seed in [0, 8, 123_456_789] {
-        let own = radcanvas::phantom::independent_seed("brain-ct", seed);
+        let own = seed_of("brain-ct", seed, true);
         assert_ne!(own, seed);
+        assert_eq!(seed_of("brain-ct", seed, false), seed);
         assert_eq!(brain::independent_seed(own), seed, "one to one");
-        assert_eq!(radcanvas::phantom::independent_seed("brain-mr", seed), seed);
+        assert_eq!(seed_of("brain-mr", seed, true), seed);
         let [mr, ct] = [(seed, Contrast::Mr), (own, Contrast::Ct)]
             .map(|(seed, contrast)| brain::draw(seed, &brain(contrast, Some(Vec::new()))));
         assert_ne!(mr.masks["skull"], ct.masks["skull"]);

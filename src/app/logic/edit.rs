@@ -48,7 +48,7 @@ impl Flood {
         let (seed, image) = (self.seed, &self.image);
         let stops = || self.stop.load(Ordering::Relaxed);
         let lines = self.lines.as_ref();
-        let closed = lines.and_then(|lines| fill::fill_closed_until(lines, seed, stops));
+        let closed = lines.and_then(|lines| fill::fill_closed(lines, seed, stops));
         closed.or_else(|| {
             let center = image.modality_value(seed.0, seed.1)?;
             let limits = PixelRect::new(0, 0, image.width(), image.height());
@@ -56,7 +56,7 @@ impl Flood {
                 let value = image.modality_value(x, y);
                 value.is_some_and(|value| (value - center).abs() <= self.span)
             };
-            fill::flood_fill_until(seed, limits, belongs, stops)
+            fill::flood_fill(seed, limits, belongs, stops)
         })
     }
 }

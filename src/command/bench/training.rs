@@ -104,6 +104,9 @@ fn add(name: &str, turns: &Turns, figures: &mut Vec<Figure>) {
         figures.extend(value.map(|value| Figure::new(format!("{name} {what}"), value, unit)));
     };
     figure("step", ours, "s");
+    let data = median(turns.data.clone());
+    let share = data.zip(ours).map(|(data, ours)| 100.0 * data / ours);
+    figure("share of its batch", share, "%");
     figure("step, library", library, "s");
     let ratio = ours.zip(library).map(|(ours, library)| ours / library);
     figure("ours / library", ratio, "");

@@ -4,14 +4,14 @@
 
 use std::path::Path;
 
-use candle_core::Result as Tensors;
+use candle_core::{Result as Tensors, Tensor};
 use candle_nn::VarBuilder;
 use serde::{Deserialize, Serialize};
 
 use super::watched::build_over;
 use super::{ModelError, ModelFolder, Task};
 use crate::network::autoencoder::{self, Autoencoder};
-use crate::network::condition::Names;
+use crate::network::condition::{Condition, Moment, Names};
 use crate::network::control::{Adapter, AdapterConfig, Branch};
 use crate::network::denoiser::{self, Denoiser};
 use crate::network::device::Place;
@@ -80,6 +80,21 @@ impl Diffusion {
             adapter: Adapter::new(&vb.pp("adapter"), &config.adapter)?,
             names,
         })
+    }
+
+    /// The velocity at `input` (see [`assemble`](crate::network::denoiser::assemble)) with hint planes, and a condition
+    /// and a moment a sample: `[B,C,h,w]`.
+    pub fn velocity(
+        &self,
+        input: &Tensor,
+        hint: &Tensor,
+        conditions: &[Condition],
+        moments: &[Moment],
+    ) -> Tensors<Tensor> {
+        let condition = self.denoiser.embed(conditions, moments)?;
+        let injections = self.adapter.forward(hint)?;
+        self.denoiser
+            .forward(input, &condition, Some(&injections), None)
     }
 }
 

@@ -16,8 +16,10 @@ mod views;
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 use super::recipe::Recipe;
+use crate::encoding::hex;
 use crate::geometry::Point;
 use crate::grid::Grid;
 use crate::job::{DataSource, Error, ErrorKind, Observe, TrainingPlan};
@@ -96,6 +98,17 @@ impl DataSet {
             names,
             description,
         })
+    }
+
+    /// SHA-256 over the pixels and facts of all images in their order, hexadecimal.
+    pub fn hash(&self) -> String {
+        let mut hasher = Sha256::new();
+        for Example { image, facts } in &self.examples {
+            hasher.update(image.cells());
+            // Facts are numbers, words and lists: they always have a text.
+            hasher.update(serde_json::to_vec(facts).unwrap_or_default());
+        }
+        hex(&hasher.finalize())
     }
 
     /// Numbers of the images trained on.

@@ -32,7 +32,7 @@ pub(super) struct Wanted {
 }
 
 /// `count` images of each kind, of `size`², in an order that mixes the kinds: image `n` of every kind has the seed
-/// `seed + n`, or where kinds shall be independent, [`phantom::independent_seed`] of it.
+/// `seed + n`, or where kinds shall be independent, that of [`phantom::seed_of`].
 pub(super) fn examples(
     kinds: &[String],
     wanted: &Wanted,
@@ -50,7 +50,7 @@ pub(super) fn examples(
     }
     let mut of_kinds = Vec::new();
     for kind in kinds {
-        let apart = wanted.independent && phantom::independent_seed(kind, seed) != seed;
+        let apart = phantom::seed_of(kind, seed, wanted.independent) != seed;
         let mark = if apart { "-independent" } else { "" };
         let name = format!("{kind}{mark}-{seed}-{count}-{size}");
         let examples = match cache::load(folder, &name) {
@@ -74,13 +74,7 @@ fn drawn(kind: &str, wanted: &Wanted, observe: &mut Observe<'_>) -> Result<Vec<E
     let &Wanted {
         seed, count, size, ..
     } = wanted;
-    let own = |seed: u64| {
-        if wanted.independent {
-            phantom::independent_seed(kind, seed)
-        } else {
-            seed
-        }
-    };
+    let own = |seed: u64| phantom::seed_of(kind, seed, wanted.independent);
     let mut examples = Vec::with_capacity(count);
     let numbers: Vec<u64> = (seed..seed + count as u64).collect();
     for part in numbers.chunks(16) {

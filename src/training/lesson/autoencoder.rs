@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Result as Tensors, Tensor};
 
-use super::{Lesson, card, fixed, scalar};
+use super::{Taught, card, fixed, scalar};
 use crate::grid::Grid;
 use crate::job::Error;
 use crate::network::autoencoder::{Autoencoder, Config, LatentScale};
@@ -41,7 +41,7 @@ pub(super) fn begin(
     recipe: &Recipe,
     data: DataSet,
     place: &Place,
-) -> Result<impl Lesson + use<>, Error> {
+) -> Result<impl Taught + use<>, Error> {
     let config: Config = recipe.network()?;
     let weights = Weights::on(recipe.seed, &place.device);
     let network = Autoencoder::new(&weights.builder(), &config).map_err(|e| tensors(&e))?;
@@ -57,7 +57,7 @@ pub(super) fn begin(
 
 impl AutoencoderLesson {
     /// Random crops of random views.
-    fn batch(&self, step: usize) -> Tensors<Tensor> {
+    fn crops(&self, step: usize) -> Tensors<Tensor> {
         let mut noise = Noise::new(self.recipe.seed, step as u64);
         let chosen = indices(&mut noise, self.data.training().len(), self.recipe.batch);
         let seed = self.recipe.seed ^ ((step as u64) << 20);
@@ -83,11 +83,11 @@ impl AutoencoderLesson {
                 Grid::from_fn(crop, crop, |u, v| image[(x + u, y + v)])
             })
             .collect();
-        image_tensor(&images)?.to_device(self.weights.device())
+        image_tensor(&images)
     }
 
-    fn losses(&self, step: usize, done: f64) -> Tensors<Loss> {
-        let image = self.batch(step)?;
+    fn losses(&self, image: &Tensor, step: usize, done: f64) -> Tensors<Loss> {
+        let image = image.to_device(self.weights.device())?;
         let z = self.network.encode(&image)?;
         let mut noise = Noise::new(self.recipe.seed ^ 0x4c41, step as u64);
         let shake = Tensor::from_vec(noise.normals(z.elem_count()), z.shape(), z.device())?;
@@ -179,16 +179,22 @@ impl AutoencoderLesson {
     }
 }
 
-impl Lesson for AutoencoderLesson {
+impl Taught for AutoencoderLesson {
+    type Batch = Tensor;
+
     fn weights(&self) -> &Weights {
         &self.weights
     }
 
-    fn loss(&mut self, step: usize, done: f64) -> Result<Loss, Error> {
-        self.losses(step, done).map_err(|e| tensors(&e))
+    fn batch(&self, step: usize) -> Tensors<Tensor> {
+        self.crops(step)
     }
 
-    fn card(&mut self, averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
+    fn loss(&self, images: Tensor, step: usize, done: f64) -> Tensors<Loss> {
+        self.losses(&images, step, done)
+    }
+
+    fn card(&self, averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
         let latent = Autoencoder::new(&fixed(averages), &self.config)
             .and_then(|network| self.statistics(&network))
             .map_err(|e| tensors(&e))?;
@@ -199,11 +205,7 @@ impl Lesson for AutoencoderLesson {
         Ok(card)
     }
 
-    fn measure(
-        &mut self,
-        averages: &BTreeMap<String, Tensor>,
-        card: &mut Card,
-    ) -> Result<(), Error> {
+    fn measure(&self, averages: &BTreeMap<String, Tensor>, card: &mut Card) -> Result<(), Error> {
         let [psnr, preview, fine] = self.quality(averages).map_err(|e| tensors(&e))?;
         card.measured.insert("held_out_psnr_db".to_owned(), psnr);
         card.measured

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Result as Tensors, Tensor};
 
-use super::flow::{FlowBatch, FlowData, Holes, logit_normal};
-use super::{Lesson, card, scalar};
+use super::flow::{FlowBatch, FlowData, Holes, Sample, logit_normal};
+use super::{Taught, card, scalar};
 use crate::job::Error;
 use crate::network::control::Branch;
 use crate::network::denoiser;
@@ -26,6 +26,7 @@ struct ControlLesson {
     out: PathBuf,
     recipe: Recipe,
     flow: FlowData,
+    autoencoder_hash: String,
     base: Diffusion,
     base_folder: ModelFolder,
     config: denoiser::Config,
@@ -47,9 +48,10 @@ pub(super) fn begin(
     recipe: &Recipe,
     data: DataSet,
     place: &Place,
-) -> Result<impl Lesson + use<>, Error> {
+) -> Result<impl Taught + use<>, Error> {
     let path = Recipe::beside(&recipe.autoencoder, out, "autoencoder");
-    let (autoencoder, _) = load_autoencoder(&path, place).map_err(|e| model(&e))?;
+    let (autoencoder, autoencoder_folder) =
+        load_autoencoder(&path, place).map_err(|e| model(&e))?;
     let path = Recipe::beside(&recipe.base, out, "diffusion");
     let (base, base_folder) = load_diffusion(&path, place).map_err(|e| model(&e))?;
     let config: DiffusionConfig = base_folder.configuration().map_err(|e| model(&e))?;
@@ -70,6 +72,7 @@ pub(super) fn begin(
         out: out.to_owned(),
         recipe: recipe.clone(),
         flow: FlowData::new(data, autoencoder),
+        autoencoder_hash: autoencoder_folder.hash(),
         base,
         base_folder,
         config,
@@ -91,26 +94,31 @@ impl ControlLesson {
     }
 }
 
-impl Lesson for ControlLesson {
+impl Taught for ControlLesson {
+    type Batch = Vec<Sample>;
+
     fn weights(&self) -> &Weights {
         &self.weights
     }
 
-    fn loss(&mut self, step: usize, _done: f64) -> Result<Loss, Error> {
-        self.flow
-            .batch(&self.recipe, step, &HOLES)
-            .and_then(|batch| {
-                let total = self.error(&batch)?;
-                Ok(Loss {
-                    gradients: None,
-                    parts: vec![("velocity", scalar(&total)?)],
-                    total,
-                })
-            })
-            .map_err(|e| tensors(&e))
+    fn stands_on(&self) -> Vec<String> {
+        vec![self.autoencoder_hash.clone(), self.base_folder.hash()]
     }
 
-    fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
+    fn batch(&self, step: usize) -> Tensors<Vec<Sample>> {
+        Ok(self.flow.samples(&self.recipe, step, &HOLES))
+    }
+
+    fn loss(&self, samples: Vec<Sample>, _step: usize, _done: f64) -> Tensors<Loss> {
+        let total = self.error(&self.flow.batch(&samples)?)?;
+        Ok(Loss {
+            gradients: None,
+            parts: vec![("velocity", scalar(&total)?)],
+            total,
+        })
+    }
+
+    fn card(&self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
         let (out, recipe, data) = (&self.out, &self.recipe, &self.flow.data);
         let mut card = card(
             Task::Control,
@@ -124,11 +132,7 @@ impl Lesson for ControlLesson {
         Ok(card)
     }
 
-    fn measure(
-        &mut self,
-        _averages: &BTreeMap<String, Tensor>,
-        _card: &mut Card,
-    ) -> Result<(), Error> {
+    fn measure(&self, _averages: &BTreeMap<String, Tensor>, _card: &mut Card) -> Result<(), Error> {
         Ok(())
     }
 }

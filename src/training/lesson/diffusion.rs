@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use candle_core::backprop::GradStore;
 use candle_core::{Result as Tensors, Tensor};
 
-use super::flow::{FlowBatch, FlowData, Holes, logit_normal};
-use super::{Lesson, card, fixed, mean_unseen, scalar};
+use super::flow::{FlowBatch, FlowData, Holes, Sample, logit_normal};
+use super::{Taught, card, fixed, mean_unseen, scalar};
 use crate::job::Error;
 use crate::network::autoencoder::Autoencoder;
 use crate::network::condition::Names;
@@ -84,7 +84,7 @@ pub(super) fn begin(
     recipe: &Recipe,
     data: DataSet,
     place: &Place,
-) -> Result<impl Lesson + use<>, Error> {
+) -> Result<impl Taught + use<>, Error> {
     let fresh = Fresh::new(out, recipe, data.names.clone(), place)?;
     Ok(DiffusionLesson {
         out: out.to_owned(),
@@ -99,11 +99,8 @@ pub(super) fn begin(
 
 /// Mean squared velocity error of a batch, weighted.
 pub(super) fn error(network: &Diffusion, batch: &FlowBatch) -> Tensors<Tensor> {
-    let condition = network.denoiser.embed(&batch.conditions, &batch.moments)?;
-    let injections = network.adapter.forward(&batch.hint)?;
-    let velocity = network
-        .denoiser
-        .forward(&batch.input, &condition, Some(&injections), None)?;
+    let (conditions, moments) = (&batch.conditions, &batch.moments);
+    let velocity = network.velocity(&batch.input, &batch.hint, conditions, moments)?;
     weighted(&velocity, batch)
 }
 
@@ -155,29 +152,35 @@ fn staged(network: &Diffusion, batch: &FlowBatch) -> Tensors<(Tensor, GradStore)
 pub(super) fn mean_error(
     averages: &BTreeMap<String, Tensor>,
     config: &DiffusionConfig,
-    mut batch: impl FnMut(usize) -> Tensors<FlowBatch>,
+    batch: impl Fn(usize) -> Tensors<FlowBatch>,
 ) -> Result<f64, Error> {
     Diffusion::new(&fixed(averages), config, Names::default())
         .and_then(|network| mean_unseen(|step| error(&network, &batch(step)?)))
         .map_err(|e| tensors(&e))
 }
 
-impl Lesson for DiffusionLesson {
+impl Taught for DiffusionLesson {
+    type Batch = Vec<Sample>;
+
     fn weights(&self) -> &Weights {
         &self.weights
     }
 
-    fn loss(&mut self, step: usize, _done: f64) -> Result<Loss, Error> {
-        self.flow
-            .batch(&self.recipe, step, &HOLES)
-            .and_then(|batch| {
-                let given = (&self.recipe, &self.config);
-                velocity_loss(&self.network, &batch, given, "velocity")
-            })
-            .map_err(|e| tensors(&e))
+    fn stands_on(&self) -> Vec<String> {
+        vec![self.autoencoder.hash()]
     }
 
-    fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
+    fn batch(&self, step: usize) -> Tensors<Vec<Sample>> {
+        Ok(self.flow.samples(&self.recipe, step, &HOLES))
+    }
+
+    fn loss(&self, samples: Vec<Sample>, _step: usize, _done: f64) -> Tensors<Loss> {
+        let batch = self.flow.batch(&samples)?;
+        let given = (&self.recipe, &self.config);
+        velocity_loss(&self.network, &batch, given, "velocity")
+    }
+
+    fn card(&self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
         let (out, recipe, data) = (&self.out, &self.recipe, &self.flow.data);
         let task = Task::Diffusion;
         let mut card = card(task, "flow-unet-1", &self.config, out, recipe, data);
@@ -186,13 +189,9 @@ impl Lesson for DiffusionLesson {
         Ok(card)
     }
 
-    fn measure(
-        &mut self,
-        averages: &BTreeMap<String, Tensor>,
-        card: &mut Card,
-    ) -> Result<(), Error> {
+    fn measure(&self, averages: &BTreeMap<String, Tensor>, card: &mut Card) -> Result<(), Error> {
         let mean = mean_error(averages, &self.config, |step| {
-            self.flow.batch(&self.recipe, step, &HOLES)
+            self.flow.batch(&self.batch(step)?)
         })?;
         card.measured.insert("velocity_error".to_owned(), mean);
         Ok(())

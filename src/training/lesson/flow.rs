@@ -4,6 +4,7 @@
 //! the unmasked views are kept: an example has a few fixed views, encoded when first seen.
 
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::{Result as Tensors, Tensor};
 
@@ -40,11 +41,11 @@ pub(super) struct FlowBatch {
 pub(super) struct FlowData {
     pub(super) data: DataSet,
     pub(super) autoencoder: Autoencoder,
-    latents: HashMap<(usize, u64), Tensor>,
+    latents: Mutex<HashMap<(usize, u64), Tensor>>,
 }
 
 /// One sample before the networks see it.
-struct Sample {
+pub(super) struct Sample {
     key: (usize, u64),
     view: View,
     mask: Option<Grid<u8>>,
@@ -84,21 +85,16 @@ impl FlowData {
         Self {
             data,
             autoencoder,
-            latents: HashMap::new(),
+            latents: Mutex::default(),
         }
     }
 
-    /// The batch of a step.
-    pub(super) fn batch(
-        &mut self,
-        recipe: &Recipe,
-        step: usize,
-        holes: &Holes,
-    ) -> Tensors<FlowBatch> {
+    /// What a step learns from, before the autoencoder has seen it.
+    pub(super) fn samples(&self, recipe: &Recipe, step: usize, holes: &Holes) -> Vec<Sample> {
         let mut noise = Noise::new(recipe.seed, step as u64);
         let chosen = indices(&mut noise, self.data.training().len(), recipe.batch);
         let latent = self.latent_size();
-        let samples: Vec<Sample> = chosen
+        chosen
             .par_iter()
             .enumerate()
             .map(|(i, n)| {
@@ -106,8 +102,7 @@ impl FlowData {
                 let mut noise = Noise::new(recipe.seed ^ 0x464c_4f57, stream);
                 self.sample(*n, &mut noise, holes, latent)
             })
-            .collect();
-        self.assembled(&samples)
+            .collect()
     }
 
     /// The numbers of one latent.
@@ -154,7 +149,8 @@ impl FlowData {
         }
     }
 
-    fn assembled(&mut self, samples: &[Sample]) -> Tensors<FlowBatch> {
+    /// The batch of these samples.
+    pub(super) fn batch(&self, samples: &[Sample]) -> Tensors<FlowBatch> {
         let (mut inputs, mut targets, mut weights, mut hints) = (vec![], vec![], vec![], vec![]);
         for sample in samples {
             let z = self.latent(sample)?;
@@ -187,13 +183,14 @@ impl FlowData {
         })
     }
 
-    fn latent(&mut self, sample: &Sample) -> Tensors<Tensor> {
-        if let Some(z) = self.latents.get(&sample.key) {
+    fn latent(&self, sample: &Sample) -> Tensors<Tensor> {
+        let kept = || self.latents.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(z) = kept().get(&sample.key) {
             return Ok(z.clone());
         }
         let image = image_tensor(std::slice::from_ref(&sample.view.image))?;
         let z = self.autoencoder.encode(&image)?.detach();
-        self.latents.insert(sample.key, z.clone());
+        kept().insert(sample.key, z.clone());
         Ok(z)
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Separate from the loop, which is the same for all of them.
 
+mod ahead;
 mod autoencoder;
 mod control;
 mod diffusion;
@@ -11,6 +12,7 @@ mod reader;
 mod refiner;
 mod student;
 
+pub use ahead::DataTime;
 pub use reader::auroc;
 
 use std::collections::{BTreeMap, HashMap};
@@ -18,6 +20,8 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
+
+use ahead::{Ahead, Taught};
 
 use super::data::DataSet;
 use super::recipe::Recipe;
@@ -28,12 +32,24 @@ use crate::network::folder::{Card, Task};
 use crate::network::weights::Weights;
 
 /// What one network is taught.
-pub trait Lesson {
+pub trait Lesson: Send {
     /// The weights that are trained.
     fn weights(&self) -> &Weights;
 
+    /// Hashes of the models that the run stands on and that stay as they are.
+    fn stands_on(&self) -> Vec<String>;
+
     /// The loss of step `step` (its batch and noise are a pure function of it); `done` is the share of the run over.
-    fn loss(&mut self, step: usize, done: f64) -> Result<Loss, Error>;
+    fn loss(&mut self, step: usize, done: f64) -> Result<(Loss, DataTime), Error>;
+
+    /// Gives the loss of step `step` to `learn`, and makes the batch of step `next` meanwhile.
+    fn learn(
+        &mut self,
+        step: usize,
+        next: Option<usize>,
+        done: f64,
+        learn: &mut (dyn FnMut(Loss) -> Result<(), Error> + Send),
+    ) -> Result<DataTime, Error>;
 
     /// The card of the averaged weights, without files.
     fn card(&mut self, averages: &BTreeMap<String, Tensor>) -> Result<Card, Error>;
@@ -62,16 +78,21 @@ pub fn begin(
         let what = "this network is taught with films of `size` alone";
         return Err(Error::new(ErrorKind::Usage, what).remedy("take `film` out of the recipe"));
     }
-    Ok(match plan.task {
-        TrainingTask::Autoencoder => Box::new(autoencoder::begin(&plan.out, recipe, data, place)?),
-        TrainingTask::Diffusion => Box::new(diffusion::begin(&plan.out, recipe, data, place)?),
-        TrainingTask::Control => Box::new(control::begin(&plan.out, recipe, data, place)?),
-        TrainingTask::Reader => Box::new(reader::begin(&plan.out, recipe, data, place)?),
-        TrainingTask::Hips => Box::new(hips::begin(&plan.out, recipe, data, place)?),
-        TrainingTask::HipDetail => Box::new(hips::detail::begin(&plan.out, recipe, data, place)?),
-        TrainingTask::Refiner => Box::new(refiner::begin(&plan.out, recipe, data, place)?),
-        TrainingTask::Student => Box::new(student::begin(&plan.out, recipe, data, place)?),
+    let (out, task) = (&plan.out, plan.task);
+    Ok(match task {
+        TrainingTask::Autoencoder => ahead(autoencoder::begin(out, recipe, data, place)?),
+        TrainingTask::Diffusion => ahead(diffusion::begin(out, recipe, data, place)?),
+        TrainingTask::Control => ahead(control::begin(out, recipe, data, place)?),
+        TrainingTask::Reader => ahead(reader::begin(out, recipe, data, place)?),
+        TrainingTask::Hips => ahead(hips::begin(out, recipe, data, place)?),
+        TrainingTask::HipDetail => ahead(hips::detail::begin(out, recipe, data, place)?),
+        TrainingTask::Refiner => ahead(refiner::begin(out, recipe, data, place)?),
+        TrainingTask::Student => ahead(student::begin(out, recipe, data, place)?),
     })
+}
+
+fn ahead(taught: impl Taught + 'static) -> Box<dyn Lesson> {
+    Box::new(Ahead::new(taught))
 }
 
 /// The parts of a card that every lesson fills alike.

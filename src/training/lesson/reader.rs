@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{Result as Tensors, Tensor};
 
-use super::{Lesson, card, fixed, scalar};
+use super::{Taught, card, fixed, scalar};
 use crate::grid::Grid;
 use crate::job::Error;
 use crate::network::condition::{Condition, DECADES, KINDS};
@@ -32,13 +32,20 @@ struct ReaderLesson {
     network: Reader,
 }
 
+/// Images with what is known of them.
+struct Batch {
+    images: Tensor,
+    conditions: Vec<Condition>,
+    places: Vec<Facts>,
+}
+
 /// Builds the network and its lesson.
 pub(super) fn begin(
     out: &Path,
     recipe: &Recipe,
     data: DataSet,
     place: &Place,
-) -> Result<impl Lesson + use<>, Error> {
+) -> Result<impl Taught + use<>, Error> {
     let config: Config = recipe.network()?;
     let weights = Weights::on(recipe.seed, &place.device);
     let network = Reader::new(&weights.builder(), &config).map_err(|e| tensors(&e))?;
@@ -74,7 +81,7 @@ fn targets(condition: &Condition) -> ([f32; LOGITS], [f32; LOGITS], Option<usize
 }
 
 impl ReaderLesson {
-    fn losses(&self, step: usize) -> Tensors<Loss> {
+    fn views(&self, step: usize) -> Tensors<Batch> {
         let mut noise = Noise::new(self.recipe.seed, step as u64);
         let chosen = indices(&mut noise, self.data.training().len(), self.recipe.batch);
         let examples: Vec<_> = chosen
@@ -91,12 +98,11 @@ impl ReaderLesson {
             seen.iter().map(|v| self.data.condition(&v.facts)).collect();
         let places: Vec<Facts> = seen.iter().map(|v| v.facts.clone()).collect();
         let images: Vec<Grid<f32>> = seen.into_iter().map(|View { image, .. }| image).collect();
-        let read = self.network.forward(&image_tensor(&images)?)?;
-        let found = match &read.maps {
-            Some(maps) => Some(self.cells(maps, &places)?),
-            None => None,
-        };
-        Self::judged(&read.logits, found, &conditions)
+        Ok(Batch {
+            images: image_tensor(&images)?,
+            conditions,
+            places,
+        })
     }
 
     /// How well the cells `maps [B,FINDINGS,h,w]` tell where the findings are.
@@ -241,16 +247,27 @@ pub fn auroc(mut scored: Vec<(f32, bool)>) -> Option<f64> {
     Some((ranks - p * (p + 1.0) / 2.0) / (p * n))
 }
 
-impl Lesson for ReaderLesson {
+impl Taught for ReaderLesson {
+    type Batch = Batch;
+
     fn weights(&self) -> &Weights {
         &self.weights
     }
 
-    fn loss(&mut self, step: usize, _done: f64) -> Result<Loss, Error> {
-        self.losses(step).map_err(|e| tensors(&e))
+    fn batch(&self, step: usize) -> Tensors<Batch> {
+        self.views(step)
     }
 
-    fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
+    fn loss(&self, batch: Batch, _step: usize, _done: f64) -> Tensors<Loss> {
+        let read = self.network.forward(&batch.images)?;
+        let found = match &read.maps {
+            Some(maps) => Some(self.cells(maps, &batch.places)?),
+            None => None,
+        };
+        Self::judged(&read.logits, found, &batch.conditions)
+    }
+
+    fn card(&self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
         let (out, recipe, data) = (&self.out, &self.recipe, &self.data);
         let architecture = match (self.config.maps > 0, self.config.places) {
             (true, _) => "reader-3",
@@ -262,11 +279,7 @@ impl Lesson for ReaderLesson {
         Ok(card)
     }
 
-    fn measure(
-        &mut self,
-        averages: &BTreeMap<String, Tensor>,
-        card: &mut Card,
-    ) -> Result<(), Error> {
+    fn measure(&self, averages: &BTreeMap<String, Tensor>, card: &mut Card) -> Result<(), Error> {
         let read = self.held_out(averages).map_err(|e| tensors(&e))?;
         for (place, name) in self.data.names.findings.iter().enumerate() {
             // A finding that several kinds share is as good as on the kind where it is told worst: kinds themselves are

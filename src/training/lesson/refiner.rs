@@ -7,13 +7,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{Result as Tensors, Tensor};
 use rayon::prelude::*;
 
 use super::diffusion::{Fresh, mean_error, velocity_loss};
 use super::flow::{FlowBatch, logit_normal, masked, with_holes};
-use super::{Lesson, card};
+use super::{Taught, card};
 use crate::geometry::{Affine, Point};
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind};
@@ -78,9 +79,9 @@ struct RefinerLesson {
     open: Tensor,
     closed: Tensor,
     /// Films as the first pass paints them.
-    soft: HashMap<usize, Grid<u8>>,
+    soft: Mutex<HashMap<usize, Arc<Grid<u8>>>>,
     /// Latents of a square and of what is shown around its opening.
-    latents: HashMap<Key, (Tensor, Tensor)>,
+    latents: Mutex<HashMap<Key, (Tensor, Tensor)>>,
 }
 
 /// One fixed square: of which film, about which hip if any, and its number.
@@ -110,7 +111,7 @@ pub(super) fn begin(
     recipe: &Recipe,
     data: DataSet,
     place: &Place,
-) -> Result<impl Lesson + use<>, Error> {
+) -> Result<impl Taught + use<>, Error> {
     if recipe.crop == 0 {
         let what = "the recipe needs `crop`, the pixels of a square";
         return Err(Error::new(ErrorKind::Usage, what).remedy("see assets/recipes/refiner.toml"));
@@ -140,8 +141,8 @@ pub(super) fn begin(
         network: fresh.network,
         closed: open.zeros_like().map_err(|e| tensors(&e))?,
         open,
-        soft: HashMap::new(),
-        latents: HashMap::new(),
+        soft: Mutex::default(),
+        latents: Mutex::default(),
     })
 }
 
@@ -218,7 +219,7 @@ fn seen_as_left(facts: &Facts, side: Side, square_from_film: &Affine) -> Facts {
 }
 
 impl RefinerLesson {
-    fn batch(&mut self, step: usize) -> Tensors<FlowBatch> {
+    fn samples(&self, step: usize) -> Vec<Sample> {
         let recipe = &self.recipe;
         let mut noise = Noise::new(recipe.seed, step as u64);
         let mut chosen = indices(&mut noise, self.data.training().len(), recipe.batch);
@@ -227,15 +228,14 @@ impl RefinerLesson {
                 *n = self.hips[noise.index(self.hips.len())];
             }
         }
-        let samples: Vec<Sample> = chosen
+        chosen
             .par_iter()
             .enumerate()
             .filter_map(|(i, n)| {
                 let stream = (step as u64) << 16 | i as u64;
                 self.sample(*n, &mut Noise::new(recipe.seed ^ 0x5245_4649, stream))
             })
-            .collect();
-        self.assembled(&samples)
+            .collect()
     }
 
     fn sample(&self, example: usize, noise: &mut Noise) -> Option<Sample> {
@@ -291,9 +291,9 @@ impl RefinerLesson {
     }
 
     /// Film `n` as the first pass paints it: reduced, and out of the autoencoder.
-    fn soften(&mut self, n: usize) -> Tensors<()> {
-        if self.soft.contains_key(&n) {
-            return Ok(());
+    fn softened(&self, n: usize) -> Tensors<Option<Arc<Grid<u8>>>> {
+        if let Some(known) = kept(&self.soft).get(&n) {
+            return Ok(Some(known.clone()));
         }
         let film = &self.data.examples[n].image;
         let small = resize(&film.map(|v| f32::from(*v) / 127.5 - 1.0), FILM, FILM);
@@ -304,21 +304,21 @@ impl RefinerLesson {
             .into_iter()
             .map(|v| ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8)
             .collect();
-        if let Some(made) = Grid::from_vec(FILM, FILM, cells) {
-            self.soft.insert(n, made);
+        let made = Grid::from_vec(FILM, FILM, cells).map(Arc::new);
+        if let Some(made) = &made {
+            kept(&self.soft).insert(n, made.clone());
         }
-        Ok(())
+        Ok(made)
     }
 
     /// Latents of a square and of what is shown of it.
-    fn latents(&mut self, key: Key) -> Tensors<(Tensor, Tensor)> {
-        if let Some(known) = self.latents.get(&key) {
+    fn latents(&self, key: Key) -> Tensors<(Tensor, Tensor)> {
+        if let Some(known) = kept(&self.latents).get(&key) {
             return Ok(known.clone());
         }
-        self.soften(key.example)?;
         let size = self.recipe.crop;
         let film = &self.data.examples[key.example];
-        let soft = self.soft.get(&key.example);
+        let soft = self.softened(key.example)?;
         let (Some((square_from_film, mut exposure)), Some(soft)) = (placed(film, key, size), soft)
         else {
             let what = "a square without a film was chosen".to_owned();
@@ -347,12 +347,13 @@ impl RefinerLesson {
             image_tensor(&[shown])?
         };
         let z = self.autoencoder.encode(&image_tensor(&[crisp])?)?.detach();
-        let kept = self.autoencoder.encode(&shown)?.detach();
-        self.latents.insert(key, (z.clone(), kept.clone()));
-        Ok((z, kept))
+        let around = self.autoencoder.encode(&shown)?.detach();
+        let both = (z, around);
+        kept(&self.latents).insert(key, both.clone());
+        Ok(both)
     }
 
-    fn assembled(&mut self, samples: &[Sample]) -> Tensors<FlowBatch> {
+    fn assembled(&self, samples: &[Sample]) -> Tensors<FlowBatch> {
         let (mut inputs, mut targets, mut weights, mut hints) = (vec![], vec![], vec![], vec![]);
         let in_hole = ((&self.open * 0.7)? + 0.3)?;
         for sample in samples {
@@ -381,6 +382,11 @@ impl RefinerLesson {
     }
 }
 
+/// What is kept between steps.
+fn kept<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Lines of a square as they arrive there: drawn on the film at some resolution, and enlarged.
 fn sketched(view: &View, unit: f64, noise: &mut Noise) -> Grid<f32> {
     let sketch = sketch_at(view, unit, noise);
@@ -392,21 +398,28 @@ fn sketched(view: &View, unit: f64, noise: &mut Noise) -> Grid<f32> {
     resize_lines(&bytes(&drawn), size, size)
 }
 
-impl Lesson for RefinerLesson {
+impl Taught for RefinerLesson {
+    type Batch = Vec<Sample>;
+
     fn weights(&self) -> &Weights {
         &self.weights
     }
 
-    fn loss(&mut self, step: usize, _done: f64) -> Result<Loss, Error> {
-        let run = |lesson: &mut Self| {
-            let batch = lesson.batch(step)?;
-            let given = (&lesson.recipe, &lesson.config);
-            velocity_loss(&lesson.network, &batch, given, "velocity")
-        };
-        run(self).map_err(|e: candle_core::Error| tensors(&e))
+    fn stands_on(&self) -> Vec<String> {
+        vec![self.folder.hash()]
     }
 
-    fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
+    fn batch(&self, step: usize) -> Tensors<Vec<Sample>> {
+        Ok(self.samples(step))
+    }
+
+    fn loss(&self, samples: Vec<Sample>, _step: usize, _done: f64) -> Tensors<Loss> {
+        let batch = self.assembled(&samples)?;
+        let given = (&self.recipe, &self.config);
+        velocity_loss(&self.network, &batch, given, "velocity")
+    }
+
+    fn card(&self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
         let (out, recipe, data) = (&self.out, &self.recipe, &self.data);
         let task = Task::Refiner;
         let mut card = card(task, "flow-refiner-1", &self.config, out, recipe, data);
@@ -416,13 +429,10 @@ impl Lesson for RefinerLesson {
         Ok(card)
     }
 
-    fn measure(
-        &mut self,
-        averages: &BTreeMap<String, Tensor>,
-        card: &mut Card,
-    ) -> Result<(), Error> {
-        let config = self.config.clone();
-        let mean = mean_error(averages, &config, |step| self.batch(step))?;
+    fn measure(&self, averages: &BTreeMap<String, Tensor>, card: &mut Card) -> Result<(), Error> {
+        let mean = mean_error(averages, &self.config, |step| {
+            self.assembled(&self.samples(step))
+        })?;
         card.measured.insert("velocity_error".to_owned(), mean);
         Ok(())
     }

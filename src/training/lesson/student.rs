@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use candle_core::{Result as Tensors, Tensor};
 
 use super::diffusion::{HOLES, error, velocity_loss};
-use super::flow::{FlowBatch, FlowData, Holes};
-use super::{Lesson, card, fixed, mean_unseen};
+use super::flow::{FlowBatch, FlowData, Holes, Sample};
+use super::{Taught, card, fixed, mean_unseen};
 use crate::job::Error;
 use crate::network::condition::{Condition, Moment, Names, guided};
 use crate::network::device::Place;
@@ -37,6 +37,8 @@ struct StudentLesson {
     recipe: Recipe,
     flow: FlowData,
     needs: BTreeMap<String, Need>,
+    /// Hashes of the autoencoder and of the teacher.
+    stands_on: [String; 2],
     teacher: Diffusion,
     config: DiffusionConfig,
     names: Names,
@@ -50,9 +52,10 @@ pub(super) fn begin(
     recipe: &Recipe,
     mut data: DataSet,
     place: &Place,
-) -> Result<impl Lesson + use<>, Error> {
+) -> Result<impl Taught + use<>, Error> {
     let path = Recipe::beside(&recipe.autoencoder, out, "autoencoder");
-    let (autoencoder, _) = load_autoencoder(&path, place).map_err(|e| model(&e))?;
+    let (autoencoder, autoencoder_folder) =
+        load_autoencoder(&path, place).map_err(|e| model(&e))?;
     let path = Recipe::beside(&recipe.base, out, "diffusion");
     let (teacher, folder) = load_diffusion(&path, place).map_err(|e| model(&e))?;
     let config: DiffusionConfig = folder.configuration().map_err(|e| model(&e))?;
@@ -73,6 +76,7 @@ pub(super) fn begin(
         recipe: recipe.clone(),
         flow: FlowData::new(data, autoencoder),
         needs: needs(&folder),
+        stands_on: [autoencoder_folder.hash(), folder.hash()],
         teacher,
         config,
         names,
@@ -170,20 +174,6 @@ impl Part {
     }
 }
 
-fn asked(
-    network: &Diffusion,
-    input: &Tensor,
-    hint: &Tensor,
-    conditions: &[Condition],
-    moments: &[Moment],
-) -> Tensors<Tensor> {
-    let condition = network.denoiser.embed(conditions, moments)?;
-    let injections = network.adapter.forward(hint)?;
-    network
-        .denoiser
-        .forward(input, &condition, Some(&injections), None)
-}
-
 impl StudentLesson {
     /// The teacher's velocity with its guidance.
     fn taught(&self, part: &Part, input: &Tensor, moments: &[Moment]) -> Tensors<Tensor> {
@@ -194,7 +184,7 @@ impl StudentLesson {
             .map(Condition::without_labels)
             .collect();
         let ask =
-            |conditions: &[Condition]| asked(&self.teacher, input, &part.hint, conditions, &plain);
+            |conditions: &[Condition]| self.teacher.velocity(input, &part.hint, conditions, &plain);
         let strong = ask(&part.conditions)?;
         let weights: Vec<f64> = moments
             .iter()
@@ -229,7 +219,9 @@ impl StudentLesson {
         }
         if let Some(part) = Part::of(batch, |m| m.step > shortest)? {
             let own = |x: &Tensor, m: &[Moment]| {
-                asked(&self.network, x, &part.hint, &part.conditions, m).map(|v| v.detach())
+                self.network
+                    .velocity(x, &part.hint, &part.conditions, m)
+                    .map(|v| v.detach())
             };
             let target = part.two_half_steps(latent, own)?;
             keep(&part, &target)?;
@@ -238,28 +230,35 @@ impl StudentLesson {
         Tensor::cat(&rows, 0)
     }
 
-    fn batch(&mut self, step: usize) -> Tensors<FlowBatch> {
-        let mut batch = self.flow.batch(&self.recipe, step, &PARTS)?;
+    fn with_targets(&self, samples: &[Sample]) -> Tensors<FlowBatch> {
+        let mut batch = self.flow.batch(samples)?;
         batch.target = self.targets(&batch)?;
         Ok(batch)
     }
 }
 
-impl Lesson for StudentLesson {
+impl Taught for StudentLesson {
+    type Batch = Vec<Sample>;
+
     fn weights(&self) -> &Weights {
         &self.weights
     }
 
-    fn loss(&mut self, step: usize, _done: f64) -> Result<Loss, Error> {
-        self.batch(step)
-            .and_then(|batch| {
-                let given = (&self.recipe, &self.config);
-                velocity_loss(&self.network, &batch, given, "distance")
-            })
-            .map_err(|e| tensors(&e))
+    fn stands_on(&self) -> Vec<String> {
+        self.stands_on.to_vec()
     }
 
-    fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
+    fn batch(&self, step: usize) -> Tensors<Vec<Sample>> {
+        Ok(self.flow.samples(&self.recipe, step, &PARTS))
+    }
+
+    fn loss(&self, samples: Vec<Sample>, _step: usize, _done: f64) -> Tensors<Loss> {
+        let batch = self.with_targets(&samples)?;
+        let given = (&self.recipe, &self.config);
+        velocity_loss(&self.network, &batch, given, "distance")
+    }
+
+    fn card(&self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
         let (out, recipe, data) = (&self.out, &self.recipe, &self.flow.data);
         let task = Task::Diffusion;
         let mut card = card(task, "flow-unet-1", &self.config, out, recipe, data);
@@ -273,13 +272,11 @@ impl Lesson for StudentLesson {
         Ok(card)
     }
 
-    fn measure(
-        &mut self,
-        averages: &BTreeMap<String, Tensor>,
-        card: &mut Card,
-    ) -> Result<(), Error> {
+    fn measure(&self, averages: &BTreeMap<String, Tensor>, card: &mut Card) -> Result<(), Error> {
         let mean = Diffusion::new(&fixed(averages), &self.config, Names::default())
-            .and_then(|network| mean_unseen(|step| error(&network, &self.batch(step)?)))
+            .and_then(|network| {
+                mean_unseen(|step| error(&network, &self.with_targets(&self.batch(step)?)?))
+            })
             .map_err(|e| tensors(&e))?;
         card.measured
             .insert("distance_from_two_half_steps".to_owned(), mean);

@@ -73,7 +73,7 @@ impl Canvas {
         };
         let scene = pass.scene;
         if scene.overlays && scene.planes {
-            self.paint_planes(&painter, &sheet, pass, ui);
+            paint_planes(&painter, &sheet, pass, ui);
         }
         if let Some(veil) = scene.veil {
             sheet.veil(veil, split_x(pass));
@@ -140,41 +140,6 @@ impl Canvas {
                 ui.ctx().set_cursor_icon(egui::CursorIcon::Crosshair);
             }
         }
-    }
-
-    /// The planes of the image, laid over it as it lies on the screen.
-    #[expect(
-        clippy::unused_self,
-        reason = "one of the layers; they are painted alike"
-    )]
-    fn paint_planes(
-        &self,
-        painter: &egui::Painter,
-        sheet: &Sheet<'_>,
-        pass: &Pass<'_, '_>,
-        ui: &Ui,
-    ) {
-        let image = pass.scene.image;
-        let Some(texture) = planes(ui.ctx(), image) else {
-            return;
-        };
-        let (right, bottom) = (image.width() as f64 - 0.5, image.height() as f64 - 0.5);
-        let mut mesh = egui::Mesh::with_texture(texture.id());
-        for (x, y, u, v) in [
-            (-0.5, -0.5, 0.0, 0.0),
-            (right, -0.5, 1.0, 0.0),
-            (right, bottom, 1.0, 1.0),
-            (-0.5, bottom, 0.0, 1.0),
-        ] {
-            mesh.vertices.push(egui::epaint::Vertex {
-                pos: sheet.at(Point::new(x, y)),
-                uv: egui::pos2(u, v),
-                color: egui::Color32::WHITE,
-            });
-        }
-        mesh.add_triangle(0, 1, 2);
-        mesh.add_triangle(0, 2, 3);
-        painter.add(egui::Shape::mesh(mesh));
     }
 
     /// The point that is magnified: the one that a hand sets, else the one under the pointer when that is asked for.
@@ -350,4 +315,29 @@ fn say_preparing(painter: &egui::Painter, pass: &Pass<'_, '_>) {
         egui::FontId::proportional(14.0),
         palette::DIM,
     );
+}
+
+/// The planes of the image, laid over it as it lies on the screen.
+fn paint_planes(painter: &egui::Painter, sheet: &Sheet<'_>, pass: &Pass<'_, '_>, ui: &Ui) {
+    let image = pass.scene.image;
+    let Some(texture) = planes(ui.ctx(), image) else {
+        return;
+    };
+    let (right, bottom) = (image.width() as f64 - 0.5, image.height() as f64 - 0.5);
+    let mut mesh = egui::Mesh::with_texture(texture.id());
+    for (x, y, u, v) in [
+        (-0.5, -0.5, 0.0, 0.0),
+        (right, -0.5, 1.0, 0.0),
+        (right, bottom, 1.0, 1.0),
+        (-0.5, bottom, 0.0, 1.0),
+    ] {
+        mesh.vertices.push(egui::epaint::Vertex {
+            pos: sheet.at(Point::new(x, y)),
+            uv: egui::pos2(u, v),
+            color: egui::Color32::WHITE,
+        });
+    }
+    mesh.add_triangle(0, 1, 2);
+    mesh.add_triangle(0, 2, 3);
+    painter.add(egui::Shape::mesh(mesh));
 }

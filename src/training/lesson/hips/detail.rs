@@ -10,7 +10,7 @@ use candle_core::{Result as Tensors, Tensor};
 use rayon::prelude::*;
 
 use super::calibration::{HeldOut, calibrate, truth};
-use super::{judged, targets, with_points};
+use super::{Targets, judged, targets, with_points};
 use crate::geometry::{Affine, Point};
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind};
@@ -25,7 +25,7 @@ use crate::noise::Noise;
 use crate::signal::resize::resize;
 use crate::training::data::augment::part;
 use crate::training::data::{DataSet, Example, image_tensor, indices};
-use crate::training::lesson::{Lesson, card, fixed};
+use crate::training::lesson::{Taught, card, fixed};
 use crate::training::recipe::Recipe;
 use crate::training::trainer::Loss;
 use crate::training::{model, tensors};
@@ -53,7 +53,7 @@ pub(in super::super) fn begin(
     recipe: &Recipe,
     data: DataSet,
     place: &Place,
-) -> Result<impl Lesson + use<>, Error> {
+) -> Result<impl Taught + use<>, Error> {
     let config: Config = recipe.network()?;
     let usable = |share: &f64| share.is_finite() && (0.1..=2.0).contains(share);
     if recipe.crop == 0 || config.sides.is_empty() || !config.sides.iter().all(usable) {
@@ -134,7 +134,7 @@ impl HipDetailLesson {
         Some((image, points))
     }
 
-    fn losses(&self, step: usize) -> Tensors<Loss> {
+    fn views(&self, step: usize) -> Tensors<(Tensor, Targets)> {
         let mut noise = Noise::new(self.recipe.seed, step as u64);
         let chosen = indices(&mut noise, self.data.training().len(), self.recipe.batch);
         let seed = self.recipe.seed ^ ((step as u64) << 20);
@@ -148,8 +148,7 @@ impl HipDetailLesson {
             .unzip();
         let cells = self.recipe.crop / CELL;
         let targets = targets(&points, 1, cells, self.weights.device())?;
-        let images = image_tensor(&images)?.to_device(self.weights.device())?;
-        judged(&self.network.forward(&images)?, &targets)
+        Ok((image_tensor(&images)?, targets))
     }
 
     /// Looks at one film, placed by `look(side, share)`: their maps and where the points are in each.
@@ -272,16 +271,23 @@ impl HeldOut for LookedAt {
     }
 }
 
-impl Lesson for HipDetailLesson {
+impl Taught for HipDetailLesson {
+    type Batch = (Tensor, Targets);
+
     fn weights(&self) -> &Weights {
         &self.weights
     }
 
-    fn loss(&mut self, step: usize, _done: f64) -> Result<Loss, Error> {
-        self.losses(step).map_err(|e| tensors(&e))
+    fn batch(&self, step: usize) -> Tensors<Self::Batch> {
+        self.views(step)
     }
 
-    fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
+    fn loss(&self, (images, targets): Self::Batch, _step: usize, _done: f64) -> Tensors<Loss> {
+        let images = images.to_device(self.weights.device())?;
+        judged(&self.network.forward(&images)?, &targets)
+    }
+
+    fn card(&self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
         let (out, recipe, data) = (&self.out, &self.recipe, &self.data);
         let task = Task::HipDetail;
         let mut card = card(task, "hip-detail-1", &self.config, out, recipe, data);
@@ -290,11 +296,7 @@ impl Lesson for HipDetailLesson {
         Ok(card)
     }
 
-    fn measure(
-        &mut self,
-        averages: &BTreeMap<String, Tensor>,
-        card: &mut Card,
-    ) -> Result<(), Error> {
+    fn measure(&self, averages: &BTreeMap<String, Tensor>, card: &mut Card) -> Result<(), Error> {
         HipNetwork::new(&fixed(averages), &self.config.hourglass())
             .and_then(|network| calibrate(&self.held_out(&network)?, card))
             .map_err(|e| tensors(&e))

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{Device, Result as Tensors, Tensor};
 
 use self::calibration::{HeldOut, calibrate, truth};
-use super::{Lesson, card, fixed, scalar};
+use super::{Taught, card, fixed, scalar};
 use crate::geometry::Point;
 use crate::grid::Grid;
 use crate::job::{Error, ErrorKind};
@@ -48,7 +48,7 @@ pub(super) fn begin(
     recipe: &Recipe,
     data: DataSet,
     place: &Place,
-) -> Result<impl Lesson + use<>, Error> {
+) -> Result<impl Taught + use<>, Error> {
     let data = with_points(data, recipe)?;
     let config: Config = recipe.network()?;
     let weights = Weights::on(recipe.seed, &place.device);
@@ -140,7 +140,7 @@ fn spot(x: f64, y: f64, cells: usize) -> Vec<f32> {
 }
 
 impl HipsLesson {
-    fn losses(&self, step: usize) -> Tensors<Loss> {
+    fn views(&self, step: usize) -> Tensors<(Tensor, Targets)> {
         let mut noise = Noise::new(self.recipe.seed, step as u64);
         let chosen = indices(&mut noise, self.data.training().len(), self.recipe.batch);
         let examples: Vec<_> = chosen
@@ -153,8 +153,7 @@ impl HipsLesson {
         let points: Vec<HipLandmarks> = seen.iter().filter_map(|v| v.facts.landmarks).collect();
         let targets = targets(&points, 2, self.data.size / CELL, self.weights.device())?;
         let images: Vec<Grid<f32>> = seen.into_iter().map(|v| v.image).collect();
-        let maps = self.network.forward(&image_tensor(&images)?)?;
-        judged(&maps, &targets)
+        Ok((image_tensor(&images)?, targets))
     }
 
     /// Maps and truth of the images held out.
@@ -226,16 +225,22 @@ pub(super) fn judged(maps: &Tensor, targets: &Targets) -> Tensors<Loss> {
     })
 }
 
-impl Lesson for HipsLesson {
+impl Taught for HipsLesson {
+    type Batch = (Tensor, Targets);
+
     fn weights(&self) -> &Weights {
         &self.weights
     }
 
-    fn loss(&mut self, step: usize, _done: f64) -> Result<Loss, Error> {
-        self.losses(step).map_err(|e| tensors(&e))
+    fn batch(&self, step: usize) -> Tensors<Self::Batch> {
+        self.views(step)
     }
 
-    fn card(&mut self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
+    fn loss(&self, (images, targets): Self::Batch, _step: usize, _done: f64) -> Tensors<Loss> {
+        judged(&self.network.forward(&images)?, &targets)
+    }
+
+    fn card(&self, _averages: &BTreeMap<String, Tensor>) -> Result<Card, Error> {
         let (out, recipe, data) = (&self.out, &self.recipe, &self.data);
         let mut card = card(
             Task::Hips,
@@ -249,11 +254,7 @@ impl Lesson for HipsLesson {
         Ok(card)
     }
 
-    fn measure(
-        &mut self,
-        averages: &BTreeMap<String, Tensor>,
-        card: &mut Card,
-    ) -> Result<(), Error> {
+    fn measure(&self, averages: &BTreeMap<String, Tensor>, card: &mut Card) -> Result<(), Error> {
         HipNetwork::new(&fixed(averages), &self.config)
             .and_then(|network| calibrate(&self.held_out(&network)?, card))
             .map_err(|e| tensors(&e))

@@ -195,8 +195,9 @@ impl Block {
     fn unit(&self, x: &Tensor, factor: &Tensor) -> Result<Tensor> {
         let (batch, tokens, channels) = x.dims3()?;
         let x = x.reshape((batch, tokens, self.heads, channels / self.heads))?;
-        let length = x.sqr()?.sum_keepdim(D::Minus1)?.sqrt()?;
-        x.broadcast_div(&length.clamp(1e-12, f64::INFINITY)?)?
+        // Inside the root: the keys of places that pad a window are zeros, where it has no slope.
+        let length = (x.sqr()?.sum_keepdim(D::Minus1)? + 1e-24)?.sqrt()?;
+        x.broadcast_div(&length)?
             .broadcast_mul(&factor.reshape((self.heads, 1))?)?
             .flatten_from(2)
     }
