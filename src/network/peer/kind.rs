@@ -272,27 +272,6 @@ fn unet_settings(config: &Value, family: Family) -> Result<diffusion::Config> {
     diffusion::Config::read(config, family).map_err(Error::Msg)
 }
 
-/// Names of families that are not classifiers.
-pub fn names() -> &'static [&'static str] {
-    &[
-        "unet-2d-condition",
-        "unet-2d",
-        "controlnet",
-        "autoencoder-kl",
-        "clip-text",
-        "segformer",
-        "inception-fid",
-        "mat",
-        "mat-discriminator",
-        "cyclegan-resnet",
-        "cyclegan-discriminator",
-        "medfusion-vae",
-        "medfusion-unet",
-        "lpips",
-        "vgg19-features",
-    ]
-}
-
 /// Builds the network called `name` with the peer's own settings; an error names what is unknown or does not fit.
 pub fn build(name: &str, config: &Value, scope: &Scope<'_>) -> Result<Box<dyn Network>> {
     Ok(match name {

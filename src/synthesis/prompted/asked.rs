@@ -16,7 +16,7 @@ use crate::noise::Noise;
 use crate::signal::resize::{resize, resize_lines};
 use crate::synthesis::film::frame::Frame;
 use crate::synthesis::readings::{asked, grey_of, no_numbers};
-use crate::synthesis::schedule::{Scheduler, Walk};
+use crate::synthesis::schedule::Walk;
 
 /// Stream of fresh noise: beyond those of the images.
 const FRESH_STREAM: u64 = 1 << 41;
@@ -30,7 +30,8 @@ pub(super) struct Asked<'a> {
     /// `[1,3,H,W]` in 0–1, one a control.
     hints: Vec<Tensor>,
     frame: Frame,
-    scheduler: Scheduler,
+    /// At its beginning.
+    walk: Walk,
     /// `[B,M,D]`: the negative prompt's states first, where there is guidance.
     text: Tensor,
     /// The source's latent, scaled.
@@ -86,11 +87,19 @@ impl<'a> Asked<'a> {
                 "paint a part, or choose another model",
             ));
         }
-        let walk = Walk::new(&scheduler, request.steps, strength)
+        // Paintings and ControlNets have pipelines of Stable Diffusion only, which take the last of the steps.
+        let distilled = pipeline.distilled_images && frame.blend.is_none() && controls.is_empty();
+        let begin = if distilled {
+            Walk::distilled
+        } else {
+            Walk::new
+        };
+        let walk = begin(&scheduler, request.steps, strength)
             .map_err(|what| usage(what, "change the steps, the strength or the scheduler"))?;
         let mut asked = Self {
             rows: rows(pipeline, request)?,
             steps: walk.times().len(),
+            walk,
             text: text(pipeline, request.guidance, &prompted)?,
             pipeline,
             request,
@@ -98,7 +107,6 @@ impl<'a> Asked<'a> {
             controls,
             hints: Vec::new(),
             frame,
-            scheduler,
             start: None,
             masked: None,
             strength,
@@ -243,8 +251,7 @@ impl<'a> Asked<'a> {
         image_number: u64,
         report: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<(Grid<f32>, GivenNoise), Error> {
-        let mut walk = Walk::new(&self.scheduler, self.request.steps, self.strength)
-            .map_err(|what| usage(what, "change the steps, the strength or the scheduler"))?;
+        let mut walk = self.walk.clone();
         let mut stopped = false;
         let mut run = || -> Tensors<(Tensor, Vec<f32>)> {
             let noise = self.noise(image_number, 0)?;

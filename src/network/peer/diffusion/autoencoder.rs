@@ -48,7 +48,7 @@ pub struct Config {
     /// Pixels a side that it was trained with: the side of a tile.
     pub sample_size: Side,
     /// Whether pictures beyond that side go through in tiles, as with the peer's `enable_tiling`; unless it is said, those
-    /// do that are too large for a graphics card of 6 GB.
+    /// do that have more pixels than 768 × 768, the largest native size of Stable Diffusion 1 and 2.
     pub use_tiling: Option<bool>,
 }
 
@@ -95,11 +95,12 @@ impl Default for Config {
 
 const THREE: Taps = Taps::square(3).pad(1);
 const EPSILON: f64 = 1e-6;
-/// Pixels of the largest picture that goes through whole where nothing is said: beyond, the widest convolution of the
-/// published decoders takes 2 GB on a GPU.
-const WHOLE: usize = 640 * 640;
-/// The least side of a tile where nothing is said.
-const LEAST_TILE: usize = 512;
+/// The sides of tiles where nothing is said: those of Stable Diffusion 1 and 2.
+const NATIVE: [usize; 2] = [512, 768];
+/// Pixels of the largest picture that goes through whole where nothing is said. Whole is what the peer does and what a
+/// film needs, as the norms of a tile see that tile alone; beyond the native sizes of the family memory decides: the widest
+/// convolution of the published decoders would take more than 3 GB on a GPU.
+const WHOLE: usize = NATIVE[1] * NATIVE[1];
 
 /// When a picture goes through in tiles.
 #[derive(Clone, Copy, Debug)]
@@ -157,16 +158,25 @@ impl Config {
         let side = self.sample_size.pixels();
         Tiling {
             side: if self.use_tiling.is_none() {
-                side.max(LEAST_TILE)
+                side.clamp(NATIVE[0], NATIVE[1])
             } else {
                 side
             },
-            factor: 1 << (self.block_out_channels.len() - 1),
+            // Asked before the settings are checked, too.
+            factor: 1 << (self.block_out_channels.len().clamp(1, 16) - 1),
             whole: match self.use_tiling {
                 None => WHOLE,
                 Some(true) => 0,
                 Some(false) => usize::MAX,
             },
+        }
+    }
+
+    /// Side of the largest part of a square picture of this side that goes through at once.
+    pub fn at_once(&self, side: usize) -> usize {
+        match self.tiling().of([side, side]) {
+            Some(tiles) => tiles.before,
+            None => side,
         }
     }
 
@@ -255,6 +265,12 @@ impl AutoencoderKl {
             None => self.picture(latent)?,
         };
         beside(&picture, latent)
+    }
+
+    /// Side in pixels of the tiles that a picture of so many rows and columns goes through in, both ways; none if it goes
+    /// through whole.
+    pub fn tile(&self, size: [usize; 2]) -> Option<usize> {
+        self.tiling.of(size).map(|tiles| tiles.before)
     }
 
     /// Means and log-variances, one after the other in the channels.

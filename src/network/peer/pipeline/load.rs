@@ -40,6 +40,8 @@ pub struct Pipeline {
     pub autoencoder: AutoencoderKl,
     /// `scheduler_config.json`.
     pub scheduler: Value,
+    /// See [`PeerFolder::distilled_images`].
+    pub distilled_images: bool,
     /// Sizes.
     pub shape: Shape,
     /// Where it runs.
@@ -319,6 +321,7 @@ pub fn load_pipeline(
         unet,
         autoencoder,
         scheduler: settings.scheduler,
+        distilled_images: folder.distilled_images,
         shape: settings.shape,
         place: place.clone(),
     })
@@ -375,8 +378,13 @@ pub fn need_of(folder: &PeerFolder) -> Result<Need, ModelError> {
             let settings = Settings::read(folder)?;
             let parts = open_parts(folder)?;
             let [text, unet, autoencoder] = parts.map(|part| part.count());
-            let widths = &settings.autoencoder.block_out_channels;
-            Ok(Need::of(unet + autoencoder, text, &settings.shape, widths))
+            let weights = unet + autoencoder;
+            Ok(Need::of(
+                weights,
+                text,
+                &settings.shape,
+                &settings.autoencoder,
+            ))
         }
         PeerTask::Control => Ok(Need::weights(control_settings(folder)?.1.count())),
         PeerTask::Lora => Ok(Need::weights(
