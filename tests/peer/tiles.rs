@@ -57,13 +57,13 @@ fn apart(a: &Tensor, b: &Tensor, scale: usize, moved: usize) -> f32 {
 #[test]
 fn away_from_the_seams_tiles_are_near_the_whole() {
     let (whole, tiled) = (autoencoder(false), autoencoder(true));
-    assert_eq!(whole.tile([160, 160]), None);
-    assert_eq!(tiled.tile([160, 160]), Some(TILE));
-    assert_eq!(tiled.tile([TILE, TILE]), None);
+    assert_eq!(whole.decoder.tile([160, 160]), None);
+    assert_eq!(tiled.decoder.tile([160, 160]), Some(TILE));
+    assert_eq!(tiled.decoder.tile([TILE, TILE]), None);
     let latent = noise(4, 160 / FACTOR);
     let picture = noise(3, 160);
-    let decoded = [&whole, &tiled].map(|network| network.decode(&latent).unwrap());
-    let encoded = [&whole, &tiled].map(|network| network.encode(&picture).unwrap().0);
+    let decoded = [&whole, &tiled].map(|network| network.decoder.decode(&latent).unwrap());
+    let encoded = [&whole, &tiled].map(|network| network.encoder.encode(&picture).unwrap().0);
     for ([a, b], scale, step) in [(decoded, 1, 2), (encoded, FACTOR, 1)] {
         assert_eq!(a.dims(), b.dims());
         let (near, moved) = (apart(&a, &b, scale, 0), apart(&a, &b, scale, step));

@@ -127,8 +127,8 @@ impl Network for ClipText {
 
 impl Network for AutoencoderKl {
     fn forward(&self, inputs: &Inputs) -> Result<Outputs> {
-        let (mean, _) = self.encode(&inputs.get("image")?)?;
-        let decoded = self.decode(&mean)?;
+        let (mean, _) = self.encoder.encode(&inputs.get("image")?)?;
+        let decoded = self.decoder.decode(&mean)?;
         Ok(two(["latent_mean", "decoded"], [mean, decoded]))
     }
 }

@@ -10,7 +10,7 @@ use candle_core::{DType, Result as Tensors, Tensor};
 use super::scheduler_of;
 use crate::grid::Grid;
 use crate::job::{ControlUse, Error, ErrorKind, GivenNoise, Prompted, Request};
-use crate::network::peer::diffusion::guidance_embedding;
+use crate::network::peer::diffusion::{Encoder, guidance_embedding};
 use crate::network::peer::pipeline::{PeerControl, Pipeline, words};
 use crate::noise::Noise;
 use crate::signal::resize::{resize, resize_lines};
@@ -113,7 +113,9 @@ impl<'a> Asked<'a> {
         };
         asked.hints = asked.read_hints()?;
         if known {
-            asked.encode().map_err(|e| broken(&e))?;
+            let encoder = pipeline.autoencoder.encoder();
+            let encoder = encoder.map_err(|e| Error::new(ErrorKind::Model, e.to_string()))?;
+            asked.encode(&encoder).map_err(|e| broken(&e))?;
         }
         Ok(asked)
     }
@@ -184,20 +186,19 @@ impl<'a> Asked<'a> {
     }
 
     /// The mean of what the autoencoder sees in a picture, scaled, f32.
-    fn encoded(&self, grey: &Grid<f32>) -> Tensors<Tensor> {
-        let coder = &self.pipeline.autoencoder;
-        let (mean, _) = coder.encode(&self.picture(grey, 2.0, -1.0)?)?;
-        mean.to_dtype(DType::F32)? * coder.scaling_factor
+    fn encoded(&self, encoder: &Encoder, grey: &Grid<f32>) -> Tensors<Tensor> {
+        let (mean, _) = encoder.encode(&self.picture(grey, 2.0, -1.0)?)?;
+        mean.to_dtype(DType::F32)? * self.pipeline.autoencoder.scaling_factor
     }
 
     /// Latents of what is known.
-    fn encode(&mut self) -> Tensors<()> {
+    fn encode(&mut self, encoder: &Encoder) -> Tensors<()> {
         let Some(source) = &self.request.source else {
             return Ok(());
         };
         let side = self.frame.crop.model_px;
         let grey = resize(&self.frame.grey(source), side, side);
-        let start = self.encoded(&grey)?;
+        let start = self.encoded(encoder, &grey)?;
         if let Some(touched) = self.frame.touched() {
             let touched = resize_lines(&touched, side, side);
             let touched = touched.map(|v| if *v > 0.0 { 255_u8 } else { 0 });
@@ -213,7 +214,7 @@ impl<'a> Asked<'a> {
                         grey[(x, y)]
                     }
                 });
-                self.encoded(&blanked)?
+                self.encoded(encoder, &blanked)?
             } else {
                 start.clone()
             };
@@ -281,7 +282,7 @@ impl<'a> Asked<'a> {
             }
             let coder = &self.pipeline.autoencoder;
             let scaled = (&z / coder.scaling_factor)?.to_dtype(self.pipeline.place.dtype)?;
-            let image = coder.decode(&scaled)?.to_dtype(DType::F32)?;
+            let image = coder.decoder.decode(&scaled)?.to_dtype(DType::F32)?;
             let grey = image.mean(1)?.flatten_all()?.to_vec1()?;
             Ok((z, grey))
         };

@@ -185,58 +185,63 @@ impl Config {
     }
 }
 
-/// `AutoencoderKL` of diffusers.
-#[derive(Clone, Debug)]
-pub struct AutoencoderKl {
-    encoder_in: Conv,
-    down: Vec<(Vec<Resnet>, Option<Downsample>)>,
-    encoder_middle: Middle,
-    encoder_norm: GroupNorm,
-    encoder_out: Conv,
-    quant: Option<Conv>,
-    post_quant: Option<Conv>,
-    decoder_in: Conv,
-    decoder_middle: Middle,
-    up: Vec<(Vec<Resnet>, Option<Upsample>)>,
-    decoder_norm: GroupNorm,
-    decoder_out: Conv,
-    tiling: Tiling,
-    /// What latents are multiplied by for the U-Net.
-    pub scaling_factor: f64,
+/// What the two halves share: the layers at the coarsest level.
+struct Ends<'a> {
+    config: &'a Config,
+    /// Channels of the finest and of the coarsest level.
+    channels: [usize; 2],
 }
 
-impl AutoencoderKl {
-    /// Builds it under `scope`; an error for settings that are not supported.
-    pub fn new(scope: &Scope<'_>, config: &Config) -> Result<Self> {
+impl<'a> Ends<'a> {
+    fn of(config: &'a Config) -> Result<Self> {
         config.check()?;
         let widths = &config.block_out_channels;
-        let (first, last) = (widths[0], widths[widths.len() - 1]);
-        let z = config.latent_channels;
-        let (encoder, decoder) = (scope.at("encoder"), scope.at("decoder"));
-        let attends = config.mid_block_add_attention;
-        let style = config.style();
-        let middle =
-            |scope: &Scope<'_>| Middle::plain(&scope.at("mid_block"), last, style, attends);
-        let one = |name: &str, wanted: bool, channels: usize| {
-            wanted
-                .then(|| Conv::new(&scope.at(name), [channels, channels], Taps::square(1)))
-                .transpose()
-        };
         Ok(Self {
-            encoder_in: Conv::new(&encoder.at("conv_in"), [config.in_channels, first], THREE)?,
-            down: down_levels(&encoder, config)?,
-            encoder_middle: middle(&encoder)?,
-            encoder_norm: config.norm(&encoder.at("conv_norm_out"), last)?,
-            encoder_out: Conv::new(&encoder.at("conv_out"), [last, 2 * z], THREE)?,
-            quant: one("quant_conv", config.use_quant_conv, 2 * z)?,
-            post_quant: one("post_quant_conv", config.use_post_quant_conv, z)?,
-            decoder_in: Conv::new(&decoder.at("conv_in"), [z, last], THREE)?,
-            decoder_middle: middle(&decoder)?,
-            up: up_levels(&decoder, config)?,
-            decoder_norm: config.norm(&decoder.at("conv_norm_out"), first)?,
-            decoder_out: Conv::new(&decoder.at("conv_out"), [first, config.out_channels], THREE)?,
+            config,
+            channels: [widths[0], widths[widths.len() - 1]],
+        })
+    }
+
+    fn middle(&self, scope: &Scope<'_>) -> Result<Middle> {
+        let config = self.config;
+        let attends = config.mid_block_add_attention;
+        let place = scope.at("mid_block");
+        Middle::plain(&place, self.channels[1], config.style(), attends)
+    }
+
+    fn one(scope: &Scope<'_>, wanted: bool, channels: usize) -> Result<Option<Conv>> {
+        wanted
+            .then(|| Conv::new(scope, [channels, channels], Taps::square(1)))
+            .transpose()
+    }
+}
+
+/// The half of [`AutoencoderKl`] from pictures to latents.
+#[derive(Clone, Debug)]
+pub struct Encoder {
+    first: Conv,
+    down: Vec<(Vec<Resnet>, Option<Downsample>)>,
+    middle: Middle,
+    norm: GroupNorm,
+    last: Conv,
+    quant: Option<Conv>,
+    tiling: Tiling,
+}
+
+impl Encoder {
+    /// Builds it under the place of the whole; an error for settings that are not supported.
+    pub fn new(scope: &Scope<'_>, config: &Config) -> Result<Self> {
+        let ends = Ends::of(config)?;
+        let ([fine, coarse], z) = (ends.channels, config.latent_channels);
+        let place = scope.at("encoder");
+        Ok(Self {
+            first: Conv::new(&place.at("conv_in"), [config.in_channels, fine], THREE)?,
+            down: down_levels(&place, config)?,
+            middle: ends.middle(&place)?,
+            norm: config.norm(&place.at("conv_norm_out"), coarse)?,
+            last: Conv::new(&place.at("conv_out"), [coarse, 2 * z], THREE)?,
+            quant: Ends::one(&scope.at("quant_conv"), config.use_quant_conv, 2 * z)?,
             tiling: config.tiling(),
-            scaling_factor: config.scaling_factor,
         })
     }
 
@@ -256,6 +261,56 @@ impl AutoencoderKl {
         ))
     }
 
+    /// Means and log-variances, one after the other in the channels.
+    fn moments(&self, image: &Tensor) -> Result<Tensor> {
+        let mut x = self.first.forward(image)?;
+        for (resnets, down) in &self.down {
+            for resnet in resnets {
+                x = resnet.forward(&x, None)?;
+            }
+            if let Some(down) = down {
+                x = down.forward(&x)?;
+            }
+        }
+        x = self.middle.forward(&x, None, None)?;
+        x = self.last.forward(&self.norm.forward_silu(&x)?)?;
+        match &self.quant {
+            Some(quant) => quant.forward(&x),
+            None => Ok(x),
+        }
+    }
+}
+
+/// The half of [`AutoencoderKl`] from latents to pictures.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    post_quant: Option<Conv>,
+    first: Conv,
+    middle: Middle,
+    up: Vec<(Vec<Resnet>, Option<Upsample>)>,
+    norm: GroupNorm,
+    last: Conv,
+    tiling: Tiling,
+}
+
+impl Decoder {
+    /// Builds it under the place of the whole; an error for settings that are not supported.
+    pub fn new(scope: &Scope<'_>, config: &Config) -> Result<Self> {
+        let ends = Ends::of(config)?;
+        let ([fine, coarse], z) = (ends.channels, config.latent_channels);
+        let place = scope.at("decoder");
+        let one = scope.at("post_quant_conv");
+        Ok(Self {
+            post_quant: Ends::one(&one, config.use_post_quant_conv, z)?,
+            first: Conv::new(&place.at("conv_in"), [z, coarse], THREE)?,
+            middle: ends.middle(&place)?,
+            up: up_levels(&place, config)?,
+            norm: config.norm(&place.at("conv_norm_out"), fine)?,
+            last: Conv::new(&place.at("conv_out"), [fine, config.out_channels], THREE)?,
+            tiling: config.tiling(),
+        })
+    }
+
     /// A latent `[B,z,h,w]`, not scaled, to a picture `[B,C,H,W]`.
     pub fn decode(&self, latent: &Tensor) -> Result<Tensor> {
         let (_, _, height, width) = latent.dims4()?;
@@ -273,34 +328,13 @@ impl AutoencoderKl {
         self.tiling.of(size).map(|tiles| tiles.before)
     }
 
-    /// Means and log-variances, one after the other in the channels.
-    fn moments(&self, image: &Tensor) -> Result<Tensor> {
-        let mut x = self.encoder_in.forward(image)?;
-        for (resnets, down) in &self.down {
-            for resnet in resnets {
-                x = resnet.forward(&x, None)?;
-            }
-            if let Some(down) = down {
-                x = down.forward(&x)?;
-            }
-        }
-        x = self.encoder_middle.forward(&x, None, None)?;
-        x = self
-            .encoder_out
-            .forward(&self.encoder_norm.forward_silu(&x)?)?;
-        match &self.quant {
-            Some(quant) => quant.forward(&x),
-            None => Ok(x),
-        }
-    }
-
     fn picture(&self, latent: &Tensor) -> Result<Tensor> {
         let mut x = match &self.post_quant {
             Some(conv) => conv.forward(latent)?,
             None => latent.clone(),
         };
-        x = self.decoder_in.forward(&x)?;
-        x = self.decoder_middle.forward(&x, None, None)?;
+        x = self.first.forward(&x)?;
+        x = self.middle.forward(&x, None, None)?;
         for (resnets, up) in &self.up {
             for resnet in resnets {
                 x = resnet.forward(&x, None)?;
@@ -309,8 +343,26 @@ impl AutoencoderKl {
                 x = up.forward(&x, None)?;
             }
         }
-        self.decoder_out
-            .forward(&self.decoder_norm.forward_silu(&x)?)
+        self.last.forward(&self.norm.forward_silu(&x)?)
+    }
+}
+
+/// `AutoencoderKL` of diffusers.
+#[derive(Clone, Debug)]
+pub struct AutoencoderKl {
+    /// Pictures to latents.
+    pub encoder: Encoder,
+    /// Latents to pictures.
+    pub decoder: Decoder,
+}
+
+impl AutoencoderKl {
+    /// Builds it under `scope`; an error for settings that are not supported.
+    pub fn new(scope: &Scope<'_>, config: &Config) -> Result<Self> {
+        Ok(Self {
+            encoder: Encoder::new(scope, config)?,
+            decoder: Decoder::new(scope, config)?,
+        })
     }
 }
 
