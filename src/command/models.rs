@@ -12,7 +12,7 @@ use crate::job::{Error, ErrorKind};
 use crate::network::device::Place;
 use crate::network::folder::{self, ModelError, ModelFolder};
 use crate::network::peer::pipeline::{PeerFolder, list_peers};
-use crate::network::peer::{Files, forward_files};
+use crate::network::peer::{Files, architectures_help, forward_files};
 
 /// Models: what is there, and whether it loads.
 #[derive(Debug, Subcommand)]
@@ -36,13 +36,14 @@ pub enum Models {
     /// A checkpoint of the original layout into a folder of the diffusers layout.
     Convert(Convert),
     /// Runs one network of another program, from files to a file.
+    #[command(after_help = architectures_help())]
     Forward(Forward),
 }
 
 /// Options of `models forward`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Forward {
-    /// Which network: `resnet50`, `unet-2d-condition`, `segformer`, …
+    /// Which network: `resnet50`, `unet-2d-condition`, `segformer`, …; all of them below.
     #[arg(long)]
     arch: String,
     /// Its `config.json`, as the peer writes it.
@@ -51,7 +52,7 @@ pub struct Forward {
     /// Its weights, as the peer writes them: .safetensors, or a PyTorch archive of plain tensors.
     #[arg(long)]
     weights: PathBuf,
-    /// Its inputs by name: .safetensors.
+    /// Its inputs by name, as listed below: .safetensors.
     #[arg(long)]
     inputs: PathBuf,
     /// Where the outputs go: .safetensors.

@@ -132,6 +132,7 @@ fn made(request: &Request, image_number: u64) -> Made {
         hips: Some(hips(&radiograph, request.seed != HEADLESS_SEED)),
         saliency: vec![radiograph.grey(&radiograph.initial_window())],
         findings: vec![("effusion".to_owned(), noise.uniform())],
+        decoder_tile_px: None,
         latent: request.preview.then(|| {
             let latent = GivenNoise {
                 shape: [1, 1, 1],

@@ -111,6 +111,8 @@ pub struct Made {
     pub saliency: Vec<Grid<f32>>,
     /// The reader's opinion: findings with probability.
     pub findings: Vec<(String, f64)>,
+    /// Side in pixels of the tiles that the model decoded the image in; absent where it did so in one piece.
+    pub decoder_tile_px: Option<usize>,
     /// What the walk ended in and the square of the image it shows: of previews for the warm start of the next one, and
     /// of models that read text, whose latents may be kept.
     pub latent: Option<(PixelRect, GivenNoise)>,

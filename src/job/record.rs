@@ -46,6 +46,10 @@ pub struct Record {
     pub hips: Option<HipReading>,
     /// The reader's opinion.
     pub findings: Vec<(String, f64)>,
+    /// Side in pixels of the tiles that the model decoded the image in, as it does with large ones; absent where it did so
+    /// in one piece, and in older records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decoder_tile_px: Option<usize>,
     /// Time of the generation, seconds a picture.
     pub seconds: f64,
     /// The file of the image, beside the record; empty while unsaved.
@@ -88,6 +92,7 @@ impl Record {
             hint_distance_px: made.hint_distance_px,
             hips: made.hips.clone(),
             findings: made.findings.clone(),
+            decoder_tile_px: made.decoder_tile_px,
             seconds,
             image: String::new(),
         }

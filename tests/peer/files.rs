@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 use candle_nn::Init;
 use radcanvas::network::device::Place;
-use radcanvas::network::folder::ModelError;
+use radcanvas::network::folder::{ModelError, Store as _};
 use radcanvas::network::peer::source::Source;
 use radcanvas::network::peer::{Files, forward_files};
 
@@ -171,6 +171,28 @@ fn wrong_files_are_refused_by_name() {
         matches!(&error, ModelError::Tensor { tensor, .. } if tensor == "conv1.weight"),
         "{error}"
     );
+}
+
+#[test]
+fn a_file_that_is_cut_off_while_it_is_in_use_is_an_error() {
+    let case = case("clip.safetensors");
+    let whole = std::fs::read(&case.files.weights).unwrap();
+    let path = case.folder.path().join("cut.safetensors");
+    std::fs::write(&path, &whole).unwrap();
+    let source = Source::open(&path).unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(whole.len() as u64 - 40).unwrap();
+    let read: Vec<_> = source
+        .names()
+        .iter()
+        .map(|name| source.read_as_is(name))
+        .collect();
+    assert!(read.iter().any(Result::is_ok));
+    let error = read.into_iter().find_map(Result::err).unwrap();
+    assert!(matches!(error, ModelError::Damaged { .. }), "{error}");
+    for word in ["cut.safetensors", "cut off while in use"] {
+        assert!(error.to_string().contains(word), "{error}");
+    }
 }
 
 #[test]

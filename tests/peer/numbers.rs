@@ -52,7 +52,7 @@ fn inputs_of(case: &Value) -> Inputs {
     Inputs::new(specs.iter().map(made).collect())
 }
 
-fn cases(name: &str) -> (Vec<Value>, BTreeMap<String, Tensor>) {
+pub(super) fn cases(name: &str) -> (Vec<Value>, BTreeMap<String, Tensor>) {
     let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).unwrap();
     let path = folder().join(format!("{name}.safetensors"));
     let wanted = candle_core::safetensors::load(path, &Device::Cpu).unwrap();

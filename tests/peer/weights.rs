@@ -71,6 +71,11 @@ impl Made {
         VarBuilder::from_backend(Box::new(self.clone()), dtype, Device::Cpu)
     }
 
+    /// Names and shapes.
+    pub(super) fn asked(&self) -> BTreeMap<String, Vec<usize>> {
+        self.asked.lock().unwrap().clone()
+    }
+
     /// One number for all names and shapes.
     pub(super) fn digest(&self) -> String {
         let asked = self.asked.lock().unwrap();

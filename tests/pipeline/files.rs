@@ -9,7 +9,9 @@ use candle_core::{DType, Device, Tensor};
 use radcanvas::grid::Grid;
 use radcanvas::job::{ControlUse, Mode, ModelReference, Prompted, Request};
 use radcanvas::network::device::Place;
-use radcanvas::network::peer::pipeline::{PeerFolder, load_peer_control, load_pipeline};
+use radcanvas::network::peer::pipeline::{
+    PeerFolder, PeerTask, check_peer, load_peer_control, load_pipeline,
+};
 use radcanvas::radiograph::{self, Pixels, Radiograph};
 use radcanvas::synthesis::{Readers, generate_prompted};
 use serde_json::{Value, json};
@@ -312,4 +314,61 @@ fn wrong_control_nets_are_refused_by_name() {
     let error = made.unwrap_err().to_string();
     let words = ["does not belong to", "text width"];
     assert!(words.iter().all(|word| error.contains(word)), "{error}");
+}
+
+#[test]
+fn every_class_of_the_family_is_taken_and_no_other() {
+    let models = models();
+    let tiny = models.path().join("tiny");
+    let index = tiny.join("model_index.json");
+    let whole: Value = serde_json::from_slice(&std::fs::read(&index).unwrap()).unwrap();
+    let opened = |class: Value| {
+        let mut named = whole.clone();
+        named["_class_name"] = class;
+        std::fs::write(&index, named.to_string()).unwrap();
+        PeerFolder::open(&tiny).and_then(|found| Ok((check_peer(&found)?.hash, found)))
+    };
+    let plain = opened(json!("StableDiffusionPipeline")).unwrap().0;
+    for class in [
+        "StableDiffusionImg2ImgPipeline",
+        "StableDiffusionInpaintPipeline",
+        "StableDiffusionInpaintPipelineLegacy",
+        "StableDiffusionControlNetPipeline",
+        "StableDiffusionControlNetImg2ImgPipeline",
+        "StableDiffusionControlNetInpaintPipeline",
+        "StableDiffusionPAGPipeline",
+        "LatentConsistencyModelPipeline",
+        "LatentConsistencyModelImg2ImgPipeline",
+    ] {
+        let (hash, found) = opened(json!(class)).unwrap();
+        assert_eq!(found.task, PeerTask::Pipeline);
+        // The one class that changes what is made is part of what the model is.
+        let own = class == "LatentConsistencyModelImg2ImgPipeline";
+        assert_eq!(
+            (found.distilled_images, hash != plain),
+            (own, own),
+            "{class}"
+        );
+    }
+    for class in [
+        json!("StableDiffusionXLPipeline"),
+        json!("StableDiffusionXLControlNetInpaintPipeline"),
+        json!("StableDiffusion3Pipeline"),
+        json!("FluxPipeline"),
+        json!("PixArtAlphaPipeline"),
+        json!("KandinskyPipeline"),
+        json!("StableDiffusionUpscalePipeline"),
+        json!(["own", "OwnPipeline"]),
+        json!(null),
+    ] {
+        let said = opened(class.clone()).unwrap_err().to_string();
+        let name = class.as_str().or_else(|| class[1].as_str());
+        for word in [
+            "model_index.json",
+            name.unwrap_or("nameless"),
+            "Stable Diffusion 1 or 2",
+        ] {
+            assert!(said.contains(word), "{class}: {said}");
+        }
+    }
 }

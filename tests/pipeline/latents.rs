@@ -134,7 +134,15 @@ fn outcome(case: &Value, models: &std::path::Path) -> Outcome {
     let more = case["loras"].as_array().into_iter().flatten();
     let more = more.map(|lora| (open(lora[0].as_str().unwrap()), lora[1].as_f64().unwrap()));
     let loras: Vec<(PeerFolder, f64)> = one.into_iter().chain(more).collect();
-    let folder = open(case["folder"].as_str().unwrap_or("tiny"));
+    let name = case["folder"].as_str().unwrap_or("tiny");
+    let index = models.join(name).join("model_index.json");
+    let whole = std::fs::read_to_string(&index).unwrap();
+    if let Some(class) = case["class"].as_str() {
+        let mut named: Value = serde_json::from_str(&whole).unwrap();
+        named["_class_name"] = class.into();
+        std::fs::write(&index, named.to_string()).unwrap();
+    }
+    let folder = open(name);
     let vae = folder.path.join("vae/config.json");
     let config = std::fs::read_to_string(&vae).unwrap();
     if let Some(shift) = case["shift"].as_f64() {
@@ -144,6 +152,7 @@ fn outcome(case: &Value, models: &std::path::Path) -> Outcome {
     }
     let mut pipeline = load_pipeline(&folder, &loras, &place).unwrap();
     std::fs::write(&vae, config).unwrap();
+    std::fs::write(&index, whole).unwrap();
     pipeline.scheduler = case["options"].clone();
     pipeline.scheduler["_class_name"] = case["scheduler"].clone();
     let mut request = request(case);

@@ -127,8 +127,8 @@ impl Network for ClipText {
 
 impl Network for AutoencoderKl {
     fn forward(&self, inputs: &Inputs) -> Result<Outputs> {
-        let (mean, _) = self.encode(&inputs.get("image")?)?;
-        let decoded = self.decode(&mean)?;
+        let (mean, _) = self.encoder.encode(&inputs.get("image")?)?;
+        let decoded = self.decoder.decode(&mean)?;
         Ok(two(["latent_mean", "decoded"], [mean, decoded]))
     }
 }
@@ -270,27 +270,6 @@ fn settings<C: DeserializeOwned>(config: &Value) -> Result<C> {
 
 fn unet_settings(config: &Value, family: Family) -> Result<diffusion::Config> {
     diffusion::Config::read(config, family).map_err(Error::Msg)
-}
-
-/// Names of families that are not classifiers.
-pub fn names() -> &'static [&'static str] {
-    &[
-        "unet-2d-condition",
-        "unet-2d",
-        "controlnet",
-        "autoencoder-kl",
-        "clip-text",
-        "segformer",
-        "inception-fid",
-        "mat",
-        "mat-discriminator",
-        "cyclegan-resnet",
-        "cyclegan-discriminator",
-        "medfusion-vae",
-        "medfusion-unet",
-        "lpips",
-        "vgg19-features",
-    ]
 }
 
 /// Builds the network called `name` with the peer's own settings; an error names what is unknown or does not fit.

@@ -10,6 +10,7 @@ mod forward;
 pub mod inpaint;
 mod kind;
 pub mod layers;
+mod listed;
 pub mod medfusion;
 pub mod perceptual;
 pub mod pipeline;
@@ -20,4 +21,5 @@ pub mod text;
 pub mod translate;
 
 pub use forward::{Files, Report, forward_files};
-pub use kind::{Inputs, Network, Outputs, build, names};
+pub use kind::{Inputs, Network, Outputs, build};
+pub use listed::{ARCHITECTURES, Architecture, architectures_help};

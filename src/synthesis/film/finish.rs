@@ -102,6 +102,7 @@ impl Frame {
             hips,
             saliency,
             findings,
+            decoder_tile_px: None,
             latent: None,
             radiograph: Arc::new(radiograph),
         })

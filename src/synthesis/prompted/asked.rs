@@ -10,13 +10,13 @@ use candle_core::{DType, Result as Tensors, Tensor};
 use super::scheduler_of;
 use crate::grid::Grid;
 use crate::job::{ControlUse, Error, ErrorKind, GivenNoise, Prompted, Request};
-use crate::network::peer::diffusion::guidance_embedding;
+use crate::network::peer::diffusion::{Encoder, guidance_embedding};
 use crate::network::peer::pipeline::{PeerControl, Pipeline, words};
 use crate::noise::Noise;
 use crate::signal::resize::{resize, resize_lines};
 use crate::synthesis::film::frame::Frame;
 use crate::synthesis::readings::{asked, grey_of, no_numbers};
-use crate::synthesis::schedule::{Scheduler, Walk};
+use crate::synthesis::schedule::Walk;
 
 /// Stream of fresh noise: beyond those of the images.
 const FRESH_STREAM: u64 = 1 << 41;
@@ -30,7 +30,8 @@ pub(super) struct Asked<'a> {
     /// `[1,3,H,W]` in 0–1, one a control.
     hints: Vec<Tensor>,
     frame: Frame,
-    scheduler: Scheduler,
+    /// At its beginning.
+    walk: Walk,
     /// `[B,M,D]`: the negative prompt's states first, where there is guidance.
     text: Tensor,
     /// The source's latent, scaled.
@@ -86,11 +87,19 @@ impl<'a> Asked<'a> {
                 "paint a part, or choose another model",
             ));
         }
-        let walk = Walk::new(&scheduler, request.steps, strength)
+        // Paintings and ControlNets have pipelines of Stable Diffusion only, which take the last of the steps.
+        let distilled = pipeline.distilled_images && frame.blend.is_none() && controls.is_empty();
+        let begin = if distilled {
+            Walk::distilled
+        } else {
+            Walk::new
+        };
+        let walk = begin(&scheduler, request.steps, strength)
             .map_err(|what| usage(what, "change the steps, the strength or the scheduler"))?;
         let mut asked = Self {
             rows: rows(pipeline, request)?,
             steps: walk.times().len(),
+            walk,
             text: text(pipeline, request.guidance, &prompted)?,
             pipeline,
             request,
@@ -98,14 +107,15 @@ impl<'a> Asked<'a> {
             controls,
             hints: Vec::new(),
             frame,
-            scheduler,
             start: None,
             masked: None,
             strength,
         };
         asked.hints = asked.read_hints()?;
         if known {
-            asked.encode().map_err(|e| broken(&e))?;
+            let encoder = pipeline.autoencoder.encoder();
+            let encoder = encoder.map_err(|e| Error::new(ErrorKind::Model, e.to_string()))?;
+            asked.encode(&encoder).map_err(|e| broken(&e))?;
         }
         Ok(asked)
     }
@@ -176,20 +186,19 @@ impl<'a> Asked<'a> {
     }
 
     /// The mean of what the autoencoder sees in a picture, scaled, f32.
-    fn encoded(&self, grey: &Grid<f32>) -> Tensors<Tensor> {
-        let coder = &self.pipeline.autoencoder;
-        let (mean, _) = coder.encode(&self.picture(grey, 2.0, -1.0)?)?;
-        mean.to_dtype(DType::F32)? * coder.scaling_factor
+    fn encoded(&self, encoder: &Encoder, grey: &Grid<f32>) -> Tensors<Tensor> {
+        let (mean, _) = encoder.encode(&self.picture(grey, 2.0, -1.0)?)?;
+        mean.to_dtype(DType::F32)? * self.pipeline.autoencoder.scaling_factor
     }
 
     /// Latents of what is known.
-    fn encode(&mut self) -> Tensors<()> {
+    fn encode(&mut self, encoder: &Encoder) -> Tensors<()> {
         let Some(source) = &self.request.source else {
             return Ok(());
         };
         let side = self.frame.crop.model_px;
         let grey = resize(&self.frame.grey(source), side, side);
-        let start = self.encoded(&grey)?;
+        let start = self.encoded(encoder, &grey)?;
         if let Some(touched) = self.frame.touched() {
             let touched = resize_lines(&touched, side, side);
             let touched = touched.map(|v| if *v > 0.0 { 255_u8 } else { 0 });
@@ -205,7 +214,7 @@ impl<'a> Asked<'a> {
                         grey[(x, y)]
                     }
                 });
-                self.encoded(&blanked)?
+                self.encoded(encoder, &blanked)?
             } else {
                 start.clone()
             };
@@ -243,8 +252,7 @@ impl<'a> Asked<'a> {
         image_number: u64,
         report: &mut dyn FnMut(usize) -> ControlFlow<()>,
     ) -> Result<(Grid<f32>, GivenNoise), Error> {
-        let mut walk = Walk::new(&self.scheduler, self.request.steps, self.strength)
-            .map_err(|what| usage(what, "change the steps, the strength or the scheduler"))?;
+        let mut walk = self.walk.clone();
         let mut stopped = false;
         let mut run = || -> Tensors<(Tensor, Vec<f32>)> {
             let noise = self.noise(image_number, 0)?;
@@ -274,7 +282,7 @@ impl<'a> Asked<'a> {
             }
             let coder = &self.pipeline.autoencoder;
             let scaled = (&z / coder.scaling_factor)?.to_dtype(self.pipeline.place.dtype)?;
-            let image = coder.decode(&scaled)?.to_dtype(DType::F32)?;
+            let image = coder.decoder.decode(&scaled)?.to_dtype(DType::F32)?;
             let grey = image.mean(1)?.flatten_all()?.to_vec1()?;
             Ok((z, grey))
         };

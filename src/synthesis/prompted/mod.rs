@@ -142,6 +142,7 @@ pub fn generate_prompted(
         let frame = asked.frame();
         let mut reading = || report(steps_each);
         let mut made = frame.finish_asking(readers, request, image_number, &grey, &mut reading)?;
+        made.decoder_tile_px = pipeline.autoencoder.decoder.tile([pipeline.shape.size; 2]);
         made.latent = Some((frame.crop.region, latent));
         images.push(made);
     }

@@ -15,7 +15,7 @@ pub(super) fn times(
     steps: usize,
 ) -> Result<Times, String> {
     if kind == Kind::Lcm {
-        return Ok((consistent(config, steps)?, Vec::new()));
+        return Ok((consistent(config, steps, 1.0)?, Vec::new()));
     }
     let times = spaced(kind, config, left, steps);
     if matches!(kind, Kind::Ddim | Kind::Ddpm) {
@@ -227,21 +227,26 @@ fn spaced(kind: Kind, config: &Config, left: &[f32], steps: usize) -> Vec<f64> {
     }
 }
 
-/// Latent consistency: some of the times that were distilled.
-fn consistent(config: &Config, steps: usize) -> Result<Vec<f64>, String> {
-    let distilled = config.original_inference_steps;
-    if distilled == 0 || distilled > config.num_train_timesteps || steps > distilled {
+/// Latent consistency: some of the times that were distilled; below a `strength` of 1 of that share of them which has
+/// the least noise.
+pub(super) fn consistent(config: &Config, steps: usize, strength: f64) -> Result<Vec<f64>, String> {
+    let (distilled, train) = (config.original_inference_steps, config.num_train_timesteps);
+    let share = (distilled as f64 * strength.clamp(0.0, 1.0)) as usize;
+    if distilled == 0 || distilled > train || steps == 0 || steps > share {
+        let left = if share == distilled {
+            String::new()
+        } else {
+            format!("{share}, which a strength of {strength} leaves of ")
+        };
         return Err(format!(
-            "{steps} steps of {distilled} distilled of {} of training",
-            config.num_train_timesteps
+            "{steps} steps of {left}{distilled} distilled of {train} of training"
         ));
     }
-    let stride = config.num_train_timesteps / distilled;
+    let stride = train / distilled;
+    // In this order, as the peer computes it: the last bit decides where a share falls on a whole number.
+    let step = share as f64 / steps as f64;
     Ok((0..steps)
-        .map(|i| {
-            let index = (i as f64 * distilled as f64 / steps as f64).floor() as usize;
-            ((distilled - index) * stride - 1) as f64
-        })
+        .map(|i| ((share - (i as f64 * step).floor() as usize) * stride - 1) as f64)
         .collect())
 }
 

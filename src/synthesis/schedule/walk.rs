@@ -7,6 +7,7 @@ use candle_core::{Result, Tensor};
 use super::estimate::{Share, mix, thresholded};
 use super::multistep::{self, Memory};
 use super::scheduler::{Prediction, Scheduler};
+use super::times::consistent;
 use super::{Kind, Table, pndm, table, unipc};
 
 /// A walk down a table, from noise or from the middle.
@@ -59,6 +60,24 @@ impl Walk {
             at: begin,
             memory: Memory::default(),
         })
+    }
+
+    /// A walk from a picture as a latent consistency model is taught to begin with one: all `steps` are taken, over the
+    /// share `strength` of the times that were distilled (diffusers' `LatentConsistencyModelImg2ImgPipeline`).
+    ///
+    /// Samplers of other methods walk as by [`Walk::new`]. An error in words where more steps are asked than the strength
+    /// leaves times, and as by [`Walk::new`].
+    pub fn distilled(
+        scheduler: &Scheduler,
+        steps: usize,
+        strength: f64,
+    ) -> std::result::Result<Self, String> {
+        if scheduler.kind != Kind::Lcm {
+            return Self::new(scheduler, steps, strength);
+        }
+        let mut walk = Self::new(scheduler, steps, 1.0)?;
+        walk.table.times = consistent(&scheduler.config, steps, strength)?;
+        Ok(walk)
     }
 
     /// Times of training that the network is asked at, the noisiest first.

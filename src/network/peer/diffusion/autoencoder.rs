@@ -48,7 +48,7 @@ pub struct Config {
     /// Pixels a side that it was trained with: the side of a tile.
     pub sample_size: Side,
     /// Whether pictures beyond that side go through in tiles, as with the peer's `enable_tiling`; unless it is said, those
-    /// do that are too large for a graphics card of 6 GB.
+    /// do that have more pixels than 768 × 768, the largest native size of Stable Diffusion 1 and 2.
     pub use_tiling: Option<bool>,
 }
 
@@ -95,11 +95,12 @@ impl Default for Config {
 
 const THREE: Taps = Taps::square(3).pad(1);
 const EPSILON: f64 = 1e-6;
-/// Pixels of the largest picture that goes through whole where nothing is said: beyond, the widest convolution of the
-/// published decoders takes 2 GB on a GPU.
-const WHOLE: usize = 640 * 640;
-/// The least side of a tile where nothing is said.
-const LEAST_TILE: usize = 512;
+/// The sides of tiles where nothing is said: those of Stable Diffusion 1 and 2.
+const NATIVE: [usize; 2] = [512, 768];
+/// Pixels of the largest picture that goes through whole where nothing is said. Whole is what the peer does and what a
+/// film needs, as the norms of a tile see that tile alone; beyond the native sizes of the family memory decides: the widest
+/// convolution of the published decoders would take more than 3 GB on a GPU.
+const WHOLE: usize = NATIVE[1] * NATIVE[1];
 
 /// When a picture goes through in tiles.
 #[derive(Clone, Copy, Debug)]
@@ -157,11 +158,12 @@ impl Config {
         let side = self.sample_size.pixels();
         Tiling {
             side: if self.use_tiling.is_none() {
-                side.max(LEAST_TILE)
+                side.clamp(NATIVE[0], NATIVE[1])
             } else {
                 side
             },
-            factor: 1 << (self.block_out_channels.len() - 1),
+            // Asked before the settings are checked, too.
+            factor: 1 << (self.block_out_channels.len().clamp(1, 16) - 1),
             whole: match self.use_tiling {
                 None => WHOLE,
                 Some(true) => 0,
@@ -170,63 +172,76 @@ impl Config {
         }
     }
 
+    /// Side of the largest part of a square picture of this side that goes through at once.
+    pub fn at_once(&self, side: usize) -> usize {
+        match self.tiling().of([side, side]) {
+            Some(tiles) => tiles.before,
+            None => side,
+        }
+    }
+
     fn norm(&self, scope: &Scope<'_>, channels: usize) -> Result<GroupNorm> {
         GroupNorm::new(scope, channels, self.norm_num_groups, EPSILON)
     }
 }
 
-/// `AutoencoderKL` of diffusers.
-#[derive(Clone, Debug)]
-pub struct AutoencoderKl {
-    encoder_in: Conv,
-    down: Vec<(Vec<Resnet>, Option<Downsample>)>,
-    encoder_middle: Middle,
-    encoder_norm: GroupNorm,
-    encoder_out: Conv,
-    quant: Option<Conv>,
-    post_quant: Option<Conv>,
-    decoder_in: Conv,
-    decoder_middle: Middle,
-    up: Vec<(Vec<Resnet>, Option<Upsample>)>,
-    decoder_norm: GroupNorm,
-    decoder_out: Conv,
-    tiling: Tiling,
-    /// What latents are multiplied by for the U-Net.
-    pub scaling_factor: f64,
+/// What the two halves share: the layers at the coarsest level.
+struct Ends<'a> {
+    config: &'a Config,
+    /// Channels of the finest and of the coarsest level.
+    channels: [usize; 2],
 }
 
-impl AutoencoderKl {
-    /// Builds it under `scope`; an error for settings that are not supported.
-    pub fn new(scope: &Scope<'_>, config: &Config) -> Result<Self> {
+impl<'a> Ends<'a> {
+    fn of(config: &'a Config) -> Result<Self> {
         config.check()?;
         let widths = &config.block_out_channels;
-        let (first, last) = (widths[0], widths[widths.len() - 1]);
-        let z = config.latent_channels;
-        let (encoder, decoder) = (scope.at("encoder"), scope.at("decoder"));
-        let attends = config.mid_block_add_attention;
-        let style = config.style();
-        let middle =
-            |scope: &Scope<'_>| Middle::plain(&scope.at("mid_block"), last, style, attends);
-        let one = |name: &str, wanted: bool, channels: usize| {
-            wanted
-                .then(|| Conv::new(&scope.at(name), [channels, channels], Taps::square(1)))
-                .transpose()
-        };
         Ok(Self {
-            encoder_in: Conv::new(&encoder.at("conv_in"), [config.in_channels, first], THREE)?,
-            down: down_levels(&encoder, config)?,
-            encoder_middle: middle(&encoder)?,
-            encoder_norm: config.norm(&encoder.at("conv_norm_out"), last)?,
-            encoder_out: Conv::new(&encoder.at("conv_out"), [last, 2 * z], THREE)?,
-            quant: one("quant_conv", config.use_quant_conv, 2 * z)?,
-            post_quant: one("post_quant_conv", config.use_post_quant_conv, z)?,
-            decoder_in: Conv::new(&decoder.at("conv_in"), [z, last], THREE)?,
-            decoder_middle: middle(&decoder)?,
-            up: up_levels(&decoder, config)?,
-            decoder_norm: config.norm(&decoder.at("conv_norm_out"), first)?,
-            decoder_out: Conv::new(&decoder.at("conv_out"), [first, config.out_channels], THREE)?,
+            config,
+            channels: [widths[0], widths[widths.len() - 1]],
+        })
+    }
+
+    fn middle(&self, scope: &Scope<'_>) -> Result<Middle> {
+        let config = self.config;
+        let attends = config.mid_block_add_attention;
+        let place = scope.at("mid_block");
+        Middle::plain(&place, self.channels[1], config.style(), attends)
+    }
+
+    fn one(scope: &Scope<'_>, wanted: bool, channels: usize) -> Result<Option<Conv>> {
+        wanted
+            .then(|| Conv::new(scope, [channels, channels], Taps::square(1)))
+            .transpose()
+    }
+}
+
+/// The half of [`AutoencoderKl`] from pictures to latents.
+#[derive(Clone, Debug)]
+pub struct Encoder {
+    first: Conv,
+    down: Vec<(Vec<Resnet>, Option<Downsample>)>,
+    middle: Middle,
+    norm: GroupNorm,
+    last: Conv,
+    quant: Option<Conv>,
+    tiling: Tiling,
+}
+
+impl Encoder {
+    /// Builds it under the place of the whole; an error for settings that are not supported.
+    pub fn new(scope: &Scope<'_>, config: &Config) -> Result<Self> {
+        let ends = Ends::of(config)?;
+        let ([fine, coarse], z) = (ends.channels, config.latent_channels);
+        let place = scope.at("encoder");
+        Ok(Self {
+            first: Conv::new(&place.at("conv_in"), [config.in_channels, fine], THREE)?,
+            down: down_levels(&place, config)?,
+            middle: ends.middle(&place)?,
+            norm: config.norm(&place.at("conv_norm_out"), coarse)?,
+            last: Conv::new(&place.at("conv_out"), [coarse, 2 * z], THREE)?,
+            quant: Ends::one(&scope.at("quant_conv"), config.use_quant_conv, 2 * z)?,
             tiling: config.tiling(),
-            scaling_factor: config.scaling_factor,
         })
     }
 
@@ -246,6 +261,56 @@ impl AutoencoderKl {
         ))
     }
 
+    /// Means and log-variances, one after the other in the channels.
+    fn moments(&self, image: &Tensor) -> Result<Tensor> {
+        let mut x = self.first.forward(image)?;
+        for (resnets, down) in &self.down {
+            for resnet in resnets {
+                x = resnet.forward(&x, None)?;
+            }
+            if let Some(down) = down {
+                x = down.forward(&x)?;
+            }
+        }
+        x = self.middle.forward(&x, None, None)?;
+        x = self.last.forward(&self.norm.forward_silu(&x)?)?;
+        match &self.quant {
+            Some(quant) => quant.forward(&x),
+            None => Ok(x),
+        }
+    }
+}
+
+/// The half of [`AutoencoderKl`] from latents to pictures.
+#[derive(Clone, Debug)]
+pub struct Decoder {
+    post_quant: Option<Conv>,
+    first: Conv,
+    middle: Middle,
+    up: Vec<(Vec<Resnet>, Option<Upsample>)>,
+    norm: GroupNorm,
+    last: Conv,
+    tiling: Tiling,
+}
+
+impl Decoder {
+    /// Builds it under the place of the whole; an error for settings that are not supported.
+    pub fn new(scope: &Scope<'_>, config: &Config) -> Result<Self> {
+        let ends = Ends::of(config)?;
+        let ([fine, coarse], z) = (ends.channels, config.latent_channels);
+        let place = scope.at("decoder");
+        let one = scope.at("post_quant_conv");
+        Ok(Self {
+            post_quant: Ends::one(&one, config.use_post_quant_conv, z)?,
+            first: Conv::new(&place.at("conv_in"), [z, coarse], THREE)?,
+            middle: ends.middle(&place)?,
+            up: up_levels(&place, config)?,
+            norm: config.norm(&place.at("conv_norm_out"), fine)?,
+            last: Conv::new(&place.at("conv_out"), [fine, config.out_channels], THREE)?,
+            tiling: config.tiling(),
+        })
+    }
+
     /// A latent `[B,z,h,w]`, not scaled, to a picture `[B,C,H,W]`.
     pub fn decode(&self, latent: &Tensor) -> Result<Tensor> {
         let (_, _, height, width) = latent.dims4()?;
@@ -257,25 +322,10 @@ impl AutoencoderKl {
         beside(&picture, latent)
     }
 
-    /// Means and log-variances, one after the other in the channels.
-    fn moments(&self, image: &Tensor) -> Result<Tensor> {
-        let mut x = self.encoder_in.forward(image)?;
-        for (resnets, down) in &self.down {
-            for resnet in resnets {
-                x = resnet.forward(&x, None)?;
-            }
-            if let Some(down) = down {
-                x = down.forward(&x)?;
-            }
-        }
-        x = self.encoder_middle.forward(&x, None, None)?;
-        x = self
-            .encoder_out
-            .forward(&self.encoder_norm.forward_silu(&x)?)?;
-        match &self.quant {
-            Some(quant) => quant.forward(&x),
-            None => Ok(x),
-        }
+    /// Side in pixels of the tiles that a picture of so many rows and columns goes through in, both ways; none if it goes
+    /// through whole.
+    pub fn tile(&self, size: [usize; 2]) -> Option<usize> {
+        self.tiling.of(size).map(|tiles| tiles.before)
     }
 
     fn picture(&self, latent: &Tensor) -> Result<Tensor> {
@@ -283,8 +333,8 @@ impl AutoencoderKl {
             Some(conv) => conv.forward(latent)?,
             None => latent.clone(),
         };
-        x = self.decoder_in.forward(&x)?;
-        x = self.decoder_middle.forward(&x, None, None)?;
+        x = self.first.forward(&x)?;
+        x = self.middle.forward(&x, None, None)?;
         for (resnets, up) in &self.up {
             for resnet in resnets {
                 x = resnet.forward(&x, None)?;
@@ -293,8 +343,26 @@ impl AutoencoderKl {
                 x = up.forward(&x, None)?;
             }
         }
-        self.decoder_out
-            .forward(&self.decoder_norm.forward_silu(&x)?)
+        self.last.forward(&self.norm.forward_silu(&x)?)
+    }
+}
+
+/// `AutoencoderKL` of diffusers.
+#[derive(Clone, Debug)]
+pub struct AutoencoderKl {
+    /// Pictures to latents.
+    pub encoder: Encoder,
+    /// Latents to pictures.
+    pub decoder: Decoder,
+}
+
+impl AutoencoderKl {
+    /// Builds it under `scope`; an error for settings that are not supported.
+    pub fn new(scope: &Scope<'_>, config: &Config) -> Result<Self> {
+        Ok(Self {
+            encoder: Encoder::new(scope, config)?,
+            decoder: Decoder::new(scope, config)?,
+        })
     }
 }
 

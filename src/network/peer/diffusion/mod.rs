@@ -14,7 +14,7 @@ mod resnet;
 mod tiles;
 mod unet;
 
-pub use autoencoder::{AutoencoderKl, Config as AutoencoderConfig, Side};
+pub use autoencoder::{AutoencoderKl, Config as AutoencoderConfig, Decoder, Encoder, Side};
 pub use config::{Config, Family};
 pub use control::{ControlNet, Residuals};
 pub use embedding::{TimeEmbedding, guidance_embedding};

@@ -20,6 +20,27 @@ const CONFIG: &str = "config.json";
 /// The usual name of a change of weights.
 const LORA: &str = "pytorch_lora_weights.safetensors";
 
+/// The classes of `model_index.json` whose folders hold the parts of Stable Diffusion 1 and 2: what else they name in
+/// diffusers is how pictures are asked of them.
+const PIPELINES: [&str; 14] = [
+    "StableDiffusionPipeline",
+    "StableDiffusionImg2ImgPipeline",
+    "StableDiffusionInpaintPipeline",
+    "StableDiffusionInpaintPipelineLegacy",
+    "StableDiffusionControlNetPipeline",
+    "StableDiffusionControlNetImg2ImgPipeline",
+    "StableDiffusionControlNetInpaintPipeline",
+    "StableDiffusionPAGPipeline",
+    "StableDiffusionPAGImg2ImgPipeline",
+    "StableDiffusionPAGInpaintPipeline",
+    "StableDiffusionControlNetPAGPipeline",
+    "StableDiffusionControlNetPAGInpaintPipeline",
+    "LatentConsistencyModelPipeline",
+    DISTILLED_IMAGES,
+];
+/// The class that takes all steps from a picture, whatever the strength.
+const DISTILLED_IMAGES: &str = "LatentConsistencyModelImg2ImgPipeline";
+
 /// What names of checkpoints of the original layout begin with.
 const ORIGINAL: [&str; 5] = [
     "model.diffusion_model.",
@@ -60,6 +81,8 @@ pub struct PeerFolder {
     pub name: String,
     /// What it is.
     pub task: PeerTask,
+    /// Whether a picture is begun from as diffusers' `LatentConsistencyModelImg2ImgPipeline` does it: so the index says.
+    pub distilled_images: bool,
     /// Hashes that were recorded when it was added; empty = none were.
     promised: BTreeMap<String, String>,
 }
@@ -89,18 +112,21 @@ impl PeerFolder {
             if !target.exists() {
                 return Err(ModelError::Missing { path: target });
             }
-            let task = task_of(&target)?;
+            let (task, distilled_images) = task_of(&target)?;
             return Ok(Self {
                 path: target,
                 name,
                 task,
+                distilled_images,
                 promised: serde_json::from_value(value["files"].clone()).unwrap_or_default(),
             });
         }
+        let (task, distilled_images) = task_of(path)?;
         Ok(Self {
-            task: task_of(path)?,
             path: path.to_owned(),
             name,
+            task,
+            distilled_images,
             promised: BTreeMap::new(),
         })
     }
@@ -127,6 +153,10 @@ impl PeerFolder {
         match self.task {
             PeerTask::Pipeline => {
                 let part = |name: &str| self.path.join(name);
+                if self.distilled_images {
+                    // Of other classes the index decides nothing.
+                    files.push(part(INDEX));
+                }
                 for name in ["unet", "vae", "text_encoder"] {
                     files.push(part(name).join(CONFIG));
                     files.push(self.weights(name)?);
@@ -220,15 +250,16 @@ fn name_of(path: &Path) -> String {
     name.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
 }
 
-fn task_of(path: &Path) -> Result<PeerTask, ModelError> {
+/// What lies at a path, and [`PeerFolder::distilled_images`].
+fn task_of(path: &Path) -> Result<(PeerTask, bool), ModelError> {
     let index = path.join(INDEX);
     if index.is_file() {
-        check_index(&index)?;
-        return Ok(PeerTask::Pipeline);
+        let class = check_index(&index)?;
+        return Ok((PeerTask::Pipeline, class == DISTILLED_IMAGES));
     }
     if path.is_file() || path.join(LORA).is_file() {
         only_changes(&lora_file(path))?;
-        return Ok(PeerTask::Lora);
+        return Ok((PeerTask::Lora, false));
     }
     if !path.exists() {
         return Err(ModelError::Missing {
@@ -241,7 +272,7 @@ fn task_of(path: &Path) -> Result<PeerTask, ModelError> {
     }
     let value = read_json(&config)?;
     match value["_class_name"].as_str() {
-        Some("ControlNetModel") => Ok(PeerTask::Control),
+        Some("ControlNetModel") => Ok((PeerTask::Control, false)),
         other => Err(ModelError::Task {
             path: path.to_owned(),
             expected: "a pipeline or a ControlNet".to_owned(),
@@ -296,24 +327,19 @@ fn only_changes(path: &Path) -> Result<(), ModelError> {
     )))
 }
 
-/// Refuses pipelines of other families and parts of other classes.
-fn check_index(path: &Path) -> Result<(), ModelError> {
+/// The class of a pipeline; refuses those of other families and parts of other classes.
+fn check_index(path: &Path) -> Result<String, ModelError> {
     let value = read_json(path)?;
-    let class = value["_class_name"].as_str().unwrap_or("nameless");
-    let known = [
-        "StableDiffusionPipeline",
-        "StableDiffusionImg2ImgPipeline",
-        "StableDiffusionInpaintPipeline",
-        "StableDiffusionControlNetPipeline",
-        "StableDiffusionControlNetImg2ImgPipeline",
-        "StableDiffusionControlNetInpaintPipeline",
-        "LatentConsistencyModelPipeline",
-    ];
-    if !known.contains(&class) {
+    // A class of somebody's own stands behind the name of its file.
+    let class = &value["_class_name"];
+    let class = class.as_str().or_else(|| class[1].as_str());
+    let class = class.unwrap_or("nameless").to_owned();
+    if !PIPELINES.contains(&class.as_str()) {
         return Err(ModelError::Task {
             path: path.to_owned(),
-            expected: "Stable Diffusion 1 or 2".to_owned(),
-            found: class.to_owned(),
+            expected: "one of text, pictures, masks or ControlNets of Stable Diffusion 1 or 2"
+                .to_owned(),
+            found: class,
         });
     }
     for (part, wanted) in [
@@ -330,7 +356,7 @@ fn check_index(path: &Path) -> Result<(), ModelError> {
             });
         }
     }
-    Ok(())
+    Ok(class)
 }
 
 /// The models of this layout directly inside a folder, in order of their names, readable or not.
@@ -388,6 +414,7 @@ pub fn add_reference(models: &Path, found: &PeerFolder) -> Result<PeerFolder, Mo
         path: target,
         name: name_of(&folder),
         task: found.task,
+        distilled_images: found.distilled_images,
         promised: files,
     })
 }

@@ -9,6 +9,7 @@ use std::path::Path;
 use candle_core::Error;
 use serde_json::Value;
 
+use super::coder::Coder;
 use super::dressed::Dressed;
 use super::files::{joint, read_json};
 use super::folder::{PeerFolder, PeerTask, control_weights, lora_file};
@@ -18,9 +19,7 @@ use super::reader::TextReader;
 use super::tokenizer::ClipTokenizer;
 use crate::network::device::Place;
 use crate::network::folder::{ModelError, Store as _};
-use crate::network::peer::diffusion::{
-    AutoencoderConfig, AutoencoderKl, Config, ControlNet, Family, Unet,
-};
+use crate::network::peer::diffusion::{AutoencoderConfig, Config, ControlNet, Family, Unet};
 use crate::network::peer::text::ClipTextConfig;
 
 /// A pipeline that is ready to run.
@@ -37,9 +36,11 @@ pub struct Pipeline {
     /// The denoiser.
     pub unet: Unet,
     /// Image to latent and back.
-    pub autoencoder: AutoencoderKl,
+    pub autoencoder: Coder,
     /// `scheduler_config.json`.
     pub scheduler: Value,
+    /// See [`PeerFolder::distilled_images`].
+    pub distilled_images: bool,
     /// Sizes.
     pub shape: Shape,
     /// Where it runs.
@@ -319,6 +320,7 @@ pub fn load_pipeline(
         unet,
         autoencoder,
         scheduler: settings.scheduler,
+        distilled_images: folder.distilled_images,
         shape: settings.shape,
         place: place.clone(),
     })
@@ -328,13 +330,11 @@ fn build(
     settings: &Settings,
     [text, unet, autoencoder]: [Dressed; 3],
     place: &Place,
-) -> Result<(TextReader, Unet, AutoencoderKl), ModelError> {
+) -> Result<(TextReader, Unet, Coder), ModelError> {
     Ok((
         TextReader::new(text, settings.text.clone(), place)?,
         unet.build(place, |scope| Unet::new(scope, &settings.unet))?,
-        autoencoder.build(place, |scope| {
-            AutoencoderKl::new(scope, &settings.autoencoder)
-        })?,
+        Coder::new(autoencoder, settings.autoencoder.clone(), place)?,
     ))
 }
 
@@ -374,9 +374,16 @@ pub fn need_of(folder: &PeerFolder) -> Result<Need, ModelError> {
         PeerTask::Pipeline => {
             let settings = Settings::read(folder)?;
             let parts = open_parts(folder)?;
-            let [text, unet, autoencoder] = parts.map(|part| part.count());
-            let widths = &settings.autoencoder.block_out_channels;
-            Ok(Need::of(unet + autoencoder, text, &settings.shape, widths))
+            let [encoder, decoder] = Coder::counts(&parts[2]);
+            let [text, unet, _] = parts.map(|part| part.count());
+            let weights = unet + decoder;
+            let meanwhile = text.max(encoder);
+            Ok(Need::of(
+                weights,
+                meanwhile,
+                &settings.shape,
+                &settings.autoencoder,
+            ))
         }
         PeerTask::Control => Ok(Need::weights(control_settings(folder)?.1.count())),
         PeerTask::Lora => Ok(Need::weights(

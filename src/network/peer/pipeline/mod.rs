@@ -2,6 +2,7 @@
 //!
 //! Separate from the networks, which know nothing of folders, and from synthesis, which knows nothing of files.
 
+mod coder;
 pub mod convert;
 mod dressed;
 mod files;
@@ -12,6 +13,7 @@ mod need;
 mod reader;
 mod tokenizer;
 
+pub use coder::Coder;
 pub use folder::{PeerFolder, PeerTask, add_reference, list_peers};
 pub use load::{
     Checked, PeerControl, Pipeline, Shape, check_peer, load_peer_control, load_pipeline, need_of,

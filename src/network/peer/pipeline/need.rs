@@ -5,6 +5,7 @@
 
 use super::load::Shape;
 use crate::network::device::Place;
+use crate::network::peer::diffusion::AutoencoderConfig;
 
 /// Numbers that must be held at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,13 +24,19 @@ impl Need {
         }
     }
 
-    /// Of a pipeline: `weights` numbers, and the largest of reading a text (whose `text` weights are held only meanwhile), of
-    /// a denoising step and of decoding.
+    /// Of a pipeline: `weights` numbers, and the largest of reading a text or a picture (whose weights, at most `meanwhile`,
+    /// are held no longer), of a denoising step and of decoding.
     ///
-    /// Decoding holds about four maps of the second width at full size; a step, for two images, the skips (about eight
-    /// maps of the first width) and attention in pieces of at most 64 MiB of scores.
-    pub(super) fn of(weights: u64, text: u64, shape: &Shape, widths: &[usize]) -> Self {
-        let pixels = (shape.size * shape.size) as u64;
+    /// Decoding holds about four maps of the second width at full size, or of a tile; a step, for two images, the skips
+    /// (about eight maps of the first width) and attention in pieces of at most 64 MiB of scores.
+    pub(super) fn of(
+        weights: u64,
+        meanwhile: u64,
+        shape: &Shape,
+        coder: &AutoencoderConfig,
+    ) -> Self {
+        let widths = &coder.block_out_channels;
+        let pixels = (coder.at_once(shape.size) as u64).pow(2);
         let wide = widths.get(1).or(widths.first()).copied().unwrap_or(1) as u64;
         let decoding = 4 * wide * pixels;
         let side = (shape.size / shape.factor.max(1)) as u64;
@@ -37,7 +44,7 @@ impl Need {
         let step = 2 * 8 * first * side * side + (16_u64 << 20).min(2 * 8 * side.pow(4));
         Self {
             weights,
-            activations: decoding.max(step).max(text),
+            activations: decoding.max(step).max(meanwhile),
         }
     }
 

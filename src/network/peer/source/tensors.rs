@@ -1,6 +1,7 @@
 //! `.safetensors`, one tensor at a time, each read into the memory it will live in.
 //!
-//! Not mapped: tensors of the processor own their values, so mapped pages would be a second copy beside them.
+//! Not mapped: tensors of the processor own their values, so mapped pages would be a second copy beside them; and a
+//! mapped file that another program cuts off ends the process by a signal, while a read of it ends with an error.
 //! Separate from the reader of model folders, which takes a whole file to check its hash.
 
 use std::fs::File;
@@ -185,9 +186,17 @@ impl Reading for TensorFile {
             .map(|values| Tensor::from_vec(values, shape, &Device::Cpu)),
         };
         values
-            .map_err(|source| ModelError::Io {
-                path: path(),
-                source,
+            .map_err(|source| match source.kind() {
+                std::io::ErrorKind::UnexpectedEof => ModelError::Damaged {
+                    path: path(),
+                    what: format!(
+                        "tensor {name} ends too early, as if it was cut off while in use"
+                    ),
+                },
+                _ => ModelError::Io {
+                    path: path(),
+                    source,
+                },
             })?
             .map_err(|source| ModelError::Tensors {
                 path: path(),
