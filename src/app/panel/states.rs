@@ -246,7 +246,8 @@ pub(crate) fn preview_ui(
         shown.names().file(path, 0)
     );
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &text));
-    let whole = vec2(width as f32, height as f32);
+    // As tall as the image will stand there itself.
+    let whole = vec2(width as f32, height as f32 * preview.pixel_ratio as f32);
     let place = rect.shrink2(vec2(16.0, 44.0));
     let scale = (place.width() / whole.x)
         .min(place.height() / whole.y)

@@ -215,6 +215,8 @@ pub struct Preview {
     pub picture: Picture,
     /// Columns and rows of the image itself.
     pub size: (usize, usize),
+    /// Height of one of its pixels over its width.
+    pub pixel_ratio: f64,
     /// Whether any pixel is synthetic: the picture must say so too.
     pub synthetic: bool,
 }
@@ -233,6 +235,7 @@ impl Content {
         Some(Preview {
             picture: Picture::of(&image),
             size: layout.size(),
+            pixel_ratio: image.pixel_ratio(),
             synthetic: image.synthetic.is_some(),
         })
     }
