@@ -231,6 +231,8 @@ pub enum Action {
     PacsButtons,
     /// Shows or hides the list of series.
     SeriesList,
+    /// Folds the series of the study of this number, from 0, away in the list, or shows them again.
+    FoldStudy(usize),
     /// Whole screen and back.
     FullScreen,
     /// Light or dark.

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use super::files::StudyEntry;
 use super::panel;
 use super::session::Session;
 
@@ -83,6 +84,25 @@ impl Names {
         } else {
             title.to_owned()
         }
+    }
+
+    /// A study by its number, from 0, and what stands over it: its patient, its date, its description, of which any may
+    /// be empty; hidden, its number alone.
+    pub(crate) fn study(self, number: usize, study: &StudyEntry) -> [String; 3] {
+        let heading = &study.heading;
+        let title = if study.known {
+            format!("Study {}", number + 1)
+        } else {
+            "Without a study".to_owned()
+        };
+        if self.hidden {
+            return [String::new(), title, String::new()];
+        }
+        [
+            heading.patient.clone(),
+            panel::date(&heading.date).unwrap_or(title),
+            heading.description.clone(),
+        ]
     }
 
     /// Words that a person wrote; people write names.

@@ -7,7 +7,7 @@ mod gather;
 mod unsaved;
 
 pub use export::{Exporting, bundle, export};
-pub use gather::{Gathered, SeriesEntry, gather, gather_all, thumbnail};
+pub use gather::{Gathered, SeriesEntry, StudyEntry, gather, gather_all, thumbnail};
 pub use unsaved::{Unsaved, unsaved};
 
 use std::path::{Path, PathBuf};

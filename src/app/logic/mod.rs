@@ -140,6 +140,11 @@ impl App {
             }
             Action::ExportBlank => session.export_blank = !session.export_blank,
             Action::SeriesList => self.settings.series_list = !self.settings.series_list,
+            Action::FoldStudy(study) => {
+                if let Some(stack) = &mut session.stack {
+                    stack.fold(study);
+                }
+            }
             Action::PacsButtons => self.settings.pacs_buttons = !self.settings.pacs_buttons,
             Action::FullScreen => {
                 session.full_screen = !session.full_screen;

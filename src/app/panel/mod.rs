@@ -337,3 +337,15 @@ pub(crate) fn thousands(number: usize) -> String {
     }
     text
 }
+
+/// A DICOM date (PS3.5 6.2, `YYYYMMDD`) as it is read; anything else as it was written, nothing where it is empty.
+pub(crate) fn date(written: &str) -> Option<String> {
+    let written = written.trim();
+    let digits = written.len() == 8 && written.bytes().all(|b| b.is_ascii_digit());
+    if digits {
+        let (year, rest) = written.split_at(4);
+        let (month, day) = rest.split_at(2);
+        return Some(format!("{year}-{month}-{day}"));
+    }
+    (!written.is_empty()).then(|| written.to_owned())
+}
