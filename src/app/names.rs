@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::files::StudyEntry;
 use super::panel;
+use super::recent::Recent;
 use super::session::Session;
 
 /// How things are called now.
@@ -49,6 +50,22 @@ impl Names {
             self.file(path, 0)
         } else {
             path.display().to_string()
+        }
+    }
+
+    /// A file opened last by its number, from 0; hidden, what was seen of it.
+    pub(crate) fn recent(self, recent: &Recent, number: usize) -> String {
+        match &recent.seen {
+            Some(seen) if self.hidden => seen.words(),
+            _ => self.file(&recent.path, number),
+        }
+    }
+
+    /// Words about a file; hidden, without its path.
+    pub(crate) fn told(self, text: &str, file: Option<&Path>) -> String {
+        match file.filter(|_| !self.hidden) {
+            Some(file) => format!("{text}: {}", file.display()),
+            None => text.to_owned(),
         }
     }
 

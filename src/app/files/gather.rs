@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::refused;
+use crate::app::session::Remark;
 use crate::job::{Error, ErrorKind};
 use crate::radiograph::series::{Heading, Listing, Series, list, list_all};
 use crate::radiograph::{ImageFile, Picture, open};
@@ -60,7 +61,7 @@ pub struct Gathered {
     /// The one that is shown first.
     pub first: usize,
     /// What a person should know: files that were refused.
-    pub notes: Vec<String>,
+    pub notes: Vec<Remark>,
 }
 
 impl Gathered {
@@ -142,14 +143,14 @@ fn gathered(path: &Path, listing: &Listing) -> Gathered {
         .iter()
         .map(|series| entry(path, series))
         .collect();
-    let notes = match listing.refused.as_slice() {
-        [] => Vec::new(),
-        [one] => vec![format!("One file was left out: {one}")],
-        [first, ..] => vec![format!(
-            "{} files were left out, the first: {first}",
-            listing.refused.len()
-        )],
-    };
+    let notes = listing.refused.first().map(|refusal| {
+        let left = match listing.refused.len() {
+            1 => "One file was left out".to_owned(),
+            more => format!("{more} files were left out, the first"),
+        };
+        let why = format!("{}; {}", refusal.problem, refusal.problem.remedy());
+        Remark::about(format!("{left}: {why}"), &refusal.path)
+    });
     Gathered {
         series,
         studies: studies(&listing.series),

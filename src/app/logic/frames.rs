@@ -243,7 +243,7 @@ impl App {
                 if let (Some(stack), Some(shown)) = (&mut self.session.stack, shown) {
                     stack.wanted = (stack.shown, shown);
                 }
-                self.session.say(Weight::Wrong, error.to_string());
+                self.session.say(Weight::Wrong, error);
             }
         }
     }
@@ -300,7 +300,7 @@ impl App {
             if let Some(listed) = stack.series.get_mut(*series) {
                 match result {
                     Ok(small) => listed.picture = Some(crate::app::texture(ctx, &small)),
-                    Err(error) => listed.unreadable = Some(error.to_string()),
+                    Err(error) => listed.unreadable = Some(error.words()),
                 }
             }
             self.tasks.picture = None;

@@ -89,9 +89,12 @@ fn file_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
         if shown.settings.recent.is_empty() {
             ui.add_enabled(false, Button::new("Nothing yet"));
         }
-        for (number, path) in shown.settings.recent.iter().enumerate() {
-            if ui.button(shown.names().file(path, number)).clicked() {
-                actions.push(Action::Open(path.clone()));
+        let now = crate::app::recent::now();
+        for (number, recent) in shown.settings.recent.iter().enumerate() {
+            let name = shown.names().recent(recent, number);
+            let button = Button::new(name).shortcut_text(recent.when(now));
+            if ui.add(button).clicked() {
+                actions.push(Action::Open(recent.path.clone()));
                 ui.close();
             }
         }
