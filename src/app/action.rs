@@ -223,6 +223,8 @@ pub enum Action {
     Overlays,
     /// Shows or hides the overlay planes of the file.
     Planes,
+    /// Hides all overlay planes but regions of interest with identity, or only those that call themselves words.
+    PlanesIdentity,
     /// Shows the image before and after, and back.
     BeforeAfter,
     /// Hides or shows who the image is of.

@@ -40,6 +40,8 @@ pub struct Settings {
     pub dismissed: BTreeSet<String>,
     /// Whether identity is hidden at the start; true unless somebody chose otherwise.
     pub hide_identity: bool,
+    /// Whether all overlay planes but regions of interest are hidden with identity.
+    pub planes_with_identity: bool,
     /// Whether exports leave identity behind.
     pub export_nameless: bool,
     /// Whether the series that are open are listed.
@@ -65,6 +67,7 @@ impl Default for Settings {
             keys: BTreeMap::new(),
             dismissed: BTreeSet::new(),
             hide_identity: true,
+            planes_with_identity: false,
             export_nameless: false,
             series_list: true,
             pacs_buttons: false,

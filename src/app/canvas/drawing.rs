@@ -201,15 +201,13 @@ impl Sheet<'_> {
     /// Both hips: circles, the line of centers, the lines to the rims, arcs with the angle and its interval.
     pub(super) fn hips(&self, scene: &Scene<'_>, landmarks: &HipLandmarks) {
         let (left, right) = (landmarks.left.center, landmarks.right.center);
-        self.line(&[self.at(right), self.at(left)], 1.0, palette::LANDMARK);
+        self.construction(landmarks);
         for (index, side) in [Side::Left, Side::Right].into_iter().enumerate() {
             let hip = landmarks.hip(side);
             let color = color_of(side);
             let other = if side == Side::Left { right } else { left };
-            self.side_line(&[self.at(hip.center), self.at(hip.rim)], side);
             let radius = self.points(hip.radius);
             let center = self.at(hip.center);
-            self.circle(hip, side);
             self.handle(center, side);
             self.handle(self.at(hip.rim), side);
             let arc = self.arc(hip.center, other, hip.rim, 0.6 * hip.radius);
@@ -245,6 +243,17 @@ impl Sheet<'_> {
                 14.0,
                 color,
             );
+        }
+    }
+
+    /// The lines of both hips alone: circles, the line of centers, the lines to the rims.
+    pub(super) fn construction(&self, landmarks: &HipLandmarks) {
+        let (left, right) = (landmarks.left.center, landmarks.right.center);
+        self.line(&[self.at(right), self.at(left)], 1.0, palette::LANDMARK);
+        for side in [Side::Left, Side::Right] {
+            let hip = landmarks.hip(side);
+            self.side_line(&[self.at(hip.center), self.at(hip.rim)], side);
+            self.circle(hip, side);
         }
     }
 

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::Measured;
-use crate::document::{Layer, Mark};
+use super::{Measured, Planes};
+use crate::document::{Layer, Mark, Tip};
 use crate::geometry::{Figure, FigureKind, PixelRect, Point};
 use crate::grid::Grid;
 use crate::landmarks::{HipLandmarks, HipPoint, Side};
@@ -149,8 +149,8 @@ pub struct Scene<'a> {
     pub synthetic: bool,
     /// Whether overlays (layers, contours, corners) are shown; the badge always is.
     pub overlays: bool,
-    /// Whether the overlay planes of the file are shown, where overlays are.
-    pub planes: bool,
+    /// Which overlay planes of the file are shown, where overlays are.
+    pub planes: Planes,
     /// Left = window, middle = pan, right = zoom, as in a PACS viewer.
     pub pacs_buttons: bool,
     /// Whether the wheel steps through frames, and Ctrl+wheel zooms.

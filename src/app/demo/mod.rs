@@ -274,6 +274,7 @@ pub const fn allows(action: &Action) -> bool {
             | Action::FullScreen
             | Action::Theme(_)
             | Action::PacsButtons
+            | Action::PlanesIdentity
             | Action::Bind(..)
             | Action::Unbind(_)
             | Action::DefaultKeys

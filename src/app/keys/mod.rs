@@ -152,6 +152,13 @@ pub const COMMANDS: &[Command] = &[
         "Shift+O",
         || Action::Planes,
     ),
+    command(
+        "View",
+        "planes-identity",
+        "All overlay planes go with identity",
+        "",
+        || Action::PlanesIdentity,
+    ),
     command("View", "before-after", "Before and after", "Tab", || {
         Action::BeforeAfter
     }),

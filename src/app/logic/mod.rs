@@ -130,6 +130,9 @@ impl App {
             Action::Loupe => session.loupe = !session.loupe,
             Action::Overlays => session.overlays = !session.overlays,
             Action::Planes => self.show_planes(),
+            Action::PlanesIdentity => {
+                self.settings.planes_with_identity = !self.settings.planes_with_identity;
+            }
             Action::BeforeAfter => session.before = !session.before,
             Action::Identity => {
                 session.hide_identity = !session.hide_identity;

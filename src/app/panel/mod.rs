@@ -15,6 +15,7 @@ pub(crate) mod widgets;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::canvas::Planes;
 use super::files::CaseCard;
 use super::keys::Keys;
 use super::live::Quality;
@@ -57,6 +58,30 @@ impl<'a> Shown<'a> {
     /// What files, cases and series are called.
     pub(crate) fn names(&self) -> Names {
         Names::of(self.session)
+    }
+
+    /// Which overlay planes of a file are shown: while identity is hidden, none that may tell it.
+    pub(crate) fn planes(&self) -> Planes {
+        match (self.session.planes, self.session.hide_identity) {
+            (false, _) => Planes::None,
+            (true, false) => Planes::All,
+            (true, true) if self.settings.planes_with_identity => Planes::Regions,
+            (true, true) => Planes::Wordless,
+        }
+    }
+
+    /// Says that planes of an image are left out because identity is hidden; `None` where none is.
+    pub(crate) fn planes_line(&self, image: &Radiograph) -> Option<String> {
+        if !(self.session.planes && self.session.overlays) {
+            return None;
+        }
+        let planes = self.planes();
+        let hidden = image.overlays.iter().filter(|plane| !planes.shows(plane));
+        match hidden.count() {
+            0 => None,
+            1 => Some("1 overlay plane hidden with identity".to_owned()),
+            more => Some(format!("{more} overlay planes hidden with identity")),
+        }
     }
 
     /// The answer over the image of the case, where there is one that fits it.

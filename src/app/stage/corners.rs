@@ -5,7 +5,7 @@
 
 use super::Show;
 use crate::app::logic::frames;
-use crate::app::panel::Shown;
+use crate::app::panel::{self, Shown};
 use crate::radiograph::Radiograph;
 
 /// Corners as in any viewer: who, what, how it is looked at, how large it is.
@@ -26,6 +26,7 @@ pub(super) fn corner_texts(shown: &Shown<'_>, show: Show) -> [Vec<String>; 4] {
         *top_left = identity_lines(image);
     }
     *top_right = facts_lines(image, hidden);
+    top_right.extend(shown.planes_line(image));
     *bottom_right = size_lines(image);
     corners
 }
