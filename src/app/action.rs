@@ -178,6 +178,8 @@ pub enum Action {
     Size(f64),
     /// Swaps painting and erasing.
     SwapErase,
+    /// A square brush in the place of the round one, and back.
+    SwapTip,
     /// Changes how the tools draw: range of values, tolerance of the fill.
     ToolOptions(Box<ToolOptions>),
 

@@ -105,6 +105,9 @@ pub const COMMANDS: &[Command] = &[
     command("Tools", "swap", "Swap paint and erase", "X", || {
         Action::SwapErase
     }),
+    command("Tools", "tip", "Round or square brush", "", || {
+        Action::SwapTip
+    }),
     command("View", "draw", "Draw workspace", "F1", || {
         Action::Workspace(Workspace::Draw)
     }),

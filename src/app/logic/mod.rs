@@ -127,6 +127,9 @@ impl App {
             | Action::AutoWindow
             | Action::FullRange
             | Action::Preset(_) => self.change_view(&action),
+            Action::SwapTip => {
+                session.tool_options.tip = session.tool_options.tip.other();
+            }
             Action::Loupe => session.loupe = !session.loupe,
             Action::Overlays => session.overlays = !session.overlays,
             Action::Planes => self.show_planes(),

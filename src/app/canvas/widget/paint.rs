@@ -135,7 +135,8 @@ impl Canvas {
             if scene.tool.is_stroke() && !busy {
                 ui.ctx().set_cursor_icon(egui::CursorIcon::None);
                 let erases = (scene.tool == Tool::Eraser) != scene.tool_options.erase;
-                sheet.cursor(pointer, scene.tool_options.size_px, erases);
+                let options = scene.tool_options;
+                sheet.cursor(pointer, options.size_px, options.tip_of(scene.tool), erases);
             } else if scene.tool != Tool::Select && !busy {
                 ui.ctx().set_cursor_icon(egui::CursorIcon::Crosshair);
             }
