@@ -10,13 +10,13 @@ use radcanvas::radiograph::{
     Radiograph, ReadProblem, Spacing, SpacingSource, SyntheticMark, Values, WindowFunction,
 };
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures/dicom")
         .join(format!("{name}.dcm"))
 }
 
-fn dicom(name: &str) -> Radiograph {
+pub(crate) fn dicom(name: &str) -> Radiograph {
     radiograph::read(fixture(name), 0).unwrap()
 }
 
