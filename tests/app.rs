@@ -44,14 +44,23 @@ pub(crate) fn film(folder: &Path) -> PathBuf {
     path
 }
 
+/// A worker on this thread with the fake engine.
+pub(crate) fn faked() -> Worker {
+    Worker::inline(|| Ok(Box::new(Fake::default()) as Box<dyn Engine>))
+}
+
 pub(crate) fn window(start: Start) -> Harness<'static, App> {
+    window_with(start, faked)
+}
+
+/// A window over a worker of one's own.
+pub(crate) fn window_with(start: Start, worker: impl FnOnce() -> Worker) -> Harness<'static, App> {
     Harness::builder()
         .with_size(vec2(1400.0, 900.0))
         .with_max_steps(64)
         .build_eframe(|cc| {
-            let engine = || Ok(Box::new(Fake::default()) as Box<dyn Engine>);
-            let worker = Worker::inline(engine);
-            App::new(&cc.egui_ctx, start, worker, cc.wgpu_render_state.as_ref())
+            let render = cc.wgpu_render_state.as_ref();
+            App::new(&cc.egui_ctx, start, worker(), render)
         })
 }
 
@@ -608,13 +617,8 @@ fn the_film_stands_on_the_screen_in_its_own_grey() {
         .with_max_steps(64)
         .renderer(renderer)
         .build_eframe(|cc| {
-            let engine = || Ok(Box::new(Fake::default()) as Box<dyn Engine>);
-            App::new(
-                &cc.egui_ctx,
-                start,
-                Worker::inline(engine),
-                cc.wgpu_render_state.as_ref(),
-            )
+            let render = cc.wgpu_render_state.as_ref();
+            App::new(&cc.egui_ctx, start, faked(), render)
         });
     until(&mut harness, "open", |app| app.session().open().is_some());
     let canvas = harness.get_by_label("Sketch canvas").rect();

@@ -11,10 +11,11 @@ use radcanvas::app::canvas::pyramid::reach::reach_of;
 use radcanvas::app::canvas::pyramid::{Levels, prepare, tile_shift};
 use radcanvas::app::canvas::view::{DragSpeed, dragged_window, point_of};
 use radcanvas::app::canvas::{
-    Canvas, CanvasEvent, DraftRaster, Measured, OverlayRaster, Scene, Tool, ToolOptions, View, look,
+    Canvas, CanvasEvent, DraftRaster, Measured, OverlayRaster, Planes, Scene, Tool, ToolOptions,
+    View, look,
 };
 use radcanvas::document::raster::draw;
-use radcanvas::document::{Layer, Mark, Operation, Shape, StrokePoint};
+use radcanvas::document::{Layer, Mark, Operation, Shape, StrokePoint, Tip};
 use radcanvas::geometry::{FigureKind, PixelRect, Point};
 use radcanvas::grid::Grid;
 use radcanvas::landmarks::{Hip, HipLandmarks, HipPoint, Side};
@@ -228,7 +229,13 @@ fn the_draft_raster_covers_a_capsule_and_clears_behind_itself() {
         at: Point::new(x, y),
         pressure: 1.0,
     };
-    let dirty = raster.segment(sample(10.0, 10.0), sample(40.0, 30.0), 8.0, false);
+    let dirty = raster.segment(
+        sample(10.0, 10.0),
+        sample(40.0, 30.0),
+        8.0,
+        false,
+        Tip::Round,
+    );
     for y in 0..48_usize {
         for x in 0..64_usize {
             let p = Point::new(x as f64, y as f64) - Point::new(10.0, 10.0);
@@ -253,13 +260,20 @@ fn what_is_drawn_while_the_hand_moves_is_what_the_document_will_draw() {
             pressure: noise.range(0.1, 1.0) as f32,
         })
         .collect();
-    for (width, smooth) in [(30.0, true), (30.0, false), (1.5, true), (90.0, true)] {
+    for (width, smooth, tip) in [
+        (30.0, true, Tip::Round),
+        (30.0, false, Tip::Round),
+        (1.5, true, Tip::Round),
+        (90.0, true, Tip::Round),
+        (30.0, false, Tip::Square),
+        (1.5, false, Tip::Square),
+    ] {
         let mut draft = DraftRaster::default();
         draft.clear((200, 150));
         draft.pending = PixelRect::default();
-        let mut touched = draft.segment(samples[0], samples[0], width, smooth);
+        let mut touched = draft.segment(samples[0], samples[0], width, smooth, tip);
         for pair in samples.windows(2) {
-            touched = touched.union(draft.segment(pair[0], pair[1], width, smooth));
+            touched = touched.union(draft.segment(pair[0], pair[1], width, smooth, tip));
         }
         let mark = Mark {
             layer: Layer::Mask,
@@ -268,12 +282,13 @@ fn what_is_drawn_while_the_hand_moves_is_what_the_document_will_draw() {
                 points: samples.clone(),
                 width,
                 smooth,
+                tip,
             },
         };
         let mut whole = Grid::filled(200, 150, 0);
         let bounds = whole.bounds();
         draw(&mut whole, &mark, bounds);
-        assert!(whole == draft.grid, "{width} {smooth}");
+        assert!(whole == draft.grid, "{width} {smooth} {tip:?}");
         assert_eq!(draft.pending, touched);
         for y in 0..150 {
             for x in 0..200 {
@@ -359,7 +374,7 @@ impl Bench {
             corner_texts: &corners,
             synthetic: true,
             overlays: true,
-            planes: true,
+            planes: Planes::All,
             pacs_buttons: false,
             stack: false,
             title: "Mask",

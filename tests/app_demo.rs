@@ -20,7 +20,7 @@ use radcanvas::job::{
     Engine, Error, ErrorKind, Fake, Mode, Observe, Order, Product, Request, Worker,
 };
 
-use crate::app::{canvas_center, drag, marks, model, opened, until};
+use crate::app::{canvas_center, drag, marks, model, opened, until, window_with};
 
 type Window = Harness<'static, App>;
 
@@ -74,17 +74,11 @@ fn demo(heard: &Heard) -> Window {
         ..Start::default()
     };
     let heard = heard.clone();
-    let mut harness = Harness::builder()
-        .with_size(vec2(1400.0, 900.0))
-        .with_max_steps(64)
-        .build_eframe(|cc| {
-            let engine = move || {
-                let (heard, fake) = (heard.clone(), Fake::default());
-                Ok(Box::new(Listening { heard, fake }) as Box<dyn Engine>)
-            };
-            let worker = Worker::inline(engine);
-            App::new(&cc.egui_ctx, start, worker, cc.wgpu_render_state.as_ref())
-        });
+    let engine = move || {
+        let (heard, fake) = (heard.clone(), Fake::default());
+        Ok(Box::new(Listening { heard, fake }) as Box<dyn Engine>)
+    };
+    let mut harness = window_with(start, || Worker::inline(engine));
     until(&mut harness, "case", is_open);
     harness
 }

@@ -1,6 +1,5 @@
 //! Color images: shown, pictured and exported in color, measured and generated in grey.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -12,15 +11,7 @@ use radcanvas::radiograph::{
     export_color, export_step,
 };
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/dicom")
-        .join(format!("{name}.dcm"))
-}
-
-fn dicom(name: &str) -> Radiograph {
-    radiograph::read(fixture(name), 0).unwrap()
-}
+use crate::radiograph::{dicom, fixture};
 
 fn luminance([red, green, blue]: [u8; 3]) -> f64 {
     let sum = 299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue);

@@ -134,7 +134,8 @@ fn write_all(source: &Path, to: &Path, variant: u16) -> Vec<(&'static str, Resul
         use radcanvas::app::settings::Settings;
         let mut settings = Settings::default();
         for n in 0..8 {
-            settings.remember(PathBuf::from(format!("{n}/{variant}/{}", "a".repeat(200))));
+            let path = PathBuf::from(format!("{n}/{variant}/{}", "a".repeat(200)));
+            settings.remember(path, None);
         }
         done.push((
             "settings.json",
@@ -313,7 +314,7 @@ fn settings_come_back_and_damaged_ones_are_told() {
     let file = folder.path().join("own/settings.json");
     assert_eq!(Settings::load(Some(&file)), (Settings::default(), None));
     let mut settings = Settings::default();
-    settings.remember(PathBuf::from("a film.dcm"));
+    settings.remember(PathBuf::from("a film.dcm"), None);
     settings.save(&file).unwrap();
     assert_eq!(Settings::load(Some(&file)), (settings, None));
     let whole = fs::read(&file).unwrap();

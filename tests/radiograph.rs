@@ -7,16 +7,16 @@ use radcanvas::grid::Grid;
 use radcanvas::job;
 use radcanvas::radiograph::{
     self, DisplayWindow, ExportError, FileKind, ModalityTransform, Photometric, Picture, Pixels,
-    Radiograph, ReadProblem, SpacingSource, SyntheticMark, Values, WindowFunction,
+    Radiograph, ReadProblem, Spacing, SpacingSource, SyntheticMark, Values, WindowFunction,
 };
 
-fn fixture(name: &str) -> PathBuf {
+pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures/dicom")
         .join(format!("{name}.dcm"))
 }
 
-fn dicom(name: &str) -> Radiograph {
+pub(crate) fn dicom(name: &str) -> Radiograph {
     radiograph::read(fixture(name), 0).unwrap()
 }
 
@@ -93,6 +93,84 @@ fn a_reduced_picture_comes_before_the_image() {
             .preview(0, 1)
             .is_none()
     );
+}
+
+#[test]
+fn a_preview_and_a_thumbnail_have_the_shape_that_was_photographed() {
+    let ratio = |text: &str| {
+        let mut bytes = std::fs::read(fixture("jpeg_2000")).unwrap();
+        // Pixel Aspect Ratio goes before Bits Allocated.
+        let allocated = [0x28, 0x00, 0x00, 0x01, b'U', b'S'];
+        let at = bytes.windows(6).position(|six| six == allocated).unwrap();
+        let mut element = vec![0x28, 0x00, 0x34, 0x00, b'I', b'S', text.len() as u8, 0];
+        element.extend(text.as_bytes());
+        bytes.splice(at..at, element);
+        let file = radiograph::open_bytes("aspect.dcm", bytes).unwrap();
+        let preview = file.preview(0, 10).unwrap();
+        assert_eq!((preview.size, preview.picture.width()), ((35, 35), 18));
+        let small = Picture::reduced(&file.frame(0).unwrap(), 192);
+        (preview.pixel_ratio, (small.width(), small.height()))
+    };
+    assert_eq!(ratio("1\\1 "), (1.0, (35, 35)));
+    assert_eq!(ratio("2\\1 "), (2.0, (35, 70)), "twice as tall as wide");
+    assert_eq!(ratio("1\\2 "), (0.5, (70, 35)), "twice as wide as tall");
+    let plain = radiograph::open(fixture("jpeg_2000")).unwrap();
+    assert_eq!(plain.preview(0, 10).unwrap().pixel_ratio, 1.0);
+}
+
+#[test]
+fn a_reduced_picture_has_square_cells_and_square_pixels_change_nothing() {
+    let mut image = Radiograph::from_pixels(Pixels::U8(Grid::from_fn(300, 200, |x, y| {
+        (x * 5 + y * 3) as u8
+    })));
+    let grey = |image: &Radiograph, most| match Picture::reduced(image, most) {
+        Picture::Grey(grid) => grid,
+        Picture::Color(_) => panic!("a grey image has a grey picture"),
+    };
+    // Of square pixels: the mean of four, a quarter from the edges of a cell of whole pixels.
+    let window = image.initial_window();
+    let value = |x: usize, y: usize| window.grey(f64::from((x * 5 + y * 3) as u8));
+    for most in [300, 100, 77, 40, 7] {
+        let step = 300_usize.div_ceil(most);
+        let (near, far) = (step / 4, 3 * step / 4);
+        let expected = Grid::from_fn(300 / step, 200 / step, |x, y| {
+            let (x, y) = (x * step, y * step);
+            let four = value(x + near, y + near)
+                + value(x + far, y + near)
+                + value(x + near, y + far)
+                + value(x + far, y + far);
+            (four * 255.0 / 4.0).round() as u8
+        });
+        assert!(grey(&image, most) == expected, "{most}");
+    }
+    for (ratio, size) in [
+        (0.5, (100, 33)),
+        (2.0, (75, 100)),
+        (1.5, (100, 100)),
+        (3.0, (50, 100)),
+    ] {
+        image.aspect = Some(ratio);
+        assert_eq!(grey(&image, 100).size(), size, "{ratio}");
+    }
+    // Millimetres count before the shape alone, and what cannot be is not believed.
+    image.spacing = Some(Spacing {
+        row_mm: 0.2,
+        column_mm: 0.4,
+        source: SpacingSource::Calibrated,
+    });
+    assert_eq!(grey(&image, 100).size(), (100, 33));
+    image.spacing = None;
+    for wild in [0.0, -1.0, f64::NAN, 1e9] {
+        image.aspect = Some(wild);
+        assert_eq!(grey(&image, 100).size(), (100, 66), "{wild}");
+    }
+    // Nothing of a small image is lost: its rows are shown twice, none is left out.
+    let mut rows = Radiograph::from_pixels(Pixels::U8(Grid::from_fn(9, 5, |_, y| 40 * y as u8)));
+    rows.aspect = Some(2.0);
+    let tall = grey(&rows, 192);
+    assert_eq!(tall.size(), (9, 10));
+    let column: Vec<u8> = (0..10).map(|y| tall[(4, y)]).collect();
+    assert_eq!(column, [0, 0, 40, 40, 80, 80, 120, 120, 160, 160]);
 }
 
 #[test]

@@ -10,13 +10,15 @@ use egui::{
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use radcanvas::app::action::{Action, ExportKind, Layout};
+use radcanvas::app::canvas::gpu::Frame;
 use radcanvas::app::canvas::{
-    Canvas, CanvasEvent, Measured, Scene, Sides, Tool, ToolOptions, Under, View,
+    Canvas, CanvasEvent, Measured, OverlayRaster, Planes, Scene, Sides, Tool, ToolOptions, Under,
+    View,
 };
 use radcanvas::app::files::{Exporting, export, unsaved};
 use radcanvas::app::session::{Tray, Workspace};
 use radcanvas::app::{App, Start};
-use radcanvas::document::{Accepted, Document, Edit, Layer};
+use radcanvas::document::{Accepted, Document, Edit, Layer, Tip};
 use radcanvas::geometry::{Figure, FigureKind, Point};
 use radcanvas::grid::Grid;
 use radcanvas::job::record::Record;
@@ -26,7 +28,8 @@ use radcanvas::job::{
 use radcanvas::landmarks::{Hip, HipLandmarks};
 use radcanvas::radiograph::write::{SecondaryCapture, write_dicom};
 use radcanvas::radiograph::{
-    self, DisplayWindow, FileKind, Margins, Pixels, Quantity, Radiograph, export as write_image,
+    self, DisplayWindow, FileKind, Margins, Overlay, Pixels, Quantity, Radiograph,
+    export as write_image,
 };
 
 use crate::app::{canvas_center, drag, model, until, window, with_results};
@@ -56,6 +59,10 @@ fn open_with(path: PathBuf, keep: Option<PathBuf>) -> Harness<'static, App> {
 }
 
 /// A canvas of 400 × 300 points without a screen, on an image of that size with an answer over it.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent switches of a scene, each named"
+)]
 struct Bench {
     ctx: egui::Context,
     canvas: Canvas,
@@ -66,9 +73,16 @@ struct Bench {
     loupe: bool,
     stack: bool,
     tool: Tool,
+    tip: Tip,
     landmarks: Option<HipLandmarks>,
+    show_hips: bool,
     figures: Vec<Measured>,
+    mask: Option<OverlayRaster>,
+    hint: Option<OverlayRaster>,
+    overlays: bool,
+    planes: Planes,
     shapes: Vec<Shape>,
+    clipped: Vec<(Rect, Shape)>,
 }
 
 impl Bench {
@@ -84,9 +98,16 @@ impl Bench {
             loupe: false,
             stack: false,
             tool: Tool::Select,
+            tip: Tip::Round,
             landmarks: None,
+            show_hips: false,
             figures: Vec::new(),
+            mask: None,
+            hint: None,
+            overlays: true,
+            planes: Planes::None,
             shapes: Vec::new(),
+            clipped: Vec::new(),
         };
         bench.pass(vec![Event::PointerMoved(pos2(5.0, 5.0))]);
         bench
@@ -94,21 +115,24 @@ impl Bench {
 
     fn pass(&mut self, events: Vec<Event>) -> Vec<CanvasEvent> {
         let corners = <[Vec<String>; 4]>::default();
-        let options = ToolOptions::default();
+        let options = ToolOptions {
+            tip: self.tip,
+            ..ToolOptions::default()
+        };
         let scene = Scene {
             image: &self.image,
             after: self.after.as_ref(),
             split: self.split,
             layer: Layer::Sketch,
-            hint: None,
-            mask: None,
+            hint: self.hint.as_ref(),
+            mask: self.mask.as_ref(),
             regenerate_inside: true,
-            ring_px: 0.0,
+            ring_px: 6.0,
             veil: None,
             denoised: &[],
             landmarks: self.landmarks.as_ref(),
             intervals: None,
-            show_hips: false,
+            show_hips: self.show_hips,
             figures: &self.figures,
             chosen: None,
             loupe: self.loupe,
@@ -116,8 +140,8 @@ impl Bench {
             tool_options: &options,
             corner_texts: &corners,
             synthetic: false,
-            overlays: true,
-            planes: false,
+            overlays: self.overlays,
+            planes: self.planes,
             pacs_buttons: false,
             stack: self.stack,
             title: "Sketch",
@@ -128,7 +152,15 @@ impl Bench {
             &scene,
             events,
         );
-        self.shapes = shapes.into_iter().map(|clipped| clipped.shape).collect();
+        self.clipped = shapes
+            .into_iter()
+            .map(|clipped| (clipped.clip_rect, clipped.shape))
+            .collect();
+        self.shapes = self
+            .clipped
+            .iter()
+            .map(|(_, shape)| shape.clone())
+            .collect();
         found
     }
 
@@ -145,6 +177,30 @@ impl Bench {
     fn texts(&self) -> Vec<String> {
         texts(&self.shapes)
     }
+
+    /// What is drawn in the loupe alone: it clips what lies in it to its own square.
+    fn in_the_loupe(&self) -> Vec<&Shape> {
+        let is_loupe =
+            |clip: &Rect| clip.width() < 200.0 && (clip.width() - clip.height()).abs() < 1.0;
+        let inside = self.clipped.iter().filter(|(clip, _)| is_loupe(clip));
+        inside.map(|(_, shape)| shape).collect()
+    }
+}
+
+/// The ends of the lines of this width among shapes.
+fn lines_of(shapes: &[&Shape], width: f32) -> Vec<[Pos2; 2]> {
+    let mut found = Vec::new();
+    for shape in shapes {
+        match shape {
+            Shape::LineSegment { points, stroke } if stroke.width == width => found.push(*points),
+            Shape::Path(path) if path.stroke.width == width => {
+                let ends = path.points.first().zip(path.points.last());
+                found.extend(ends.map(|(a, b)| [*a, *b]));
+            }
+            _ => {}
+        }
+    }
+    found
 }
 
 fn texts<'a>(shapes: impl IntoIterator<Item = &'a Shape>) -> Vec<String> {
@@ -160,7 +216,7 @@ fn texts<'a>(shapes: impl IntoIterator<Item = &'a Shape>) -> Vec<String> {
 }
 
 /// Everything that is written on the screen.
-fn painted(harness: &Harness<'static, App>) -> String {
+pub(crate) fn painted(harness: &Harness<'static, App>) -> String {
     let shapes = harness.output().shapes.iter().map(|clipped| &clipped.shape);
     texts(shapes).join("\n")
 }
@@ -268,6 +324,252 @@ fn the_loupe_shows_the_circle_of_the_hip_that_is_dragged() {
         "{circles:?}"
     );
     bench.pass(vec![button(false, 304.5)]);
+}
+
+fn button(pos: Pos2, pressed: bool) -> Event {
+    Event::PointerButton {
+        pos,
+        button: PointerButton::Primary,
+        pressed,
+        modifiers: Modifiers::NONE,
+    }
+}
+
+fn layer(generation: u64, painted: impl Fn(usize, usize) -> bool) -> OverlayRaster {
+    OverlayRaster {
+        grid: Arc::new(Grid::from_fn(
+            400,
+            300,
+            |x, y| {
+                if painted(x, y) { 255 } else { 0 }
+            },
+        )),
+        generation,
+        dirty: None,
+    }
+}
+
+#[test]
+fn layers_and_planes_lie_in_the_loupe_too() {
+    let mut bench = Bench::new();
+    bench.loupe = true;
+    let mut image = (*bench.image).clone();
+    image.overlays.push(Overlay {
+        group: 0x6000,
+        label: String::new(),
+        description: String::new(),
+        region: false,
+        ink: Pixels::U8(Grid::from_fn(400, 300, |x, y| u8::from(x == y))),
+    });
+    bench.image = Arc::new(image);
+    bench.mask = Some(layer(3, |x, _| x < 190));
+    bench.hint = Some(layer(5, |_, y| y == 150));
+    bench.planes = Planes::All;
+    bench.pass(vec![Event::PointerMoved(pos2(190.0, 150.0))]);
+    bench.pass(Vec::new());
+    let (loupe, whole) = (
+        Arc::clone(bench.canvas.last_loupe().unwrap()),
+        Arc::clone(bench.canvas.last_frame().unwrap()),
+    );
+    let generations = |frame: &Frame| {
+        let of = |layer: &Option<OverlayRaster>| layer.as_ref().map(|layer| layer.generation);
+        (of(&frame.mask), of(&frame.hint))
+    };
+    assert_eq!(generations(&loupe), (Some(3), Some(5)));
+    assert!(loupe.reach.is_some() && loupe.draft.is_some());
+    // Ring, side and what is regenerated are those of the canvas.
+    assert_eq!(loupe.uniforms.reach, whole.uniforms.reach);
+    assert_eq!(loupe.uniforms.tiles[3], whole.uniforms.tiles[3]);
+    let meshes = |bench: &Bench| {
+        let inside = bench.in_the_loupe();
+        inside
+            .iter()
+            .filter(|shape| matches!(shape, Shape::Mesh(_)))
+            .count()
+    };
+    assert_eq!(meshes(&bench), 1, "the plane");
+    // What the canvas does not show, the loupe does not show.
+    bench.overlays = false;
+    bench.pass(Vec::new());
+    let loupe = Arc::clone(bench.canvas.last_loupe().unwrap());
+    assert_eq!(generations(&loupe), (None, None));
+    assert_eq!(meshes(&bench), 0);
+}
+
+#[test]
+fn a_figure_lies_in_the_loupe_where_the_hand_has_it() {
+    let mut bench = Bench::new();
+    bench.after = None;
+    let length = Arc::new(Figure {
+        kind: FigureKind::Length,
+        points: vec![Point::new(100.0, 200.0), Point::new(200.0, 200.0)],
+    });
+    bench.figures = vec![Measured::new(length, &bench.image)];
+    bench.pass(vec![button(pos2(200.5, 200.5), true)]);
+    bench.pass(vec![Event::PointerMoved(pos2(210.5, 190.5))]);
+    let loupe = Arc::clone(bench.canvas.last_loupe().unwrap());
+    let [x, y, ..] = loupe.uniforms.place;
+    let inside = bench.in_the_loupe();
+    // The line ends in the middle of the loupe, where its point now is, and goes to the left, four times as far; in the
+    // document the point still lies where it was.
+    let lines = lines_of(&inside, 1.5);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    let [from, to] = lines[0];
+    assert!(
+        to.distance(pos2(x, y)) < 1.5,
+        "{to:?} in the middle {x} {y}"
+    );
+    assert!(
+        (from.x - (x - 440.0)).abs() < 2.0 && (from.y - (y + 40.0)).abs() < 2.0,
+        "{from:?}"
+    );
+    // No handle covers the point.
+    let covers = |shape: &&&Shape| matches!(shape, Shape::Rect(_));
+    assert_eq!(inside.iter().filter(covers).count(), 0);
+    assert!(texts(inside.into_iter()).is_empty(), "nor a word");
+    bench.pass(vec![button(pos2(210.5, 190.5), false)]);
+}
+
+#[test]
+fn the_construction_of_the_hips_lies_in_the_loupe_when_it_is_shown() {
+    let mut bench = Bench::new();
+    (bench.tool, bench.show_hips) = (Tool::Hips, true);
+    let hip = |x| Hip {
+        center: Point::new(x, 200.0),
+        radius: 10.0,
+        rim: Point::new(x, 150.0),
+    };
+    bench.landmarks = Some(HipLandmarks {
+        left: hip(300.0),
+        right: hip(100.0),
+        pixel_spacing_mm: None,
+    });
+    bench.pass(vec![button(pos2(300.5, 200.5), true)]);
+    bench.pass(vec![Event::PointerMoved(pos2(304.5, 200.5))]);
+    let inside = bench.in_the_loupe();
+    let circles = inside
+        .iter()
+        .filter(|shape| matches!(shape, Shape::Circle(_)));
+    assert_eq!(circles.count(), 4, "two heads, each on its halo");
+    let [x, y, ..] = bench.canvas.last_loupe().unwrap().uniforms.place;
+    // The line of the centers runs from one to the other, four times as long.
+    let centers = lines_of(&inside, 1.0)
+        .into_iter()
+        .any(|[a, b]| b.distance(pos2(x, y)) < 1.5 && (a.x - (x - 816.0)).abs() < 2.0);
+    assert!(centers);
+    bench.pass(vec![button(pos2(304.5, 200.5), false)]);
+}
+
+#[test]
+fn the_loupe_is_tinted_by_the_mask_and_uploads_nothing_of_its_own() {
+    let Some(mut device) = crate::app_canvas::device() else {
+        return;
+    };
+    let mut bench = Bench::new();
+    (bench.loupe, bench.after) = (true, None);
+    let mut pictures = Vec::new();
+    for mask in [None, Some(layer(1, |x, _| x < 190))] {
+        bench.mask = mask;
+        bench.pass(vec![Event::PointerMoved(pos2(190.0, 150.0))]);
+        bench.pass(Vec::new());
+        let whole = Arc::clone(bench.canvas.last_frame().unwrap());
+        let loupe = Arc::clone(bench.canvas.last_loupe().unwrap());
+        for _ in 0..8 {
+            device.prepare(&whole);
+        }
+        let before = bench.canvas.bytes_written();
+        device.prepare(&loupe);
+        assert_eq!(bench.canvas.bytes_written(), before, "all is there already");
+        let picture = device.picture(loupe.slot, 400, 300).unwrap();
+        let [x, y, ..] = loupe.uniforms.place;
+        // 20 screen pixels are 5 of the image.
+        let at = |dx: f32| picture[((x + dx) as usize, (y + 30.0) as usize)];
+        pictures.push((at(-28.0), at(28.0)));
+    }
+    let [(left, right), (tinted, beside)] = pictures[..] else {
+        panic!("two pictures");
+    };
+    assert!(
+        left[0] == left[2] && right[0] == right[2],
+        "grey without a mask"
+    );
+    assert!(tinted[0] > tinted[2] + 10, "{tinted:?}");
+    assert_eq!(beside, right, "outside of it nothing changes");
+}
+
+#[test]
+fn the_cursor_has_the_form_of_the_brush() {
+    let mut bench = Bench::new();
+    bench.tool = Tool::Brush;
+    bench.tip = Tip::Square;
+    let closed = |bench: &mut Bench| {
+        bench.pass(vec![Event::PointerMoved(pos2(120.0, 90.0))]);
+        let found = bench.shapes.iter().find_map(|shape| match shape {
+            Shape::Path(path) if path.closed && path.points.len() == 4 => Some(path.points.clone()),
+            _ => None,
+        });
+        found.map(|points| Rect::from_points(&points))
+    };
+    let square = closed(&mut bench).unwrap();
+    assert!((square.center() - pos2(120.0, 90.0)).length() < 0.01);
+    // 24 image pixels, one to a point.
+    assert!(
+        (square.size() - vec2(24.0, 24.0)).length() < 0.01,
+        "{square:?}"
+    );
+    // It lies along the rows and columns of the image, of pixels that are not square too.
+    let mut image = (*bench.image).clone();
+    image.aspect = Some(2.0);
+    (bench.image, bench.after) = (Arc::new(image), None);
+    let tall = closed(&mut bench).unwrap();
+    assert!(
+        (tall.height() / tall.width() - 2.0).abs() < 1e-3,
+        "{tall:?}"
+    );
+    bench.view.rotate();
+    let turned = closed(&mut bench).unwrap();
+    assert!(
+        (turned.width() / turned.height() - 2.0).abs() < 1e-3,
+        "{turned:?}"
+    );
+    bench.tip = Tip::Round;
+    assert!(closed(&mut bench).is_none());
+    (bench.tool, bench.tip) = (Tool::Pen, Tip::Square);
+    assert!(closed(&mut bench).is_none(), "a pen is round");
+}
+
+#[test]
+fn a_switch_makes_the_brush_square_and_its_marks_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut harness = open_with(crate::app::film(folder.path()), None);
+    let harness = &mut harness;
+    harness.state_mut().act(Action::Tool(Tool::Brush));
+    harness.run_steps(2);
+    harness.get_by_label("Square").click();
+    harness.run_steps(2);
+    assert_eq!(harness.state().session().tool_options.tip, Tip::Square);
+    let at = canvas_center(harness, "Mask canvas");
+    drag(harness, at, at + vec2(40.0, 0.0));
+    let open = harness.state().session().open().unwrap();
+    let tips = |layer| -> Vec<Tip> {
+        let marks = open.document().marks_of(layer);
+        marks
+            .map(|mark| match &mark.shape {
+                radcanvas::document::Shape::Stroke { tip, .. } => *tip,
+                _ => panic!("not a stroke"),
+            })
+            .collect()
+    };
+    assert_eq!(tips(Layer::Mask), [Tip::Square]);
+    // What is painted has the straight sides of a square: its first column is 24 pixels high.
+    let mask = open.document().mask().unwrap();
+    let column = (0..mask.width()).find_map(|x| {
+        let count = (0..mask.height()).filter(|y| mask[(x, *y)] != 0).count();
+        (count > 0).then_some(count)
+    });
+    assert_eq!(column, Some(24));
+    harness.state_mut().act(Action::SwapTip);
+    assert_eq!(harness.state().session().tool_options.tip, Tip::Round);
 }
 
 #[test]

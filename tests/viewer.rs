@@ -17,7 +17,7 @@ use radcanvas::radiograph::{
     self, DisplayWindow, Pixels, Quantity, Radiograph, export as write_image,
 };
 
-use crate::app::{canvas_center, drag, model, until, window};
+use crate::app::{canvas_center, drag, faked, model, until, window};
 
 fn picture(path: &Path, width: usize, height: usize, slope: usize) {
     let grid = Grid::from_fn(width, height, |x, y| (x * slope + y) as u16);
@@ -426,14 +426,7 @@ fn nothing_is_cut_off_at_any_scale() {
             .with_size(size)
             .with_pixels_per_point(scale)
             .with_max_steps(64)
-            .build_eframe(|cc| {
-                let engine = || {
-                    Ok(Box::new(radcanvas::job::Fake::default())
-                        as Box<dyn radcanvas::job::Engine>)
-                };
-                let worker = radcanvas::job::Worker::inline(engine);
-                App::new(&cc.egui_ctx, start, worker, None)
-            });
+            .build_eframe(|cc| App::new(&cc.egui_ctx, start, faked(), None));
         until(&mut harness, "open", |app| app.session().open().is_some());
         let screen = egui::Rect::from_min_size(pos2(0.0, 0.0), size);
         for workspace in [Workspace::Draw, Workspace::Hips, Workspace::View] {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use radcanvas::document::{
-    Document, Edit, Layer, Mark, Note, Operation, Project, Shape, StrokePoint,
+    Document, Edit, Layer, Mark, Note, Operation, Project, Shape, StrokePoint, Tip,
 };
 use radcanvas::geometry::Point;
 use radcanvas::grid::Grid;
@@ -248,6 +248,7 @@ fn journal() {
             points: points.to_vec(),
             width: 2.0,
             smooth: true,
+            tip: Tip::Round,
         },
     };
     project

@@ -178,6 +178,8 @@ pub enum Action {
     Size(f64),
     /// Swaps painting and erasing.
     SwapErase,
+    /// A square brush in the place of the round one, and back.
+    SwapTip,
     /// Changes how the tools draw: range of values, tolerance of the fill.
     ToolOptions(Box<ToolOptions>),
 
@@ -223,6 +225,8 @@ pub enum Action {
     Overlays,
     /// Shows or hides the overlay planes of the file.
     Planes,
+    /// Hides all overlay planes but regions of interest with identity, or only those that call themselves words.
+    PlanesIdentity,
     /// Shows the image before and after, and back.
     BeforeAfter,
     /// Hides or shows who the image is of.
@@ -231,6 +235,8 @@ pub enum Action {
     PacsButtons,
     /// Shows or hides the list of series.
     SeriesList,
+    /// Folds the series of the study of this number, from 0, away in the list, or shows them again.
+    FoldStudy(usize),
     /// Whole screen and back.
     FullScreen,
     /// Light or dark.

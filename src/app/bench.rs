@@ -12,7 +12,7 @@ use super::canvas::CanvasEvent;
 use super::canvas::bench::Figure;
 use super::live::{LiveResult, Quality};
 use super::{App, Start};
-use crate::document::{Layer, Mark, Operation, Shape, StrokePoint};
+use crate::document::{Layer, Mark, Operation, Shape, StrokePoint, Tip};
 use crate::geometry::Point;
 use crate::job::{Engine, Error, ErrorKind, Mode, Worker};
 
@@ -74,6 +74,7 @@ impl Bench {
                 points: points.collect(),
                 width: size / 128.0,
                 smooth: true,
+                tip: Tip::Round,
             },
         };
         let event = CanvasEvent::Mark(mark);

@@ -16,6 +16,7 @@ mod logic;
 mod names;
 pub mod nodes;
 mod panel;
+pub mod recent;
 pub mod session;
 pub mod settings;
 mod stage;

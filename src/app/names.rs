@@ -5,7 +5,9 @@
 
 use std::path::Path;
 
+use super::files::StudyEntry;
 use super::panel;
+use super::recent::Recent;
 use super::session::Session;
 
 /// How things are called now.
@@ -51,6 +53,22 @@ impl Names {
         }
     }
 
+    /// A file opened last by its number, from 0; hidden, what was seen of it.
+    pub(crate) fn recent(self, recent: &Recent, number: usize) -> String {
+        match &recent.seen {
+            Some(seen) if self.hidden => seen.words(),
+            _ => self.file(&recent.path, number),
+        }
+    }
+
+    /// Words about a file; hidden, without its path.
+    pub(crate) fn told(self, text: &str, file: Option<&Path>) -> String {
+        match file.filter(|_| !self.hidden) {
+            Some(file) => format!("{text}: {}", file.display()),
+            None => text.to_owned(),
+        }
+    }
+
     /// What stands over a path that may be left out; empty when hidden.
     pub(crate) fn place(self, path: &Path) -> String {
         if self.hidden {
@@ -83,6 +101,25 @@ impl Names {
         } else {
             title.to_owned()
         }
+    }
+
+    /// A study by its number, from 0, and what stands over it: its patient, its date, its description, of which any may
+    /// be empty; hidden, its number alone.
+    pub(crate) fn study(self, number: usize, study: &StudyEntry) -> [String; 3] {
+        let heading = &study.heading;
+        let title = if study.known {
+            format!("Study {}", number + 1)
+        } else {
+            "Without a study".to_owned()
+        };
+        if self.hidden {
+            return [String::new(), title, String::new()];
+        }
+        [
+            heading.patient.clone(),
+            panel::date(&heading.date).unwrap_or(title),
+            heading.description.clone(),
+        ]
     }
 
     /// Words that a person wrote; people write names.

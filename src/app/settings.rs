@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::Theme;
 use super::frame::WindowFrame;
+use super::recent::{Glimpse, Recent};
 use crate::job::{Error, ErrorKind};
 use crate::whole;
 
@@ -32,13 +33,15 @@ pub struct Settings {
     /// Light or dark.
     pub theme: Theme,
     /// Files opened last, newest first.
-    pub recent: Vec<PathBuf>,
+    pub recent: Vec<Recent>,
     /// Shortcuts that differ from the defaults, by command.
     pub keys: BTreeMap<String, String>,
     /// First-start hints that were put away.
     pub dismissed: BTreeSet<String>,
     /// Whether identity is hidden at the start; true unless somebody chose otherwise.
     pub hide_identity: bool,
+    /// Whether all overlay planes but regions of interest are hidden with identity.
+    pub planes_with_identity: bool,
     /// Whether exports leave identity behind.
     pub export_nameless: bool,
     /// Whether the series that are open are listed.
@@ -64,6 +67,7 @@ impl Default for Settings {
             keys: BTreeMap::new(),
             dismissed: BTreeSet::new(),
             hide_identity: true,
+            planes_with_identity: false,
             export_nameless: false,
             series_list: true,
             pacs_buttons: false,
@@ -140,10 +144,10 @@ impl Settings {
             .map_err(|error| failed(error.to_string()))
     }
 
-    /// Puts a file at the top of the recent ones.
-    pub fn remember(&mut self, path: PathBuf) {
-        self.recent.retain(|known| *known != path);
-        self.recent.insert(0, path);
+    /// Puts a file at the top of the recent ones, with what was seen of it.
+    pub fn remember(&mut self, path: PathBuf, seen: Option<Glimpse>) {
+        self.recent.retain(|known| known.path != path);
+        self.recent.insert(0, Recent::now(path, seen));
         self.recent.truncate(RECENT);
     }
 }

@@ -34,18 +34,51 @@ pub struct StrokePoint {
     pub pressure: f32,
 }
 
+/// The form of what a stroke is drawn with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Tip {
+    /// A disc.
+    #[default]
+    Round,
+    /// A square along rows and columns of the image.
+    Square,
+}
+
+impl Tip {
+    /// The other one.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Round => Self::Square,
+            Self::Square => Self::Round,
+        }
+    }
+
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "what serde hands to `skip_serializing_if`"
+    )]
+    fn is_round(&self) -> bool {
+        *self == Self::Round
+    }
+}
+
 /// The form of a mark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shape {
-    /// A line through samples with round ends; its width at a sample is `width × pressure`.
+    /// A line through samples with ends of the form of its tip; its width at a sample is `width × pressure`.
     Stroke {
         /// Samples in order; one sample is a dot.
         points: Vec<StrokePoint>,
         /// Full width in image pixels at pressure 1, > 0.
         width: f64,
-        /// Anti-aliased coverage; otherwise every pixel is wholly in or out.
+        /// Anti-aliased coverage; otherwise every pixel is wholly in or out, as it always is of a square tip.
         smooth: bool,
+        /// What it is drawn with; not written where it is round, which it always was before.
+        #[serde(default, skip_serializing_if = "Tip::is_round")]
+        tip: Tip,
     },
     /// A closed, filled outline (even–odd).
     Polygon {

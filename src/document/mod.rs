@@ -22,7 +22,7 @@ use crate::radiograph::Radiograph;
 
 pub use edit::{Accepted, Edit, EditError};
 pub use history::{History, MOST_STEPS, step_name};
-pub use mark::{Layer, Mark, Note, Operation, Shape, StrokePoint};
+pub use mark::{Layer, Mark, Note, Operation, Shape, StrokePoint, Tip};
 pub use mask::distance_to;
 pub use project::{Project, ProjectError};
 pub use raster::{LayerRaster, rasterize};

@@ -57,6 +57,15 @@ impl Error {
         self
     }
 
+    /// What was wrong and what to do, without the file concerned: its name may be the name of a person.
+    pub fn words(&self) -> String {
+        if self.remedy.is_empty() {
+            self.what.clone()
+        } else {
+            format!("{}; {}", self.what, self.remedy)
+        }
+    }
+
     /// The error of a job that was stopped.
     pub fn stopped() -> Self {
         Self::new(ErrorKind::Stopped, "stopped")
@@ -65,10 +74,7 @@ impl Error {
 
 impl std::fmt::Display for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.what)?;
-        if !self.remedy.is_empty() {
-            write!(f, "; {}", self.remedy)?;
-        }
+        f.write_str(&self.words())?;
         if let Some(path) = &self.path {
             write!(f, ": {}", path.display())?;
         }

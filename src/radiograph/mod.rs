@@ -195,12 +195,44 @@ pub struct Source {
 pub struct Overlay {
     /// Its group, 0x6000 to 0x601E.
     pub group: u16,
-    /// Overlay Label or Description; may be empty.
+    /// Overlay Label (60xx,1500), else its description; may be empty.
     pub label: String,
+    /// Overlay Description (60xx,0022); may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
     /// A region of interest, and not graphics.
     pub region: bool,
     /// 1 where there is ink, else 0; of the size of the image.
     pub ink: Pixels,
+}
+
+/// How words begin by which a plane says that it carries words, perhaps names.
+const WORDS: [&str; 7] = [
+    "annotat",
+    "caption",
+    "demograph",
+    "identi",
+    "patient",
+    "label",
+    "beschrift",
+];
+
+impl Overlay {
+    /// Whether it is graphics that call themselves words: other programs burn names into such planes.
+    ///
+    /// The standard has no mark for it (Overlay Type (60xx,0040) is `G` for all graphics, PS3.3 C.9.2), so its label and
+    /// description are what there is to go by; a plane that says nothing may carry words all the same.
+    pub fn is_words(&self) -> bool {
+        let said = format!("{} {}", self.label, self.description).to_lowercase();
+        let mut words = said.split(|c: char| !c.is_alphabetic());
+        !self.region
+            && words.any(|word| {
+                matches!(
+                    word,
+                    "text" | "texts" | "name" | "names" | "letters" | "words"
+                ) || WORDS.iter().any(|start| word.starts_with(start))
+            })
+    }
 }
 
 /// One frame of one image.

@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::spacing::RATIOS;
 use super::{Radiograph, SpacingSource};
 use crate::geometry::{Figure, Statistics};
 
@@ -247,7 +248,7 @@ impl Radiograph {
         let ratio = self.spacing.map(|s| s.row_mm / s.column_mm);
         ratio
             .or(self.aspect)
-            .filter(|ratio| (1.0 / 32.0..=32.0).contains(ratio))
+            .filter(|ratio| RATIOS.contains(ratio))
             .unwrap_or(1.0)
     }
 

@@ -67,6 +67,25 @@ impl Place {
     }
 }
 
+/// What stands over the series of a study in a list: it tells who and when, is hidden with identity and never logged.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heading {
+    /// Patient Name (0010,0010); may be empty.
+    pub patient: String,
+    /// Study Date (0008,0020), as written; may be empty.
+    pub date: String,
+    /// Study Time (0008,0030), as written; may be empty.
+    pub time: String,
+    /// Study Description (0008,1030); may be empty.
+    pub description: String,
+}
+
+impl std::fmt::Debug for Heading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Heading(hidden)")
+    }
+}
+
 /// Planes whose normals differ by more than this are not parallel: cosine of 5°.
 const PARALLEL: f64 = 0.996_2;
 
@@ -113,6 +132,9 @@ pub struct Member {
     pub frames: usize,
     /// Where it belongs.
     pub place: Place,
+    /// What stands over its study.
+    #[serde(skip)]
+    pub heading: Heading,
 }
 
 /// The files of one series, in order.
@@ -132,7 +154,8 @@ impl Series {
 /// What a folder, a ZIP archive, a DICOMDIR or a single file holds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listing {
-    /// Series by study, number and name; files without a series stand each for itself.
+    /// Series by study, the newest study first, then by number and name; files without a series stand each for itself,
+    /// those without a study behind all others.
     pub series: Vec<Series>,
     /// Files that were refused; of what is not an image at all nothing is said.
     pub refused: Vec<ReadError>,
@@ -177,11 +200,13 @@ fn listed(paths: Vec<PathBuf>, mut listing: Listing) -> Listing {
                 kind,
                 frames,
                 place,
+                heading,
             }) => found.push(Member {
                 path,
                 kind,
                 frames,
                 place,
+                heading,
             }),
             Err(error) => listing.refused.push(error),
         }
@@ -277,16 +302,36 @@ fn ordered(members: Vec<Member>) -> Vec<Series> {
     for one in &mut series {
         sort(&mut one.members);
     }
-    series.sort_by(|a, b| {
-        let key = |s: &Series| {
-            s.members.first().map(|m| {
-                let place = &m.place;
-                (place.study.clone(), place.series_number, m.path.clone())
-            })
-        };
-        key(a).cmp(&key(b))
-    });
+    by_study(&mut series);
     series
+}
+
+/// The newest study first, what belongs to none last; within a study by number, then by name.
+fn by_study(series: &mut [Series]) {
+    // One series of a study may lack what another one tells: the latest moment that any of them names counts for all.
+    let mut moments: HashMap<String, (String, String)> = HashMap::new();
+    for member in series.iter().filter_map(|one| one.members.first()) {
+        if let Some(study) = &member.place.study {
+            let own = (member.heading.date.clone(), member.heading.time.clone());
+            let known = moments.entry(study.clone()).or_default();
+            if own > *known {
+                *known = own;
+            }
+        }
+    }
+    series.sort_by_cached_key(|one| {
+        one.members.first().map(|member| {
+            let place = &member.place;
+            let moment = place.study.as_ref().and_then(|study| moments.get(study));
+            (
+                place.study.is_none(),
+                std::cmp::Reverse(moment.cloned()),
+                place.study.clone(),
+                place.series_number,
+                member.path.clone(),
+            )
+        })
+    });
 }
 
 /// Along the normal when the planes are parallel and no two lie in one; else by instance number, then by name.

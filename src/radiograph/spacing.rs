@@ -4,6 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Heights of a pixel over its width that are believed: beyond them nothing could be seen.
+pub(super) const RATIOS: std::ops::RangeInclusive<f64> = 1.0 / 32.0..=32.0;
+
 /// Where the millimetres a pixel came from, and so how far a length can be trusted (DICOM PS3.3 10.7.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

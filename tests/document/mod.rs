@@ -6,12 +6,13 @@ mod kill;
 mod masks;
 mod project;
 mod raster;
+mod square;
 
 use std::sync::Arc;
 
 use proptest::prelude::*;
 use radcanvas::document::{
-    Accepted, Document, Edit, Layer, Mark, Note, Operation, Shape, StrokePoint,
+    Accepted, Document, Edit, Layer, Mark, Note, Operation, Shape, StrokePoint, Tip,
 };
 use radcanvas::geometry::{Figure, FigureKind, PixelRect, Point};
 use radcanvas::grid::Grid;
@@ -60,6 +61,7 @@ fn line(points: &[(f64, f64, f32)], width: f64, smooth: bool) -> Shape {
         points,
         width,
         smooth,
+        tip: Tip::Round,
     }
 }
 
@@ -93,15 +95,20 @@ fn samples() -> impl Strategy<Value = Vec<StrokePoint>> {
     prop::collection::vec(sample, 1..8)
 }
 
+fn tip() -> impl Strategy<Value = Tip> {
+    prop_oneof![Just(Tip::Round), Just(Tip::Square)]
+}
+
 fn shape() -> impl Strategy<Value = Shape> {
     prop_oneof![
-        (samples(), 0.2..15.0_f64, any::<bool>()).prop_map(|(points, width, smooth)| {
-            Shape::Stroke {
+        (samples(), 0.2..15.0_f64, any::<bool>(), tip()).prop_map(
+            |(points, width, smooth, tip)| Shape::Stroke {
                 points,
                 width,
                 smooth,
+                tip,
             }
-        }),
+        ),
         prop::collection::vec(point(), 3..9).prop_map(|points| Shape::Polygon { points }),
         (point(), point()).prop_map(|(from, to)| Shape::Rectangle { from, to }),
         (-5..35_i64, -5..25_i64, 1..9_usize, 1..9_usize).prop_map(|(x, y, width, height)| {

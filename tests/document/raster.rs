@@ -211,9 +211,9 @@ proptest! {
     }
 
     #[test]
-    fn a_split_stroke_is_the_whole(points in samples(), at in 0..8_usize, width in 0.2..15.0_f64, smooth: bool) {
+    fn a_split_stroke_is_the_whole(points in samples(), at in 0..8_usize, width in 0.2..15.0_f64, smooth: bool, tip in tip()) {
         prop_assume!(at < points.len() && points.len() > 1);
-        let of = |points: &[StrokePoint]| paint(Shape::Stroke { points: points.to_vec(), width, smooth });
+        let of = |points: &[StrokePoint]| paint(Shape::Stroke { points: points.to_vec(), width, smooth, tip });
         let parts: Vec<Mark> = [&points[..=at], &points[at..]]
             .into_iter()
             .filter(|part| part.len() > 1)

@@ -4,7 +4,7 @@ mod golden;
 #[cfg(feature = "window")]
 mod window;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use radcanvas::geometry::{PixelRect, Point};
@@ -19,11 +19,7 @@ use radcanvas::radiograph::{
 };
 use radcanvas::synthesis::composite::{Film, blend, compose};
 
-fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/dicom")
-        .join(format!("{name}.dcm"))
-}
+use crate::radiograph::fixture;
 
 fn ramp(width: usize, height: usize) -> Radiograph {
     let values = Grid::from_fn(width, height, |x, y| (x * 17 + y * 29) as u16);
@@ -44,11 +40,16 @@ fn holds(path: &Path, words: &[u8]) -> bool {
     bytes.windows(words.len()).any(|w| w == words)
 }
 
-/// The bytes of an element in Explicit VR Little Endian with a short length.
-fn element(group: u16, element: u16, vr: [u8; 2], value: &[u8]) -> Vec<u8> {
+/// The bytes of an element in Explicit VR Little Endian.
+pub(crate) fn element(group: u16, element: u16, vr: [u8; 2], value: &[u8]) -> Vec<u8> {
     let mut bytes = [group.to_le_bytes(), element.to_le_bytes()].concat();
     bytes.extend(vr);
-    bytes.extend((value.len() as u16).to_le_bytes());
+    if matches!(&vr, b"OB" | b"OW") {
+        bytes.extend([0, 0]);
+        bytes.extend((value.len() as u32).to_le_bytes());
+    } else {
+        bytes.extend((value.len() as u16).to_le_bytes());
+    }
     bytes.extend(value);
     bytes
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use egui::{Key, vec2};
+use egui::Key;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
 use radcanvas::app::action::Action;
@@ -10,14 +10,14 @@ use radcanvas::app::canvas::CanvasEvent;
 use radcanvas::app::live::Quality;
 use radcanvas::app::session::Recipe;
 use radcanvas::app::{App, Denoised, Start};
-use radcanvas::document::{Layer, Mark, Operation, Shape, StrokePoint};
+use radcanvas::document::{Layer, Mark, Operation, Shape, StrokePoint, Tip};
 use radcanvas::geometry::Point;
 use radcanvas::job::{
     Engine, Error, Fake, Measurement, Mode, Observe, Order, Product, Progress, Request, Worker,
 };
 use radcanvas::landmarks::{HipPoint, Side};
 
-use crate::app::{film, model, opened, until, window};
+use crate::app::{film, model, opened, until, window, window_with};
 
 fn recipe(harness: &mut Harness<'static, App>, change: impl FnOnce(&mut Recipe)) {
     let mut recipe = harness.state().session().recipe.clone();
@@ -38,6 +38,7 @@ fn stroke(harness: &mut Harness<'static, App>, layer: Layer, x: f64) {
             points: points.to_vec(),
             width: 3.0,
             smooth: false,
+            tip: Tip::Round,
         },
     };
     let event = CanvasEvent::Mark(mark);
@@ -139,13 +140,9 @@ fn a_new_edit_ends_the_reading_of_the_answer_before() {
         models: vec![model()],
         ..Start::default()
     };
-    let mut harness = Harness::builder()
-        .with_size(vec2(1400.0, 900.0))
-        .build_eframe(|cc| {
-            let engine = || Ok(Box::new(SlowReader(Fake::default())) as Box<dyn Engine>);
-            let worker = Worker::start(engine, Box::new(|| ()), None).unwrap();
-            App::new(&cc.egui_ctx, start, worker, cc.wgpu_render_state.as_ref())
-        });
+    let engine = || Ok(Box::new(SlowReader(Fake::default())) as Box<dyn Engine>);
+    let worker = || Worker::start(engine, Box::new(|| ()), None).unwrap();
+    let mut harness = window_with(start, worker);
     let harness = &mut harness;
     until(harness, "open", |app| app.session().open().is_some());
     until(harness, "guess", |app| app.session().jobs.is_empty());

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use egui::vec2;
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use radcanvas::app::action::Action;
@@ -14,7 +13,6 @@ use radcanvas::app::session::Overlay;
 use radcanvas::app::{App, Start};
 use radcanvas::document::{Edit, Layer, Mark, Operation, Shape};
 use radcanvas::geometry::{Figure, FigureKind, Point};
-use radcanvas::job::{Engine, Fake, Worker};
 use radcanvas::radiograph::exchange::{EXPLICIT, Value, part_ten, write_attributes};
 use radcanvas::radiograph::open_bytes;
 use radcanvas::transfer::{Node, Nodes};
@@ -28,14 +26,7 @@ fn window(list: &Path, film: Option<&Path>) -> Harness<'static, App> {
         files: film.map(Path::to_owned).into_iter().collect(),
         ..Start::default()
     };
-    Harness::builder()
-        .with_size(vec2(1400.0, 900.0))
-        .with_max_steps(64)
-        .build_eframe(|cc| {
-            let engine = || Ok(Box::new(Fake::default()) as Box<dyn Engine>);
-            let render = cc.wgpu_render_state.as_ref();
-            App::new(&cc.egui_ctx, start, Worker::inline(engine), render)
-        })
+    crate::app::window(start)
 }
 
 fn ask(harness: &mut Harness<'static, App>, ask: Ask) {

@@ -86,7 +86,8 @@ fn several_files_open_as_series_however_they_are_given() {
         app.session().open().is_some() && series(app) == (1, 2)
     });
     let notices = &harness.state().session().notices;
-    assert!(notices.iter().any(|n| n.text.contains("missing.dcm")));
+    let about = notices.iter().filter_map(|notice| notice.file.as_ref());
+    assert!(about.into_iter().any(|file| file.ends_with("missing.dcm")));
 }
 
 #[test]

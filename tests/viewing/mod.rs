@@ -4,6 +4,7 @@ mod keys;
 mod measuring;
 mod pictures;
 mod shape;
+mod studies;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -14,10 +15,11 @@ use radcanvas::grid::Grid;
 use radcanvas::radiograph::{Pixels, Radiograph, export as write_image};
 
 use crate::app::{until, window};
+use crate::exports::element;
 
 /// A DICOM file, explicit little endian, 12-bit grey, with these attributes besides.
 struct Dicom {
-    elements: BTreeMap<(u16, u16), (&'static str, Vec<u8>)>,
+    elements: BTreeMap<(u16, u16), ([u8; 2], Vec<u8>)>,
 }
 
 impl Dicom {
@@ -44,14 +46,15 @@ impl Dicom {
         made
     }
 
-    fn put(&mut self, tag: (u16, u16), vr: &'static str, mut value: Vec<u8>) {
+    fn put(&mut self, tag: (u16, u16), vr: &str, mut value: Vec<u8>) {
         if value.len() % 2 == 1 {
             value.push(if vr == "UI" || vr == "OB" { 0 } else { b' ' });
         }
+        let vr = vr.as_bytes().try_into().unwrap();
         self.elements.insert(tag, (vr, value));
     }
 
-    fn text(&mut self, tag: (u16, u16), vr: &'static str, text: &str) {
+    fn text(&mut self, tag: (u16, u16), vr: &str, text: &str) {
         self.put(tag, vr, text.as_bytes().to_vec());
     }
 
@@ -82,18 +85,12 @@ impl Dicom {
     fn write(&self, path: &Path) {
         let mut bytes = vec![0_u8; 128];
         bytes.extend(b"DICM");
-        let syntax = b"1.2.840.10008.1.2.1\0";
-        let mut meta = Vec::new();
-        element(&mut meta, (0x0002, 0x0010), "UI", syntax);
-        element(
-            &mut bytes,
-            (0x0002, 0x0000),
-            "UL",
-            &(meta.len() as u32).to_le_bytes(),
-        );
+        let meta = element(0x0002, 0x0010, *b"UI", b"1.2.840.10008.1.2.1\0");
+        let length = (meta.len() as u32).to_le_bytes();
+        bytes.extend(element(0x0002, 0x0000, *b"UL", &length));
         bytes.extend(meta);
-        for (tag, (vr, value)) in &self.elements {
-            element(&mut bytes, *tag, vr, value);
+        for ((group, number), (vr, value)) in &self.elements {
+            bytes.extend(element(*group, *number, *vr, value));
         }
         std::fs::write(path, bytes).unwrap();
     }
@@ -104,19 +101,6 @@ impl Dicom {
         self.write(&path);
         radcanvas::radiograph::read(&path, 0).unwrap()
     }
-}
-
-fn element(bytes: &mut Vec<u8>, tag: (u16, u16), vr: &str, value: &[u8]) {
-    bytes.extend(tag.0.to_le_bytes());
-    bytes.extend(tag.1.to_le_bytes());
-    bytes.extend(vr.as_bytes());
-    if matches!(vr, "OB" | "OW") {
-        bytes.extend([0, 0]);
-        bytes.extend((value.len() as u32).to_le_bytes());
-    } else {
-        bytes.extend((value.len() as u16).to_le_bytes());
-    }
-    bytes.extend(value);
 }
 
 fn picture(path: &Path, width: usize, height: usize, value: impl Fn(usize, usize) -> u16) {

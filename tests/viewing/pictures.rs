@@ -6,12 +6,12 @@ use egui::{Rect, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 use radcanvas::app::action::Action;
+use radcanvas::app::canvas::Tool;
 use radcanvas::app::session::Workspace;
 use radcanvas::app::{App, Start};
-use radcanvas::job::{Engine, Fake, Worker};
 
 use super::Dicom;
-use crate::app::{renderer, until};
+use crate::app::{drag, faked, renderer, until};
 
 /// The window over one file at a scale; `None` where there is no graphics device.
 fn shown(path: PathBuf, scale: f32) -> Option<Harness<'static, App>> {
@@ -26,9 +26,8 @@ fn shown(path: PathBuf, scale: f32) -> Option<Harness<'static, App>> {
         .with_max_steps(64)
         .renderer(renderer)
         .build_eframe(|cc| {
-            let engine = || Ok(Box::new(Fake::default()) as Box<dyn Engine>);
             let render = cc.wgpu_render_state.as_ref();
-            App::new(&cc.egui_ctx, start, Worker::inline(engine), render)
+            App::new(&cc.egui_ctx, start, faked(), render)
         });
     until(&mut harness, "open", |app| app.session().open().is_some());
     harness.state_mut().act(Action::Workspace(Workspace::View));
@@ -127,6 +126,72 @@ fn planes_letters_and_true_shapes_stand_on_the_screen() {
     harness.state_mut().act(Action::Rotate);
     harness.run_steps(2);
     picture(&mut harness, "turned.png");
+}
+
+#[test]
+fn studies_loupe_and_recent_files_can_be_looked_at() {
+    let folder = tempfile::tempdir().unwrap();
+    let films = super::studies::films(folder.path());
+    let mut large = Dicom::new(700, 500, |x, y| (x * 3 + y * 5) % 4096);
+    large.text((0x0008, 0x0060), "CS", "DX");
+    large.text((0x0018, 0x5101), "CS", "PA");
+    large.text((0x0020, 0x000D), "UI", "1.2.77");
+    large.text((0x0020, 0x000E), "UI", "1.2.77.1");
+    large.text((0x0028, 0x0034), "IS", "3\\2");
+    large.write(&films.join("d"));
+    let Some(mut harness) = shown(films, 1.5) else {
+        return;
+    };
+    until(&mut harness, "pictures", |app| {
+        let stack = app.session().stack.as_ref().unwrap();
+        stack.series().iter().all(|listed| listed.picture.is_some())
+    });
+    harness.remove_cursor();
+    harness.run_steps(4);
+    let picture = harness.render().unwrap();
+    kept(&picture, "studies.png");
+    // The picture of the series that is shown stands in its place in the list.
+    let entry = harness.get_by_label_contains("Series 3:").rect();
+    let at = (entry.center() - vec2(0.0, 16.0)) * 1.5;
+    let inside = picture.get_pixel(at.x as u32, at.y as u32).0;
+    assert!(inside[0] > 40 && inside[0] == inside[2], "{inside:?}");
+    harness.state_mut().act(Action::Identity);
+    harness.run_steps(4);
+    kept(&harness.render().unwrap(), "studies-named.png");
+    let last = Action::Frame(radcanvas::app::action::FrameChange::ToSeries(3));
+    harness.state_mut().act(last);
+    until(&mut harness, "the large film", |app| {
+        app.session().open().unwrap().document().image().width() == 700
+    });
+    harness.state_mut().act(Action::Workspace(Workspace::Draw));
+    harness.state_mut().act(Action::Tool(Tool::Brush));
+    harness.state_mut().act(Action::SwapTip);
+    harness.run_steps(4);
+    let canvas = harness.get_by_label("Mask canvas").rect().center();
+    drag(&mut harness, canvas - vec2(60.0, 0.0), canvas);
+    harness.state_mut().act(Action::Loupe);
+    harness.hover_at(canvas);
+    harness.run_steps(4);
+    kept(&harness.render().unwrap(), "loupe.png");
+    let path = folder.path().join("Doe family/d");
+    harness.state_mut().act(Action::Open(path));
+    until(&mut harness, "one film", |app| {
+        app.session().open().is_some() && app.session().stack.is_none()
+    });
+    harness.state_mut().act(Action::CloseCase);
+    harness.remove_cursor();
+    harness.run_steps(4);
+    kept(&harness.render().unwrap(), "recent-named.png");
+    harness.state_mut().act(Action::Identity);
+    harness.run_steps(4);
+    let picture = harness.render().unwrap();
+    kept(&picture, "recent.png");
+    let row = harness
+        .get_by_label_contains("DX · chest · 700 × 500")
+        .rect();
+    let at = (row.left_center() + vec2(24.0, 0.0)) * 1.5;
+    let inside = picture.get_pixel(at.x as u32, at.y as u32).0;
+    assert!(inside[0] > 40 && inside[0] == inside[2], "{inside:?}");
 }
 
 #[test]

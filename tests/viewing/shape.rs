@@ -5,7 +5,7 @@ use std::sync::Arc;
 use egui::{Key, Modifiers, Pos2, Rect, vec2};
 use radcanvas::app::canvas::pyramid::planes::color_image;
 use radcanvas::app::canvas::view::point_of;
-use radcanvas::app::canvas::{View, edge_letters, palette};
+use radcanvas::app::canvas::{Planes, View, edge_letters, palette};
 use radcanvas::document::{Document, Edit};
 use radcanvas::geometry::{Figure, FigureKind, Point};
 use radcanvas::radiograph::write::{SecondaryCapture, dicom_bytes};
@@ -24,7 +24,7 @@ fn with_planes() -> Dicom {
 fn overlay_planes_are_drawn_with_an_edge_and_lose_no_dot_when_reduced() {
     let image = with_planes().read();
     assert_eq!(image.overlays.len(), 2);
-    let whole = color_image(&image, 2048).unwrap();
+    let whole = color_image(&image, Planes::All, 2048).unwrap();
     assert_eq!(whole.size, [40, 30]);
     let at = |x: usize, y: usize| whole.pixels[y * 40 + x];
     assert_eq!(at(5, 7), palette::TEXT);
@@ -34,10 +34,10 @@ fn overlay_planes_are_drawn_with_an_edge_and_lose_no_dot_when_reduced() {
         at(35, 2).a() > 0 && at(35, 2) != palette::TEXT,
         "a region is a veil"
     );
-    let small = color_image(&image, 10).unwrap();
+    let small = color_image(&image, Planes::All, 10).unwrap();
     assert_eq!(small.size, [10, 8]);
     assert_eq!(small.pixels[10 + 1], palette::TEXT, "the lone dot");
-    assert!(color_image(&Dicom::new(4, 4, |_, _| 1).read(), 2048).is_none());
+    assert!(color_image(&Dicom::new(4, 4, |_, _| 1).read(), Planes::All, 2048).is_none());
 }
 
 #[test]

@@ -10,7 +10,7 @@ use egui::{Event, Modifiers, PointerButton, Pos2, RawInput, Rect, pos2, vec2};
 
 use super::gpu::Headless;
 use super::view::point_of;
-use super::{Canvas, Scene, Tool, ToolOptions, View};
+use super::{Canvas, Planes, Scene, Tool, ToolOptions, View};
 use crate::document::Layer;
 use crate::geometry::{PixelRect, Point};
 use crate::grid::Grid;
@@ -332,7 +332,7 @@ fn bench_scene<'a>(
         corner_texts: corners,
         synthetic: false,
         overlays: true,
-        planes: true,
+        planes: Planes::All,
         pacs_buttons: false,
         stack: false,
         title: "Bench",

@@ -3,7 +3,7 @@
 //! Separate from the widget because strokes are tested without a screen. The raster is for the eye, drawn by the code that
 //! draws the document's; the mark that leaves the canvas is vectors.
 
-use crate::document::{Layer, Mark, Operation, Shape, StrokePoint, raster};
+use crate::document::{Layer, Mark, Operation, Shape, StrokePoint, Tip, raster};
 use crate::geometry::PixelRect;
 use crate::grid::Grid;
 
@@ -57,9 +57,19 @@ impl Draft {
         (self.tool == Tool::Eraser) != self.options.erase
     }
 
-    /// Whether its edge is anti-aliased; a pen's never is.
+    /// Whether its edge is anti-aliased; a pen's never is, nor that of a square.
     pub fn is_smooth(&self) -> bool {
-        self.options.smooth && self.tool != Tool::Pen
+        self.options.smooth && self.tool != Tool::Pen && self.tip() == Tip::Round
+    }
+
+    /// What it is drawn with.
+    pub fn tip(&self) -> Tip {
+        self.options.tip_of(self.tool)
+    }
+
+    /// Draws the part of it between two samples; returns what may have changed.
+    pub fn segment(&self, raster: &mut DraftRaster, a: StrokePoint, b: StrokePoint) -> PixelRect {
+        raster.segment(a, b, self.width(), self.is_smooth(), self.tip())
     }
 
     /// Adds a sample; `false` when it is closer than `least_px` to the one before and so is not kept.
@@ -109,6 +119,7 @@ impl Draft {
                 points: self.points.clone(),
                 width: self.width(),
                 smooth: self.is_smooth(),
+                tip: self.tip(),
             },
             Tool::Lasso if self.points.len() >= 3 => Shape::Polygon {
                 points: self.points.iter().map(|p| p.at).collect(),
@@ -168,6 +179,7 @@ impl DraftRaster {
         b: StrokePoint,
         width: f64,
         smooth: bool,
+        tip: Tip,
     ) -> PixelRect {
         let part = Mark {
             layer: Layer::Sketch,
@@ -177,6 +189,7 @@ impl DraftRaster {
                 points: vec![a, b],
                 width,
                 smooth,
+                tip,
             },
         };
         let whole = self.grid.bounds();

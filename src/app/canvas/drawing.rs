@@ -6,6 +6,7 @@ use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Shape, Stroke, Vec2, ve
 
 use super::view::position_of;
 use super::{Scene, Tool, View, palette};
+use crate::document::Tip;
 use crate::geometry::{Affine, Point};
 use crate::landmarks::{Hip, HipLandmarks, Side};
 use crate::measure::norberg::norberg_degrees;
@@ -77,10 +78,26 @@ impl Sheet<'_> {
         })
     }
 
-    /// The ring of the brush, light on dark, so that it is seen on white as on black.
-    pub(super) fn cursor(&self, pointer: Pos2, width_px: f64, erases: bool) {
+    /// A square of the image about a point of the screen, as it lies there.
+    fn square(&self, center: Pos2, half_px: f64) -> Vec<Pos2> {
+        let [a, b, _, d, e, _] = self.screen_from_image.coefficients;
+        let corner = |(x, y): (f64, f64)| {
+            let (x, y) = (x * half_px, y * half_px);
+            center + vec2((a * x + b * y) as f32, (d * x + e * y) as f32)
+        };
+        [(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)]
+            .map(corner)
+            .to_vec()
+    }
+
+    /// The outline of the brush, light on dark, so that it is seen on white as on black.
+    pub(super) fn cursor(&self, pointer: Pos2, width_px: f64, tip: Tip, erases: bool) {
         let radius = (self.points(width_px) / 2.0).max(1.5);
-        let ring = self.ring(pointer, width_px.max(1.0e-6) / 2.0);
+        let half_px = width_px.max(1.0e-6) / 2.0;
+        let ring = match tip {
+            Tip::Round => self.ring(pointer, half_px),
+            Tip::Square => Some(self.square(pointer, half_px)),
+        };
         for stroke in [
             Stroke::new(2.5, palette::HALO),
             Stroke::new(1.0, palette::TEXT),
@@ -201,15 +218,13 @@ impl Sheet<'_> {
     /// Both hips: circles, the line of centers, the lines to the rims, arcs with the angle and its interval.
     pub(super) fn hips(&self, scene: &Scene<'_>, landmarks: &HipLandmarks) {
         let (left, right) = (landmarks.left.center, landmarks.right.center);
-        self.line(&[self.at(right), self.at(left)], 1.0, palette::LANDMARK);
+        self.construction(landmarks);
         for (index, side) in [Side::Left, Side::Right].into_iter().enumerate() {
             let hip = landmarks.hip(side);
             let color = color_of(side);
             let other = if side == Side::Left { right } else { left };
-            self.side_line(&[self.at(hip.center), self.at(hip.rim)], side);
             let radius = self.points(hip.radius);
             let center = self.at(hip.center);
-            self.circle(hip, side);
             self.handle(center, side);
             self.handle(self.at(hip.rim), side);
             let arc = self.arc(hip.center, other, hip.rim, 0.6 * hip.radius);
@@ -245,6 +260,17 @@ impl Sheet<'_> {
                 14.0,
                 color,
             );
+        }
+    }
+
+    /// The lines of both hips alone: circles, the line of centers, the lines to the rims.
+    pub(super) fn construction(&self, landmarks: &HipLandmarks) {
+        let (left, right) = (landmarks.left.center, landmarks.right.center);
+        self.line(&[self.at(right), self.at(left)], 1.0, palette::LANDMARK);
+        for side in [Side::Left, Side::Right] {
+            let hip = landmarks.hip(side);
+            self.side_line(&[self.at(hip.center), self.at(hip.rim)], side);
+            self.circle(hip, side);
         }
     }
 

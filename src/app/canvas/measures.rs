@@ -283,7 +283,24 @@ impl Sheet<'_> {
         self.numbers(figure, &lines);
     }
 
+    /// A figure with its handles.
     fn outline_of(&self, figure: &Figure, image: &Radiograph, chosen: bool) {
+        self.lines_of(figure, image, chosen);
+        if figure.kind != FigureKind::Freehand {
+            for point in &figure.points {
+                let at = self.at(*point);
+                let side = if chosen { 7.0 } else { 5.0 };
+                let square = |side| Rect::from_center_size(at, Vec2::splat(side));
+                self.painter
+                    .rect_filled(square(side + 2.0), 0.0, palette::HALO);
+                self.painter
+                    .rect_filled(square(side), 0.0, palette::LANDMARK);
+            }
+        }
+    }
+
+    /// The lines of a figure alone.
+    pub(super) fn lines_of(&self, figure: &Figure, image: &Radiograph, chosen: bool) {
         let width = if chosen { 2.5 } else { 1.5 };
         for line in figure.lines(image.scale(), STEPS) {
             let screen: Vec<Pos2> = line.iter().map(|p| self.at(*p)).collect();
@@ -302,17 +319,6 @@ impl Sheet<'_> {
             let at = self.at(center);
             for arm in [vec2(4.0, 0.0), vec2(0.0, 4.0)] {
                 self.line(&[at - arm, at + arm], 1.0, palette::LANDMARK);
-            }
-        }
-        if figure.kind != FigureKind::Freehand {
-            for point in &figure.points {
-                let at = self.at(*point);
-                let side = if chosen { 7.0 } else { 5.0 };
-                let square = |side| Rect::from_center_size(at, Vec2::splat(side));
-                self.painter
-                    .rect_filled(square(side + 2.0), 0.0, palette::HALO);
-                self.painter
-                    .rect_filled(square(side), 0.0, palette::LANDMARK);
             }
         }
     }

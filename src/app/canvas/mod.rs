@@ -20,6 +20,7 @@ pub use super::theme::palette;
 pub use draft::{Draft, DraftRaster};
 pub use drawing::edge_letters;
 pub use measures::{Measured, Sides};
+pub use pyramid::planes::Planes;
 pub use scene::{CanvasEvent, OverlayRaster, Scene, Tool, ToolOptions, Under};
 pub use veil::{Veil, VeilKind, color_of, number};
 pub use view::{ColorMap, View};

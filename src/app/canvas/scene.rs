@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use super::Measured;
-use crate::document::{Layer, Mark};
+use super::{Measured, Planes};
+use crate::document::{Layer, Mark, Tip};
 use crate::geometry::{Figure, FigureKind, PixelRect, Point};
 use crate::grid::Grid;
 use crate::landmarks::{HipLandmarks, HipPoint, Side};
@@ -68,6 +68,8 @@ pub struct ToolOptions {
     pub size_px: f64,
     /// Anti-aliased edge; otherwise every pixel is wholly in or out.
     pub smooth: bool,
+    /// What brush and eraser are; a pen is always round.
+    pub tip: Tip,
     /// Steadies the hand: 0 = the raw pointer, towards 1 = slow and smooth.
     pub smoothing: f64,
     /// Paint and erase exchanged (`X`).
@@ -79,6 +81,14 @@ pub struct ToolOptions {
 }
 
 impl ToolOptions {
+    /// What this tool is.
+    pub fn tip_of(&self, tool: Tool) -> Tip {
+        match tool {
+            Tool::Brush | Tool::Eraser => self.tip,
+            _ => Tip::Round,
+        }
+    }
+
     /// Whether a stroke may take a pixel of this modality value.
     pub fn takes(&self, value: Option<f64>) -> bool {
         self.range.is_none_or(|[low, high]| {
@@ -92,6 +102,7 @@ impl Default for ToolOptions {
         Self {
             size_px: 24.0,
             smooth: false,
+            tip: Tip::Round,
             smoothing: 0.0,
             erase: false,
             fill_tolerance: 0.1,
@@ -149,8 +160,8 @@ pub struct Scene<'a> {
     pub synthetic: bool,
     /// Whether overlays (layers, contours, corners) are shown; the badge always is.
     pub overlays: bool,
-    /// Whether the overlay planes of the file are shown, where overlays are.
-    pub planes: bool,
+    /// Which overlay planes of the file are shown, where overlays are.
+    pub planes: Planes,
     /// Left = window, middle = pan, right = zoom, as in a PACS viewer.
     pub pacs_buttons: bool,
     /// Whether the wheel steps through frames, and Ctrl+wheel zooms.

@@ -54,6 +54,12 @@ pub fn color_of(kind: VeilKind, value: f32) -> Color32 {
 impl Sheet<'_> {
     /// Lays a veil over the image to the right of `from_x`, and its scale at the bottom.
     pub(super) fn veil(&self, veil: &Veil, from_x: f32) {
+        self.veil_colors(veil, from_x);
+        self.scale(veil);
+    }
+
+    /// The colors of a veil alone, to the right of `from_x`.
+    pub(super) fn veil_colors(&self, veil: &Veil, from_x: f32) {
         let part = self
             .rect
             .with_min_x(from_x.clamp(self.rect.left(), self.rect.right()));
@@ -77,8 +83,8 @@ impl Sheet<'_> {
         }
         mesh.add_triangle(0, 1, 2);
         mesh.add_triangle(0, 2, 3);
+        let part = part.intersect(self.painter.clip_rect());
         self.painter.with_clip_rect(part).add(mesh);
-        self.scale(veil);
     }
 
     fn scale(&self, veil: &Veil) {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::action::Action;
 use super::keys::Command;
-use crate::document::{Edit, Layer, Mark, Operation, Shape, StrokePoint};
+use crate::document::{Edit, Layer, Mark, Operation, Shape, StrokePoint, Tip};
 use crate::geometry::Point;
 
 /// Without a touch for so long, the loop begins again.
@@ -111,6 +111,7 @@ fn piece(stroke: &RecordedStroke, begin: usize, end: usize) -> Edit {
             points,
             width: stroke.width,
             smooth: false,
+            tip: Tip::Round,
         },
     }))
 }
@@ -274,6 +275,7 @@ pub const fn allows(action: &Action) -> bool {
             | Action::FullScreen
             | Action::Theme(_)
             | Action::PacsButtons
+            | Action::PlanesIdentity
             | Action::Bind(..)
             | Action::Unbind(_)
             | Action::DefaultKeys

@@ -7,7 +7,7 @@ mod gather;
 mod unsaved;
 
 pub use export::{Exporting, bundle, export};
-pub use gather::{Gathered, SeriesEntry, gather, gather_all, thumbnail};
+pub use gather::{Gathered, SeriesEntry, StudyEntry, gather, gather_all, thumbnail};
 pub use unsaved::{Unsaved, unsaved};
 
 use std::path::{Path, PathBuf};
@@ -17,6 +17,8 @@ use serde::Deserialize;
 
 use super::demo::Recording;
 use super::layers::{Figures, LayerPixels};
+use super::recent::Glimpse;
+use super::session::Remark;
 use crate::document::project::{Project, ProjectError};
 use crate::document::{Document, Edit, EditError, History, Layer};
 use crate::job::{Error, ErrorKind, HipReading, Mode, Sex};
@@ -134,9 +136,11 @@ pub struct Loaded {
     /// Where it is saved by the person; absent for unsaved work.
     pub project_folder: Option<PathBuf>,
     /// What a person should know.
-    pub notes: Vec<String>,
+    pub notes: Vec<Remark>,
     /// Why there is no journal, where there should be one.
     pub not_kept: Option<String>,
+    /// What tells it apart among the files opened last; absent for one of several images that were opened together.
+    pub seen: Option<Glimpse>,
 }
 
 /// The open case.
@@ -169,6 +173,8 @@ pub struct Open {
     pub saved_revision: u64,
     /// Why its edits are in memory alone, where they should be on the disk too.
     pub not_kept: Option<String>,
+    /// What tells it apart among the files opened last.
+    pub seen: Option<Glimpse>,
 }
 
 impl Open {
@@ -189,6 +195,7 @@ impl Open {
             project_folder: loaded.project_folder,
             saved_revision: loaded.work.history().revision(),
             not_kept: loaded.not_kept,
+            seen: loaded.seen,
             work: loaded.work,
         };
         open.update_layers();
@@ -248,7 +255,8 @@ pub(super) fn loaded(radiograph: Radiograph, file: &Path, keep: Option<&Path>) -
         .file_stem()
         .map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let kind = kind_of(&radiograph);
-    let notes = radiograph.notes.clone();
+    let notes = radiograph.notes.iter().cloned().map(Remark::from);
+    let notes = notes.collect();
     let (work, not_kept) = keep_work(Document::new(Arc::new(radiograph)), keep);
     Loaded {
         title,
@@ -261,6 +269,7 @@ pub(super) fn loaded(radiograph: Radiograph, file: &Path, keep: Option<&Path>) -
         notes,
         work,
         not_kept,
+        seen: None,
     }
 }
 
@@ -299,8 +308,12 @@ pub fn load_all(
     };
     let mut loaded = opened(gather_all(&images)?, first, keep, show)?;
     let notes = left.into_iter().map(|path| {
-        let name = super::panel::file_name(path);
-        format!("{name} opens alone and was left out")
+        let what = if path.join("project.json").is_file() {
+            "project"
+        } else {
+            "bundled case"
+        };
+        Remark::about(format!("A {what} opens alone and was left out"), path)
     });
     loaded.notes.extend(notes);
     Ok(loaded)
@@ -324,9 +337,12 @@ fn opened(
         return Err(unreadable(path, what).remedy(remedy));
     }
     let several = gathered.series.len() > 1 || first.file.frames() > 1;
+    let images = gathered.studies.iter().map(|study| study.images).sum();
+    let seen = Glimpse::of(&radiograph, &kind_of(&radiograph), images);
     let mut loaded = loaded(radiograph, path, keep);
     loaded.notes.extend(gathered.notes.iter().cloned());
     loaded.stack = several.then_some(gathered);
+    loaded.seen = Some(seen);
     Ok(loaded)
 }
 
@@ -352,8 +368,10 @@ pub fn restore(path: &Path, folder: Option<PathBuf>) -> Result<Loaded, Error> {
         .as_deref()
         .map_or_else(|| "Restored work".to_owned(), super::panel::file_name);
     let kind = kind_of(&project.document().original);
+    let seen = Some(Glimpse::of(project.document().image(), &kind, 1));
     Ok(Loaded {
         title,
+        seen,
         kind,
         path: folder.clone(),
         stack: None,
@@ -361,7 +379,7 @@ pub fn restore(path: &Path, folder: Option<PathBuf>) -> Result<Loaded, Error> {
         recording: None,
         project_folder: folder,
         work: Work::Kept(Box::new(project)),
-        notes,
+        notes: notes.into_iter().map(Remark::from).collect(),
         not_kept: None,
     })
 }
@@ -430,6 +448,7 @@ fn case(folder: &Path, keep: Option<&Path>) -> Result<Loaded, Error> {
     Ok(Loaded {
         work,
         not_kept,
+        seen: None,
         title: facts.title.clone(),
         kind: facts.kind.clone(),
         path: None,

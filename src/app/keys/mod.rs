@@ -105,6 +105,9 @@ pub const COMMANDS: &[Command] = &[
     command("Tools", "swap", "Swap paint and erase", "X", || {
         Action::SwapErase
     }),
+    command("Tools", "tip", "Round or square brush", "", || {
+        Action::SwapTip
+    }),
     command("View", "draw", "Draw workspace", "F1", || {
         Action::Workspace(Workspace::Draw)
     }),
@@ -151,6 +154,13 @@ pub const COMMANDS: &[Command] = &[
         "Overlay planes of the file",
         "Shift+O",
         || Action::Planes,
+    ),
+    command(
+        "View",
+        "planes-identity",
+        "All overlay planes go with identity",
+        "",
+        || Action::PlanesIdentity,
     ),
     command("View", "before-after", "Before and after", "Tab", || {
         Action::BeforeAfter

@@ -103,7 +103,7 @@ impl App {
         self.leave_case();
         let session = &mut self.session;
         if let Some(path) = loaded.path.clone().filter(|_| self.demo.is_none()) {
-            self.settings.remember(path);
+            self.settings.remember(path, loaded.seen.clone());
         }
         for note in &loaded.notes {
             session.say(Weight::Note, note.clone());

@@ -235,7 +235,7 @@ impl App {
         }
         match result {
             Ok(region) => self.filled(fill.layer, fill.operation, region),
-            Err(error) => self.session.say(Weight::Wrong, error.to_string()),
+            Err(error) => self.session.say(Weight::Wrong, error),
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Separate because each image is a case of its own, with its document and journal, and only the stepping joins them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::tasks::Tasks;
 use crate::app::App;
 use crate::app::action::FrameChange;
 use crate::app::canvas::View;
-use crate::app::files::{self, Gathered, Loaded, Open, SeriesEntry};
+use crate::app::files::{self, Gathered, Loaded, Open, SeriesEntry, StudyEntry};
 use crate::app::session::{Session, Stage, Tray, Weight};
 use crate::job::{Error, Task};
 use crate::radiograph::ImageFile;
@@ -34,6 +34,9 @@ pub(crate) type Place = (usize, usize);
 /// What was opened: one or more series of one or more images each.
 pub struct Stack {
     series: Vec<Listed>,
+    studies: Vec<StudyEntry>,
+    /// Studies whose series are folded away in the list.
+    folded: BTreeSet<usize>,
     /// The image that was asked for last; it is on the stage or on its way there.
     wanted: Place,
     /// The series on the stage.
@@ -56,6 +59,8 @@ impl Stack {
         };
         Self {
             series: gathered.series.into_iter().map(listed).collect(),
+            studies: gathered.studies,
+            folded: BTreeSet::new(),
             wanted: (gathered.first, frame),
             shown: gathered.first,
             parked: BTreeMap::new(),
@@ -70,6 +75,23 @@ impl Stack {
     /// All series in their order, at least one.
     pub fn series(&self) -> &[Listed] {
         &self.series
+    }
+
+    /// The studies that the series belong to, in the same order.
+    pub fn studies(&self) -> &[StudyEntry] {
+        &self.studies
+    }
+
+    /// Whether the series of a study are folded away in the list.
+    pub fn is_folded(&self, study: usize) -> bool {
+        self.folded.contains(&study)
+    }
+
+    /// Folds the series of a study away in the list, or shows them again.
+    pub(super) fn fold(&mut self, study: usize) {
+        if study < self.studies.len() && !self.folded.remove(&study) {
+            self.folded.insert(study);
+        }
     }
 
     /// The series on the stage.
@@ -221,7 +243,7 @@ impl App {
                 if let (Some(stack), Some(shown)) = (&mut self.session.stack, shown) {
                     stack.wanted = (stack.shown, shown);
                 }
-                self.session.say(Weight::Wrong, error.to_string());
+                self.session.say(Weight::Wrong, error);
             }
         }
     }
@@ -278,7 +300,7 @@ impl App {
             if let Some(listed) = stack.series.get_mut(*series) {
                 match result {
                     Ok(small) => listed.picture = Some(crate::app::texture(ctx, &small)),
-                    Err(error) => listed.unreadable = Some(error.to_string()),
+                    Err(error) => listed.unreadable = Some(error.words()),
                 }
             }
             self.tasks.picture = None;

@@ -127,9 +127,15 @@ impl App {
             | Action::AutoWindow
             | Action::FullRange
             | Action::Preset(_) => self.change_view(&action),
+            Action::SwapTip => {
+                session.tool_options.tip = session.tool_options.tip.other();
+            }
             Action::Loupe => session.loupe = !session.loupe,
             Action::Overlays => session.overlays = !session.overlays,
             Action::Planes => self.show_planes(),
+            Action::PlanesIdentity => {
+                self.settings.planes_with_identity = !self.settings.planes_with_identity;
+            }
             Action::BeforeAfter => session.before = !session.before,
             Action::Identity => {
                 session.hide_identity = !session.hide_identity;
@@ -140,6 +146,11 @@ impl App {
             }
             Action::ExportBlank => session.export_blank = !session.export_blank,
             Action::SeriesList => self.settings.series_list = !self.settings.series_list,
+            Action::FoldStudy(study) => {
+                if let Some(stack) = &mut session.stack {
+                    stack.fold(study);
+                }
+            }
             Action::PacsButtons => self.settings.pacs_buttons = !self.settings.pacs_buttons,
             Action::FullScreen => {
                 session.full_screen = !session.full_screen;

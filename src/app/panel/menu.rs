@@ -89,9 +89,12 @@ fn file_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
         if shown.settings.recent.is_empty() {
             ui.add_enabled(false, Button::new("Nothing yet"));
         }
-        for (number, path) in shown.settings.recent.iter().enumerate() {
-            if ui.button(shown.names().file(path, number)).clicked() {
-                actions.push(Action::Open(path.clone()));
+        let now = crate::app::recent::now();
+        for (number, recent) in shown.settings.recent.iter().enumerate() {
+            let name = shown.names().recent(recent, number);
+            let button = Button::new(name).shortcut_text(recent.when(now));
+            if ui.add(button).clicked() {
+                actions.push(Action::Open(recent.path.clone()));
                 ui.close();
             }
         }
@@ -187,7 +190,10 @@ fn view_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     ui.separator();
     item(ui, shown, "before-after", None, open, actions);
     check(ui, shown, "overlays", shown.session.overlays, actions);
-    check(ui, shown, "planes", shown.session.planes, actions);
+    let planes = shown.session.planes;
+    explained(ui, shown, "planes", planes, ABOUT_PLANES, actions);
+    let all = shown.settings.planes_with_identity;
+    explained(ui, shown, "planes-identity", all, ABOUT_ALL_PLANES, actions);
     check(ui, shown, "loupe", shown.session.loupe, actions);
     check(ui, shown, "series", shown.settings.series_list, actions);
     check(ui, shown, "identity", shown.session.hide_identity, actions);
@@ -212,14 +218,38 @@ fn view_menu(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     item(ui, shown, "full-screen", None, true, actions);
 }
 
+/// What the row of the overlay planes says of them.
+const ABOUT_PLANES: &str = "Graphics and regions that other programs laid over the image. Graphics may be \
+    words, and words may be names: while identity is hidden, planes that call themselves annotations are left out. \
+    This hides all of them.";
+/// What the row says that leaves all graphics out.
+const ABOUT_ALL_PLANES: &str = "While identity is hidden, leave out all planes of graphics and show regions of \
+    interest alone: a plane with a name in it need not say so.";
+
 fn check(ui: &mut Ui, shown: &Shown<'_>, id: &'static str, on: bool, actions: &mut Vec<Action>) {
+    explained(ui, shown, id, on, "", actions);
+}
+
+/// A switch, and what it means where its name does not say it all.
+fn explained(
+    ui: &mut Ui,
+    shown: &Shown<'_>,
+    id: &'static str,
+    on: bool,
+    about: &str,
+    actions: &mut Vec<Action>,
+) {
     let Some(command) = offered(shown, id) else {
         return;
     };
     let button = Button::new(command.title)
         .selected(on)
         .shortcut_text(shown.keys.label(id));
-    if ui.add(button).clicked() {
+    let mut response = ui.add(button);
+    if !about.is_empty() {
+        response = response.on_hover_text(about);
+    }
+    if response.clicked() {
         actions.push((command.action)());
         ui.close();
     }

@@ -15,6 +15,7 @@ pub(crate) mod widgets;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::canvas::Planes;
 use super::files::CaseCard;
 use super::keys::Keys;
 use super::live::Quality;
@@ -57,6 +58,30 @@ impl<'a> Shown<'a> {
     /// What files, cases and series are called.
     pub(crate) fn names(&self) -> Names {
         Names::of(self.session)
+    }
+
+    /// Which overlay planes of a file are shown: while identity is hidden, none that may tell it.
+    pub(crate) fn planes(&self) -> Planes {
+        match (self.session.planes, self.session.hide_identity) {
+            (false, _) => Planes::None,
+            (true, false) => Planes::All,
+            (true, true) if self.settings.planes_with_identity => Planes::Regions,
+            (true, true) => Planes::Wordless,
+        }
+    }
+
+    /// Says that planes of an image are left out because identity is hidden; `None` where none is.
+    pub(crate) fn planes_line(&self, image: &Radiograph) -> Option<String> {
+        if !(self.session.planes && self.session.overlays) {
+            return None;
+        }
+        let planes = self.planes();
+        let hidden = image.overlays.iter().filter(|plane| !planes.shows(plane));
+        match hidden.count() {
+            0 => None,
+            1 => Some("1 overlay plane hidden with identity".to_owned()),
+            more => Some(format!("{more} overlay planes hidden with identity")),
+        }
     }
 
     /// The answer over the image of the case, where there is one that fits it.
@@ -336,4 +361,16 @@ pub(crate) fn thousands(number: usize) -> String {
         text.push(digit);
     }
     text
+}
+
+/// A DICOM date (PS3.5 6.2, `YYYYMMDD`) as it is read; anything else as it was written, nothing where it is empty.
+pub(crate) fn date(written: &str) -> Option<String> {
+    let written = written.trim();
+    let digits = written.len() == 8 && written.bytes().all(|b| b.is_ascii_digit());
+    if digits {
+        let (year, rest) = written.split_at(4);
+        let (month, day) = rest.split_at(2);
+        return Some(format!("{year}-{month}-{day}"));
+    }
+    (!written.is_empty()).then(|| written.to_owned())
 }

@@ -359,7 +359,7 @@ fn notices_ui(ui: &Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
                     ui.label(RichText::new("Nothing to report.").color(p.dim));
                 }
                 for notice in shown.session.notices.iter().rev() {
-                    notice_ui(ui, notice);
+                    notice_ui(ui, shown.names(), notice);
                     ui.add_space(4.0);
                 }
             });
@@ -406,7 +406,7 @@ fn toasts(ui: &Ui, shown: &Shown<'_>) {
                     .inner_margin(egui::Margin::symmetric(14, 9))
                     .show(ui, |ui| {
                         ui.set_max_width(460.0);
-                        notice_ui(ui, notice);
+                        notice_ui(ui, shown.names(), notice);
                     });
                 ui.add_space(4.0);
             }

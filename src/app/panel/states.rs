@@ -9,6 +9,7 @@ use egui::{
 use super::Shown;
 use super::widgets::primary_button;
 use crate::app::action::Action;
+use crate::app::recent::Recent;
 use crate::app::theme::{self, glyph, palette};
 use crate::job::Error;
 use crate::radiograph::Preview;
@@ -191,23 +192,76 @@ fn recent(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
     if shown.settings.recent.is_empty() || shown.demo {
         return;
     }
-    let p = palette(ui.visuals());
     ui.with_layout(Layout::top_down(Align::Min), |ui| {
         ui.label(theme::heading("Recent"));
-        for (number, path) in shown.settings.recent.iter().take(5).enumerate() {
-            let name = shown.names().file(path, number);
-            let text = RichText::new(format!("{}  {name}", glyph::CLOCK));
-            let folder = path.parent().map(|folder| shown.names().place(folder));
-            let folder = folder.unwrap_or_default();
-            let mut response = ui.add(Button::new(text.color(p.text)).frame(false));
-            if !folder.is_empty() {
-                response = response.on_hover_text(folder);
-            }
-            if response.clicked() {
-                actions.push(Action::Open(path.clone()));
+        for (number, recent) in shown.settings.recent.iter().take(5).enumerate() {
+            if recent_ui(ui, shown, number, recent) {
+                actions.push(Action::Open(recent.path.clone()));
             }
         }
     });
+}
+
+/// Height of a file opened last, points.
+const RECENT: f32 = 46.0;
+
+/// A file opened last: its picture, its name or what tells it apart without one, and when; whether it was pressed.
+fn recent_ui(ui: &mut Ui, shown: &Shown<'_>, number: usize, recent: &Recent) -> bool {
+    let p = palette(ui.visuals());
+    let names = shown.names();
+    let name = names.recent(recent, number);
+    let seen = recent.seen.as_ref().map(crate::app::recent::Glimpse::words);
+    let when = recent.when(crate::app::recent::now());
+    // Where the name is hidden, what was seen stands in its place.
+    let mut below: Vec<String> = seen.filter(|words| *words != name).into_iter().collect();
+    below.extend((!when.is_empty()).then(|| format!("opened {when}")));
+    let below = below.join(" · ");
+    let size = vec2(ui.available_width(), RECENT);
+    let (rect, response) = ui.allocate_exact_size(size, Sense::click());
+    let label = format!("{name}, {below}");
+    let label = label.trim_end_matches(", ");
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, label));
+    let painter = ui.painter_at(rect);
+    if response.hovered() || response.has_focus() {
+        painter.rect_filled(rect, 6.0, p.hovered);
+    }
+    if response.has_focus() {
+        let stroke = Stroke::new(1.0, p.accent);
+        painter.rect_stroke(rect, 6.0, stroke, StrokeKind::Inside);
+    }
+    let room = Rect::from_min_size(rect.min + vec2(4.0, 3.0), vec2(40.0, 40.0));
+    if let Some(texture) = crate::app::recent::texture(ui.ctx(), recent) {
+        painter.rect_filled(room, 3.0, Color32::BLACK);
+        let [w, h] = texture.size().map(|side| side.max(1) as f32);
+        let scale = (room.width() / w).min(room.height() / h);
+        let place = Rect::from_center_size(room.center(), vec2(w, h) * scale);
+        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+        painter.image(texture.id(), place, whole, Color32::WHITE);
+    } else {
+        let font = FontId::new(18.0, theme::icons());
+        painter.text(
+            room.center(),
+            Align2::CENTER_CENTER,
+            glyph::CLOCK,
+            font,
+            p.dim,
+        );
+    }
+    let left = room.right() + 10.0;
+    let two = !below.is_empty();
+    let y = rect.center().y - if two { 9.0 } else { 0.0 };
+    let font = FontId::proportional(13.5);
+    painter.text(pos2(left, y), Align2::LEFT_CENTER, &name, font, p.text);
+    let at = pos2(left, rect.center().y + 10.0);
+    let font = FontId::proportional(12.0);
+    painter.text(at, Align2::LEFT_CENTER, below, font, p.dim);
+    let folder = recent.path.parent().map(|folder| names.place(folder));
+    let folder = folder.unwrap_or_default();
+    if folder.is_empty() {
+        response.clicked()
+    } else {
+        response.on_hover_text(folder).clicked()
+    }
 }
 
 /// A file is being read: its name and size at once. A bundled case has a name of its own.
@@ -246,7 +300,8 @@ pub(crate) fn preview_ui(
         shown.names().file(path, 0)
     );
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &text));
-    let whole = vec2(width as f32, height as f32);
+    // As tall as the image will stand there itself.
+    let whole = vec2(width as f32, height as f32 * preview.pixel_ratio as f32);
     let place = rect.shrink2(vec2(16.0, 44.0));
     let scale = (place.width() / whole.x)
         .min(place.height() / whole.y)

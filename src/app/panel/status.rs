@@ -7,6 +7,7 @@ use super::Shown;
 use super::widgets::icon_button;
 use crate::app::action::Action;
 use crate::app::files::Open;
+use crate::app::names::Names;
 use crate::app::session::{Notice, Weight};
 use crate::app::theme::{glyph, palette};
 use crate::geometry::Point;
@@ -201,7 +202,7 @@ fn progress_text(title: &str, progress: Option<&Progress>) -> String {
 }
 
 /// One notice with its sign.
-pub(crate) fn notice_ui(ui: &mut Ui, notice: &Notice) {
+pub(crate) fn notice_ui(ui: &mut Ui, names: Names, notice: &Notice) {
     let p = palette(ui.visuals());
     let (sign, color) = match notice.weight {
         Weight::Done => (glyph::DONE, p.kept),
@@ -210,6 +211,7 @@ pub(crate) fn notice_ui(ui: &mut Ui, notice: &Notice) {
     };
     ui.horizontal_top(|ui| {
         ui.label(crate::app::theme::icon(sign, 16.0).color(color));
-        ui.add(egui::Label::new(&notice.text).wrap());
+        let text = names.told(&notice.text, notice.file.as_deref());
+        ui.add(egui::Label::new(text).wrap());
     });
 }

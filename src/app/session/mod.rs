@@ -2,12 +2,12 @@
 //!
 //! Separate from the document, which is undone and saved, and from the settings, which are remembered.
 
+mod notices;
 mod tray;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use super::canvas::{Tool, ToolOptions, Under, View};
 use super::files::Open;
@@ -25,6 +25,7 @@ use crate::job::{
 use crate::landmarks::HipLandmarks;
 use crate::radiograph::Preview;
 
+pub use notices::{Notice, Remark, Weight};
 pub use tray::{Film, SortBy, Staged, Tray};
 
 /// The large parts of the window.
@@ -251,28 +252,6 @@ pub enum Purpose {
     Kind,
 }
 
-/// How much a notice matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
-    /// Something went well.
-    Done,
-    /// Worth knowing.
-    Note,
-    /// Something went wrong.
-    Wrong,
-}
-
-/// Something the window has to say.
-#[derive(Clone, Debug)]
-pub struct Notice {
-    /// How much it matters.
-    pub weight: Weight,
-    /// What it says.
-    pub text: String,
-    /// When it was said.
-    pub at: Instant,
-}
-
 /// What stands where the images are.
 pub enum Stage {
     /// Nothing is open.
@@ -437,26 +416,6 @@ impl Session {
             salt: Vec::new(),
             export_blank: false,
         }
-    }
-
-    /// Says something.
-    pub fn say(&mut self, weight: Weight, text: impl Into<String>) {
-        self.notices.push(Notice {
-            weight,
-            text: text.into(),
-            at: Instant::now(),
-        });
-        self.unread += 1;
-        if self.notices.len() > 100 {
-            self.notices.remove(0);
-        }
-    }
-
-    /// Says that what is made now is in memory alone.
-    pub(crate) fn say_not_kept(&mut self, why: &str) {
-        let text =
-            format!("Your work on this image is not kept on disk, a crash would lose it: {why}");
-        self.say(Weight::Wrong, text);
     }
 
     /// The open case.

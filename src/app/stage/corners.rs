@@ -5,7 +5,7 @@
 
 use super::Show;
 use crate::app::logic::frames;
-use crate::app::panel::Shown;
+use crate::app::panel::{self, Shown};
 use crate::radiograph::Radiograph;
 
 /// Corners as in any viewer: who, what, how it is looked at, how large it is.
@@ -26,6 +26,7 @@ pub(super) fn corner_texts(shown: &Shown<'_>, show: Show) -> [Vec<String>; 4] {
         *top_left = identity_lines(image);
     }
     *top_right = facts_lines(image, hidden);
+    top_right.extend(shown.planes_line(image));
     *bottom_right = size_lines(image);
     corners
 }
@@ -49,7 +50,7 @@ pub(super) fn identity_lines(image: &Radiograph) -> Vec<String> {
 pub(super) fn facts_lines(image: &Radiograph, hidden: bool) -> Vec<String> {
     let mut lines = Vec::new();
     if !hidden {
-        lines.extend(date(&image.identity.study_date));
+        lines.extend(panel::date(&image.identity.study_date));
         let description = image.place.description.trim();
         if !description.is_empty() {
             lines.push(description.chars().take(64).collect());
@@ -96,16 +97,4 @@ pub(super) fn size_lines(image: &Radiograph) -> Vec<String> {
         lines.insert(0, format!("pixels not square: {shape}"));
     }
     lines
-}
-
-/// A DICOM date (PS3.5 6.2, `YYYYMMDD`) as it is read; anything else as it was written, nothing where it is empty.
-fn date(written: &str) -> Option<String> {
-    let written = written.trim();
-    let digits = written.len() == 8 && written.bytes().all(|b| b.is_ascii_digit());
-    if digits {
-        let (year, rest) = written.split_at(4);
-        let (month, day) = rest.split_at(2);
-        return Some(format!("{year}-{month}-{day}"));
-    }
-    (!written.is_empty()).then(|| written.to_owned())
 }

@@ -233,7 +233,7 @@ fn beside_ui(
         corner_texts: &corners,
         synthetic: image.synthetic.is_some(),
         overlays: shown.session.overlays,
-        planes: shown.session.planes,
+        planes: shown.planes(),
         pacs_buttons: shown.settings.pacs_buttons,
         stack: stack
             .zip(cell.place)
@@ -269,6 +269,7 @@ fn corner_texts(shown: &Shown<'_>, number: usize) -> [Vec<String>; 4] {
         corners[0].insert(0, "Before".to_owned());
     }
     corners[1] = facts_lines(image, hidden);
+    corners[1].extend(shown.planes_line(image));
     if let (Some(stack), Some((series, frame))) = (&shown.session.stack, cell.place) {
         let frames = stack
             .file(series)

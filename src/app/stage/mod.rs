@@ -341,7 +341,7 @@ fn canvas_ui(
             Show::Sketch | Show::Hips | Show::View => shown.is_synthetic(),
         },
         overlays: session.overlays,
-        planes: session.planes,
+        planes: shown.planes(),
         pacs_buttons: shown.settings.pacs_buttons,
         stack: session
             .stack

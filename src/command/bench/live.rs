@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::{Figure, WindowFigures, WindowLive, stop};
 use crate::command::{Common, engine_of, folders_of};
-use crate::document::{Document, Edit, Layer, Mark, Operation, Shape, StrokePoint};
+use crate::document::{Document, Edit, Layer, Mark, Operation, Shape, StrokePoint, Tip};
 use crate::engine::LocalEngine;
 use crate::geometry::Point;
 use crate::grid::Grid;
@@ -314,6 +314,7 @@ fn drawn(film: &Arc<Radiograph>, run: usize) -> Result<Document, Error> {
                 points,
                 width,
                 smooth: true,
+                tip: Tip::Round,
             },
         };
         document

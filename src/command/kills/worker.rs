@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::{exports, failed};
 use crate::document::{
-    Accepted, Document, Edit, Layer, Mark, Operation, Project, Shape, StrokePoint,
+    Accepted, Document, Edit, Layer, Mark, Operation, Project, Shape, StrokePoint, Tip,
 };
 use crate::geometry::Point;
 use crate::grid::Grid;
@@ -193,6 +193,7 @@ pub(super) fn edit_of(seed: u64, number: usize, work: &Work) -> Edit {
             points,
             width: 3.0,
             smooth: true,
+            tip: Tip::Round,
         },
     }))
 }

@@ -7,8 +7,9 @@
 mod area;
 mod capsule;
 mod layer;
+mod square;
 
-use super::{Document, Layer, Mark, Operation, Shape};
+use super::{Document, Layer, Mark, Operation, Shape, Tip};
 use crate::geometry::{PixelRect, Point};
 use crate::grid::Grid;
 
@@ -43,7 +44,11 @@ pub fn draw(grid: &mut Grid<u8>, mark: &Mark, clip: PixelRect) -> PixelRect {
             points,
             width,
             smooth,
-        } => capsule::stroke(&mut target, points, *width, *smooth),
+            tip,
+        } => match tip {
+            Tip::Round => capsule::stroke(&mut target, points, *width, *smooth),
+            Tip::Square => square::stroke(&mut target, points, *width),
+        },
         Shape::Polygon { points } => area::polygon(&mut target, points),
         Shape::Rectangle { from, to } => area::rectangle(&mut target, *from, *to),
         Shape::Region { bounds, inside } => area::region(&mut target, *bounds, inside),
@@ -108,6 +113,13 @@ impl Target<'_> {
         let end = (high.floor() as i64)
             .saturating_add(1)
             .clamp(start, self.clip.right());
+        start as usize..end as usize
+    }
+
+    /// The pixels of a row whose centers lie in `[low, high)`, clipped; empty when there are none.
+    fn columns_before(&self, low: f64, high: f64) -> std::ops::Range<usize> {
+        let start = (low.ceil() as i64).clamp(self.clip.x, self.clip.right());
+        let end = (high.ceil() as i64).clamp(start, self.clip.right());
         start as usize..end as usize
     }
 

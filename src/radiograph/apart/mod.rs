@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use super::error::{ReadError, ReadProblem};
 use super::open::content::{self, Facts, Found};
 use super::open::inspect::of_content;
+use super::spacing::RATIOS;
 use super::{Inspection, Picture, Radiograph};
 use crate::grid::Grid;
 use decoder::{Answer, Decoder, Ended};
@@ -195,8 +196,13 @@ impl Handle {
                 height,
                 colored,
                 size,
+                pixel_ratio,
                 synthetic,
-            } if width.max(height) <= 4 * least.max(1) && size.0 > 0 && size.1 > 0 => {
+            } if width.max(height) <= 4 * least.max(1)
+                && size.0 > 0
+                && size.1 > 0
+                && RATIOS.contains(&pixel_ratio) =>
+            {
                 Some(content::Preview {
                     picture: if colored {
                         let cells = bytes.as_chunks::<3>().0.to_vec();
@@ -205,6 +211,7 @@ impl Handle {
                         Picture::Grey(Grid::from_vec(width, height, bytes)?)
                     },
                     size,
+                    pixel_ratio,
                     synthetic,
                 })
             }

@@ -78,6 +78,8 @@ pub(super) enum Reply {
         colored: bool,
         /// Columns and rows of the image.
         size: (usize, usize),
+        /// Height of one of its pixels over its width.
+        pixel_ratio: f64,
         /// Whether any pixel is synthetic.
         synthetic: bool,
     },

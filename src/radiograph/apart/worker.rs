@@ -101,6 +101,7 @@ fn answer(request: Request, bytes: Vec<u8>, held: &mut Option<(u64, Content)>) -
                     height: picture.height(),
                     colored: matches!(picture, Picture::Color(_)),
                     size: preview.size,
+                    pixel_ratio: preview.pixel_ratio,
                     synthetic: preview.synthetic,
                 };
                 (reply, Payload::Bytes(picture.bytes().to_vec()))

@@ -3,16 +3,12 @@
 //! Separate because its references are claims of an untrusted file: they are given as names to look for, never as paths.
 
 use super::file::DicomFile;
-use super::values::View;
 
 const RECORDS: u32 = 0x0004_1220;
 
 /// Referenced File ID (0004,1500) of every record in use, in file order: names of folders and of the file itself.
 pub(in crate::radiograph) fn referenced(file: &DicomFile) -> Vec<Vec<String>> {
-    let view = View {
-        bytes: &file.bytes,
-        elements: &file.elements,
-    };
+    let view = file.view();
     view.items(RECORDS)
         .iter()
         .map(|record| view.of(record))

@@ -27,6 +27,22 @@ pub(in crate::radiograph) struct DicomFile {
     pub(super) notes: Vec<String>,
 }
 
+impl DicomFile {
+    /// Its data set, to be read from.
+    pub(super) fn view(&self) -> View<'_> {
+        View {
+            bytes: &self.bytes,
+            elements: &self.elements,
+        }
+    }
+
+    /// SOP Class UID (0008,0016), else what the file meta information says (0002,0002).
+    pub(super) fn class(&self) -> Option<String> {
+        let own = self.view().some_text(0x0008_0016);
+        own.or_else(|| self.meta_class.clone())
+    }
+}
+
 /// Implicit VR with big-endian pixel data: a private transfer syntax of GE.
 pub(super) const GE_PRIVATE: &str = "1.2.840.113619.5.2";
 /// Each frame deflated by itself, otherwise uncompressed.

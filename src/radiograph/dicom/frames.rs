@@ -8,7 +8,6 @@ use std::borrow::Cow;
 use super::dataset;
 use super::file::DicomFile;
 use super::layout::Layout;
-use super::values::View;
 use crate::radiograph::error::ReadProblem;
 
 /// The bytes of one frame.
@@ -142,10 +141,7 @@ fn join<'a>(parts: impl Iterator<Item = &'a [u8]> + Clone) -> Cow<'a, [u8]> {
 
 /// Frame offsets from the Extended (7FE0,0001) or the Basic Offset Table, when it is whole.
 fn offsets(file: &DicomFile, basic: &[u8], frames: usize) -> Option<Vec<u64>> {
-    let view = View {
-        bytes: &file.bytes,
-        elements: &file.elements,
-    };
+    let view = file.view();
     if let Some(extended) = view.raw(0x7FE0_0001) {
         let offsets: Vec<u64> = extended
             .chunks_exact(8)

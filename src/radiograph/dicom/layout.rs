@@ -60,9 +60,7 @@ pub(super) fn class_name(uid: &str) -> String {
 
 /// Why a data set without pixels is refused.
 fn no_pixels(file: &DicomFile, view: View<'_>) -> ReadProblem {
-    let class = view
-        .some_text(0x0008_0016)
-        .or_else(|| file.meta_class.clone());
+    let class = file.class();
     let cut = file.elements.broken.as_ref();
     match (class, cut) {
         (_, Some(cut)) => {
@@ -84,10 +82,7 @@ fn no_pixels(file: &DicomFile, view: View<'_>) -> ReadProblem {
 
 impl Layout {
     pub(in crate::radiograph) fn of(file: &DicomFile) -> Result<Self, ReadProblem> {
-        let view = View {
-            bytes: &file.bytes,
-            elements: &file.elements,
-        };
+        let view = file.view();
         let carrier = [Carrier::Integer, Carrier::Float, Carrier::Double]
             .into_iter()
             .find(|carrier| view.find(carrier.tag()).is_some())

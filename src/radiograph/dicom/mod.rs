@@ -35,20 +35,17 @@ pub(super) use readback::{Presented, presented, report_numbers};
 
 /// Where a file belongs, without a look at its pixels.
 pub(super) fn place(file: &DicomFile) -> super::series::Place {
-    attributes::place::place(View {
-        bytes: &file.bytes,
-        elements: &file.elements,
-    })
+    attributes::place::place(file.view())
+}
+
+/// What stands over its study in a list.
+pub(super) fn heading(file: &DicomFile) -> super::series::Heading {
+    attributes::place::heading(file.view())
 }
 
 /// Whether a file holds masks of an image, and no image.
 pub(super) fn is_masks(file: &DicomFile) -> bool {
-    let view = View {
-        bytes: &file.bytes,
-        elements: &file.elements,
-    };
-    let class = view.some_text(0x0008_0016);
-    let class = class.or_else(|| file.meta_class.clone());
+    let class = file.class();
     class.is_some_and(|class| SEGMENTATION.contains(&class.as_str()))
 }
 
@@ -64,10 +61,7 @@ pub(super) fn read_frame(
             frames: layout.frames,
         });
     }
-    let view = View {
-        bytes: &file.bytes,
-        elements: &file.elements,
-    };
+    let view = file.view();
     let mut notes = file.notes.clone();
     if let Some(broken) = &file.elements.broken {
         notes.push(format!("the file is cut short: {broken}"));
@@ -164,10 +158,7 @@ fn reduced(
     stream: &[u8],
     halved: u32,
 ) -> Result<Radiograph, ReadProblem> {
-    let view = View {
-        bytes: &file.bytes,
-        elements: &file.elements,
-    };
+    let view = file.view();
     let mut notes = Vec::new();
     let photometric = polarity(layout, &mut notes)?;
     let palette = match layout.photometric.as_str() {
@@ -268,9 +259,7 @@ fn describe(
         path: None,
         kind: FileKind::Dicom,
         transfer_syntax: Some(file.syntax.clone()),
-        sop_class: view
-            .some_text(0x0008_0016)
-            .or_else(|| file.meta_class.clone()),
+        sop_class: file.class(),
         sop_instance: view.some_text(0x0008_0018),
         study: view.some_text(0x0020_000D),
         photometric: layout.photometric.clone(),

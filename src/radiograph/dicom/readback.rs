@@ -14,10 +14,7 @@ pub(in crate::radiograph) fn report_numbers(
     bytes: Vec<u8>,
 ) -> Result<Vec<(String, f64)>, ReadProblem> {
     let file = parse(bytes)?;
-    let view = View {
-        bytes: &file.bytes,
-        elements: &file.elements,
-    };
+    let view = file.view();
     let mut found = Vec::new();
     walk(view, 0, &mut found);
     Ok(found)
@@ -67,10 +64,7 @@ pub(in crate::radiograph) struct Presented {
 /// The view, the image and everything drawn of a presentation state.
 pub(in crate::radiograph) fn presented(bytes: Vec<u8>) -> Result<Presented, ReadProblem> {
     let file = parse(bytes)?;
-    let view = View {
-        bytes: &file.bytes,
-        elements: &file.elements,
-    };
+    let view = file.view();
     let missing = |what: &str| ReadProblem::Damaged(format!("a presentation state without {what}"));
     let voi = view.item(0x0028_3110).ok_or_else(|| missing("window"))?;
     let voi = view.of(&voi);

@@ -27,22 +27,13 @@ impl Picture {
     }
 
     /// The image at most `most` pixels a side, four samples a cell: enough against moiré, and as quick for any size.
+    ///
+    /// Its cells are square where the pixels of the image are not: it has the shape that was photographed.
     pub fn reduced(image: &Radiograph, most: usize) -> Self {
-        let (width, height) = (image.width(), image.height());
-        let step = width.max(height).div_ceil(most.max(1)).max(1);
-        let size = ((width / step).max(1), (height / step).max(1));
-        let (near, far) = (step / 4, 3 * step / 4);
-        let places = |x: usize, y: usize| {
-            [(near, near), (far, near), (near, far), (far, far)].map(|(dx, dy)| {
-                (
-                    (x * step + dx).min(width.saturating_sub(1)),
-                    (y * step + dy).min(height.saturating_sub(1)),
-                )
-            })
-        };
+        let cells = Cells::of(image, most);
         if let Some(color) = image.color() {
-            return Self::Color(Grid::from_fn(size.0, size.1, |x, y| {
-                let places = places(x, y);
+            return Self::Color(Grid::from_fn(cells.columns, cells.rows, |x, y| {
+                let places = cells.places(x, y);
                 [0, 1, 2].map(|channel| {
                     let four =
                         places.map(|(x, y)| color.get(x, y).map_or(0, |c| u16::from(c[channel])));
@@ -52,8 +43,8 @@ impl Picture {
         }
         let window = image.initial_window();
         let inverted = image.photometric == Photometric::Monochrome1;
-        Self::Grey(Grid::from_fn(size.0, size.1, |x, y| {
-            let four = places(x, y).map(|(x, y)| {
+        Self::Grey(Grid::from_fn(cells.columns, cells.rows, |x, y| {
+            let four = cells.places(x, y).map(|(x, y)| {
                 let grey = image.modality_value(x, y).map_or(0.0, |v| window.grey(v));
                 if inverted { 1.0 - grey } else { grey }
             });
@@ -83,5 +74,48 @@ impl Picture {
             Self::Grey(grid) => grid.cells(),
             Self::Color(grid) => grid.cells().as_flattened(),
         }
+    }
+}
+
+/// The cells of a reduced picture: square on the film, each of so many pixels of the image.
+struct Cells {
+    columns: usize,
+    rows: usize,
+    /// Pixels a cell, across and down.
+    size: [f64; 2],
+    /// Columns and rows of the image.
+    image: (usize, usize),
+}
+
+impl Cells {
+    fn of(image: &Radiograph, most: usize) -> Self {
+        let (width, height) = (image.width(), image.height());
+        let ratio = image.pixel_ratio();
+        // Counted in the shorter side of a pixel, so that nothing is lost of a small image.
+        let side = if ratio >= 1.0 {
+            [1.0, ratio]
+        } else {
+            [1.0 / ratio, 1.0]
+        };
+        let (across, down) = (width as f64 * side[0], height as f64 * side[1]);
+        let step = (across.max(down) / most.max(1) as f64).ceil().max(1.0);
+        Self {
+            columns: ((across / step) as usize).max(1),
+            rows: ((down / step) as usize).max(1),
+            size: [step / side[0], step / side[1]],
+            image: (width, height),
+        }
+    }
+
+    /// Four pixels in a cell, a quarter from its edges.
+    fn places(&self, x: usize, y: usize) -> [(usize, usize); 4] {
+        let place = |cell: usize, share: f64, size: f64, most: usize| {
+            let at = ((cell as f64 + share) * size + 1.0e-9).floor() as usize;
+            at.min(most.saturating_sub(1))
+        };
+        let (width, height) = self.image;
+        let [left, right] = [0.25, 0.75].map(|share| place(x, share, self.size[0], width));
+        let [top, bottom] = [0.25, 0.75].map(|share| place(y, share, self.size[1], height));
+        [(left, top), (right, top), (left, bottom), (right, bottom)]
     }
 }

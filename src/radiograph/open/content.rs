@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::radiograph::error::{ReadError, ReadProblem};
-use crate::radiograph::series::{self, Place};
+use crate::radiograph::series::{self, Heading, Place};
 use crate::radiograph::volume::{self, Volume};
 use crate::radiograph::{FileKind, Picture, Radiograph, archive, dicom, raster};
 
@@ -41,6 +41,7 @@ pub(in crate::radiograph) struct Facts {
     pub(in crate::radiograph) kind: FileKind,
     pub(in crate::radiograph) frames: usize,
     pub(in crate::radiograph) place: Place,
+    pub(in crate::radiograph) heading: Heading,
 }
 
 /// Reads what lies at `path`: a file, or a member of a ZIP archive (`archive.zip/folder/name`).
@@ -179,13 +180,15 @@ impl Content {
 
     /// What a list of files shows of it.
     pub(in crate::radiograph) fn facts(&self) -> Facts {
+        let (place, heading) = match self {
+            Self::Dicom(file, _) => (dicom::place(file), dicom::heading(file)),
+            _ => Default::default(),
+        };
         Facts {
             kind: self.kind(),
             frames: self.frames(),
-            place: match self {
-                Self::Dicom(file, _) => dicom::place(file),
-                _ => Place::default(),
-            },
+            place,
+            heading,
         }
     }
 
@@ -215,6 +218,8 @@ pub struct Preview {
     pub picture: Picture,
     /// Columns and rows of the image itself.
     pub size: (usize, usize),
+    /// Height of one of its pixels over its width.
+    pub pixel_ratio: f64,
     /// Whether any pixel is synthetic: the picture must say so too.
     pub synthetic: bool,
 }
@@ -233,6 +238,7 @@ impl Content {
         Some(Preview {
             picture: Picture::of(&image),
             size: layout.size(),
+            pixel_ratio: image.pixel_ratio(),
             synthetic: image.synthetic.is_some(),
         })
     }

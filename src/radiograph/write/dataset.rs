@@ -114,7 +114,7 @@ pub(super) fn uid(parts: &[&[u8]]) -> String {
 }
 
 /// `(YYYYMMDD, HHMMSS)` of a time in UTC (days to civil date after Hinnant).
-pub(super) fn date_and_time(time: SystemTime) -> (String, String) {
+pub fn date_and_time(time: SystemTime) -> (String, String) {
     let seconds = time
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_secs());

@@ -27,6 +27,7 @@ pub(super) use glyphs::MARK;
 pub(super) use volume::{nifti_bytes, packed};
 
 pub use annotations::{figure_annotations, hip_annotations};
+pub use dataset::date_and_time;
 pub use dicom::{SecondaryCapture, dicom_bytes, write_dicom};
 pub use presentation::{Annotation, presentation_bytes};
 pub(super) use report::reported;

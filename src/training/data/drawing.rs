@@ -7,7 +7,7 @@
 use super::Facts;
 use super::augment::View;
 use crate::document::raster::draw;
-use crate::document::{Layer, Mark, Operation, Shape, StrokePoint};
+use crate::document::{Layer, Mark, Operation, Shape, StrokePoint, Tip};
 use crate::geometry::Point;
 use crate::grid::Grid;
 use crate::noise::Noise;
@@ -89,6 +89,7 @@ fn stroke(raster: &mut Grid<u8>, points: &[Point], width: f64) {
                 .collect(),
             width,
             smooth: true,
+            tip: Tip::Round,
         },
     };
     let clip = raster.bounds();

@@ -97,17 +97,23 @@ pub struct Frame {
 struct Slot {
     uniforms: wgpu::Buffer,
     bind_group: Option<wgpu::BindGroup>,
+    curve: Option<CurveTexture>,
+}
+
+/// The layers of one canvas, which all of its pictures show: nothing is uploaded again for the loupe.
+#[derive(Default)]
+struct Layers {
     mask: Option<LayerTexture>,
     hint: Option<LayerTexture>,
     draft: Option<LayerTexture>,
     reach: Option<ReachTexture>,
-    curve: Option<CurveTexture>,
 }
 
 /// Everything on the GPU; lives in egui's callback resources.
 pub struct Gpu {
     pipeline: Pipeline,
     images: Vec<ImageTexture>,
+    layers: HashMap<u64, Layers>,
     slots: HashMap<(u64, u8), Slot>,
 }
 
@@ -117,6 +123,7 @@ impl Gpu {
         Self {
             pipeline: Pipeline::new(device, target),
             images: Vec::new(),
+            layers: HashMap::new(),
             slots: HashMap::new(),
         }
     }
@@ -135,10 +142,6 @@ impl Gpu {
         let slot = self.slots.entry(frame.slot).or_insert_with(|| Slot {
             uniforms: self.pipeline.uniform_buffer(device),
             bind_group: None,
-            mask: None,
-            hint: None,
-            draft: None,
-            reach: None,
             curve: None,
         });
         let Some(before) = before.and_then(|index| self.images.get(index)) else {
@@ -165,16 +168,19 @@ impl Gpu {
             uniforms.tiles[3] |= AFTER;
         }
         uniforms.tiles[3] |= frame.uniforms.tiles[3];
-        bytes += slot.upload(device, queue, frame, before.size(), &mut uniforms);
+        let layers = self.layers.entry(frame.slot.0).or_default();
+        bytes += layers.upload(device, queue, frame, before.size(), &mut uniforms);
+        bytes += slot.upload(device, queue, frame, &mut uniforms);
         queue.write_buffer(&slot.uniforms, 0, bytemuck::bytes_of(&uniforms));
         let group = self.pipeline.bind(
             device,
             &slot.uniforms,
             before,
             after,
-            [&slot.mask, &slot.hint, &slot.draft].map(|l| l.as_ref().map(LayerTexture::view)),
+            [&layers.mask, &layers.hint, &layers.draft]
+                .map(|layer| layer.as_ref().map(LayerTexture::view)),
             [
-                slot.reach.as_ref().map(ReachTexture::view),
+                layers.reach.as_ref().map(ReachTexture::view),
                 slot.curve.as_ref().map(CurveTexture::view),
             ],
         );
@@ -217,6 +223,30 @@ impl Gpu {
 }
 
 impl Slot {
+    /// Uploads the curve of its window.
+    fn upload(
+        &mut self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        frame: &Frame,
+        uniforms: &mut Uniforms,
+    ) -> u64 {
+        let Some(table) = &frame.window.table else {
+            return 0;
+        };
+        uniforms.curve[0] = table.values.len() as u32;
+        if self.curve.as_ref().is_some_and(|t| t.shows(table)) {
+            return 0;
+        }
+        let texture = CurveTexture::new(device, queue, table);
+        let bytes = texture.bytes();
+        self.curve = Some(texture);
+        bytes
+    }
+}
+
+impl Layers {
+    /// Uploads what changed of them.
     fn upload(
         &mut self,
         device: &wgpu::Device,
@@ -254,14 +284,6 @@ impl Slot {
             uniforms.reach[0] = reach.reduction as f32;
             uniforms.reach[1] = reach.steps as f32;
             uniforms.tiles[3] |= REACH;
-        }
-        if let Some(table) = &frame.window.table {
-            if !self.curve.as_ref().is_some_and(|t| t.shows(table)) {
-                let texture = CurveTexture::new(device, queue, table);
-                bytes += texture.bytes();
-                self.curve = Some(texture);
-            }
-            uniforms.curve[0] = table.values.len() as u32;
         }
         bytes
     }

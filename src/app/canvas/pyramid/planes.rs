@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use crate::app::canvas::palette;
 use crate::grid::Grid;
-use crate::radiograph::{Pixels, Radiograph};
+use crate::radiograph::{Overlay, Pixels, Radiograph};
 
 /// Planes of at most so many pixels are made at once, so that the first frame shows them.
 const AT_ONCE_PX: usize = 1 << 18;
@@ -22,35 +22,65 @@ const EDGE: u8 = 2;
 /// Graphics.
 const INK: u8 = 3;
 
-type Entry = (Weak<Radiograph>, Slot);
+/// Which of the overlay planes of a file are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Planes {
+    /// None.
+    None,
+    /// Regions of interest alone: any graphics may be words that tell who it is.
+    Regions,
+    /// All but graphics that call themselves words.
+    Wordless,
+    /// All.
+    #[default]
+    All,
+}
+
+impl Planes {
+    /// Whether a plane is one of them.
+    pub fn shows(self, plane: &Overlay) -> bool {
+        match self {
+            Self::None => false,
+            Self::Regions => plane.region,
+            Self::Wordless => !plane.is_words(),
+            Self::All => true,
+        }
+    }
+}
+
+type Entry = (Weak<Radiograph>, Planes, Slot);
 type Slot = Arc<OnceLock<Option<egui::TextureHandle>>>;
 
 #[derive(Clone, Default)]
 struct Cache(Arc<Mutex<Vec<Entry>>>);
 
-/// The texture of an image's planes, shared by all canvases; `None` while it is made, and where there are none.
-pub fn planes(ctx: &egui::Context, image: &Arc<Radiograph>) -> Option<egui::TextureHandle> {
+/// The texture of these planes of an image, shared by all canvases; `None` while it is made, and where there are none.
+pub fn planes(
+    ctx: &egui::Context,
+    image: &Arc<Radiograph>,
+    which: Planes,
+) -> Option<egui::TextureHandle> {
     let id = egui::Id::unique("canvas planes");
     let cache: Cache = ctx.data_mut(|data| data.get_temp_mut_or_default::<Cache>(id).clone());
     let mut entries = cache.0.lock().ok()?;
-    entries.retain(|(known, _)| known.strong_count() > 0);
-    if image.overlays.is_empty() {
+    entries.retain(|(known, ..)| known.strong_count() > 0);
+    if !image.overlays.iter().any(|plane| which.shows(plane)) {
         return None;
     }
-    let known = entries
-        .iter()
-        .find(|(known, _)| std::ptr::eq(known.as_ptr(), Arc::as_ptr(image)));
-    if let Some((_, slot)) = known {
+    let known = entries.iter().find(|(known, planes, _)| {
+        *planes == which && std::ptr::eq(known.as_ptr(), Arc::as_ptr(image))
+    });
+    if let Some((.., slot)) = known {
         return slot.get().cloned().flatten();
     }
     let slot = Slot::default();
-    entries.push((Arc::downgrade(image), Arc::clone(&slot)));
+    entries.push((Arc::downgrade(image), which, Arc::clone(&slot)));
     drop(entries);
     let most = ctx.input(|input| input.max_texture_side).min(MOST_SIDE);
     let (ctx, image, filled) = (ctx.clone(), Arc::clone(image), Arc::clone(&slot));
     let at_once = image.width() * image.height() <= AT_ONCE_PX;
     let make = move || {
-        let texture = color_image(&image, most).map(|picture| {
+        let texture = color_image(&image, which, most).map(|picture| {
             // A dot is a dot when magnified.
             let look = egui::TextureOptions {
                 magnification: egui::TextureFilter::Nearest,
@@ -71,10 +101,10 @@ pub fn planes(ctx: &egui::Context, image: &Arc<Radiograph>) -> Option<egui::Text
 }
 
 /// What of the planes lies on each cell of `step × step` pixels, with a dark edge about the ink.
-fn covered(image: &Radiograph, step: usize) -> Grid<u8> {
+fn covered(image: &Radiograph, which: Planes, step: usize) -> Grid<u8> {
     let size = (image.width(), image.height());
     let mut cells = Grid::filled(size.0.div_ceil(step), size.1.div_ceil(step), NONE);
-    for plane in &image.overlays {
+    for plane in image.overlays.iter().filter(|plane| which.shows(plane)) {
         let Pixels::U8(ink) = &plane.ink else {
             continue;
         };
@@ -107,10 +137,10 @@ fn covered(image: &Radiograph, step: usize) -> Grid<u8> {
     edged
 }
 
-/// The picture of an image's planes, at most `most` pixels a side; `None` where they hold nothing.
-pub fn color_image(image: &Radiograph, most: usize) -> Option<egui::ColorImage> {
+/// The picture of these planes of an image, at most `most` pixels a side; `None` where they hold nothing.
+pub fn color_image(image: &Radiograph, which: Planes, most: usize) -> Option<egui::ColorImage> {
     let longest = image.width().max(image.height());
-    let cells = covered(image, longest.div_ceil(most.max(1)).max(1));
+    let cells = covered(image, which, longest.div_ceil(most.max(1)).max(1));
     if cells.cells().iter().all(|cell| *cell == NONE) {
         return None;
     }

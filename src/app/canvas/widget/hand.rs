@@ -134,7 +134,7 @@ impl Canvas {
                     self.shown_draft = (layer_code(scene.layer), draft.erases());
                     if let Ok(mut raster) = self.raster.lock() {
                         raster.clear((scene.image.width(), scene.image.height()));
-                        let rect = raster.segment(first, first, draft.width(), draft.is_smooth());
+                        let rect = draft.segment(&mut raster, first, first);
                         keep_in_range(&mut raster, rect, scene);
                     }
                 }
@@ -294,7 +294,7 @@ impl Canvas {
                     && let (Some(before), Some(after), Ok(mut raster)) =
                         (before, draft.points().last().copied(), self.raster.lock())
                 {
-                    let rect = raster.segment(before, after, draft.width(), draft.is_smooth());
+                    let rect = draft.segment(&mut raster, before, after);
                     keep_in_range(&mut raster, rect, pass.scene);
                 }
                 if let Some(mark) = draft.mark() {
@@ -378,7 +378,7 @@ fn draw_on(
         draft.points().last().copied(),
         raster.lock(),
     ) {
-        let rect = raster.segment(before, after, draft.width(), draft.is_smooth());
+        let rect = draft.segment(&mut raster, before, after);
         keep_in_range(&mut raster, rect, pass.scene);
     }
     pass.events.push(CanvasEvent::DraftChanged);

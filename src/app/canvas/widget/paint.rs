@@ -11,13 +11,13 @@ use super::{Canvas, Pass};
 use crate::app::canvas::drawing::Sheet;
 use crate::app::canvas::gesture::Gesture;
 use crate::app::canvas::gpu::{Frame, Painted, REGENERATE_INSIDE, Uniforms};
-use crate::app::canvas::measures::FigurePart;
+use crate::app::canvas::measures::{FigurePart, moved};
 use crate::app::canvas::pyramid::pending;
 use crate::app::canvas::pyramid::planes::planes;
 use crate::app::canvas::view::screen_middle_px;
 use crate::app::canvas::{ColorMap, Scene, Tool, View, palette};
 use crate::document::Layer;
-use crate::geometry::Point;
+use crate::geometry::{Figure, Point};
 
 /// The uniforms that follow from how an image lies on the screen.
 pub fn look(view: &View, rect: Rect, ppp: f32) -> Uniforms {
@@ -54,7 +54,7 @@ impl Canvas {
     pub(super) fn paint(&mut self, ui: &Ui, response: &egui::Response, pass: &Pass<'_, '_>) {
         let painter = ui.painter_at(pass.rect);
         painter.rect_filled(pass.rect, 0.0, palette::GROUND);
-        let frame = Arc::new(self.frame(ui, pass));
+        let frame = Arc::new(self.frame(ui, pass, 0, pass.view, pass.rect, split_x(pass)));
         self.last_frame = Some(Arc::clone(&frame));
         painter.add(eframe::egui_wgpu::Callback::new_paint_callback(
             pass.rect,
@@ -72,8 +72,8 @@ impl Canvas {
             screen_from_image,
         };
         let scene = pass.scene;
-        if scene.overlays && scene.planes {
-            paint_planes(&painter, &sheet, pass, ui);
+        if scene.overlays {
+            paint_planes(&sheet, pass, ui);
         }
         if let Some(veil) = scene.veil {
             sheet.veil(veil, split_x(pass));
@@ -135,7 +135,8 @@ impl Canvas {
             if scene.tool.is_stroke() && !busy {
                 ui.ctx().set_cursor_icon(egui::CursorIcon::None);
                 let erases = (scene.tool == Tool::Eraser) != scene.tool_options.erase;
-                sheet.cursor(pointer, scene.tool_options.size_px, erases);
+                let options = scene.tool_options;
+                sheet.cursor(pointer, options.size_px, options.tip_of(scene.tool), erases);
             } else if scene.tool != Tool::Select && !busy {
                 ui.ctx().set_cursor_icon(egui::CursorIcon::Crosshair);
             }
@@ -163,10 +164,19 @@ impl Canvas {
         }
     }
 
-    fn frame(&self, ui: &Ui, pass: &Pass<'_, '_>) -> Frame {
+    /// A picture of the scene, 0 = the canvas, 1 = the loupe: `split` is where its slider stands, screen points.
+    fn frame(
+        &self,
+        ui: &Ui,
+        pass: &Pass<'_, '_>,
+        picture: u8,
+        view: &View,
+        rect: Rect,
+        split: f32,
+    ) -> Frame {
         let scene = pass.scene;
-        let mut uniforms = look(pass.view, pass.rect, pass.ppp);
-        uniforms.other[0] = split_x(pass) * pass.ppp;
+        let mut uniforms = look(view, rect, pass.ppp);
+        uniforms.other[0] = split * pass.ppp;
         uniforms.other[2] = self.shown_draft.0;
         uniforms.other[3] = f32::from(u8::from(self.shown_draft.1));
         uniforms.reach[2] = scene.ring_px as f32;
@@ -174,10 +184,10 @@ impl Canvas {
             uniforms.tiles[3] |= REGENERATE_INSIDE;
         }
         Frame {
-            slot: (self.id, 0),
+            slot: (self.id, picture),
             uniforms,
-            window: pass.view.window.clone(),
-            invert: pass.view.invert,
+            window: view.window.clone(),
+            invert: view.invert,
             before: Arc::clone(&pass.image),
             after: scene.after.map(|after| pending(ui.ctx(), after)),
             mask: scene.mask.filter(|_| scene.overlays).cloned(),
@@ -212,24 +222,9 @@ impl Canvas {
         view.fitted = false;
         view.center = point;
         view.zoom = (zoom * 4.0).clamp(2.0, 32.0);
-        let mut uniforms = look(&view, rect, pass.ppp);
         // The slider lies where it does on the image below: as far from the point, and magnified.
         let split = center.x + (split_x(pass) - at.x) * (view.zoom / zoom) as f32;
-        uniforms.other[0] = split * pass.ppp;
-        let frame = Frame {
-            slot: (self.id, 1),
-            uniforms,
-            window: view.window.clone(),
-            invert: view.invert,
-            before: Arc::clone(&pass.image),
-            after: pass.scene.after.map(|after| pending(ui.ctx(), after)),
-            mask: None,
-            hint: None,
-            draft: None,
-            reach: None,
-            written: Arc::clone(&self.written),
-            ctx: ui.ctx().clone(),
-        };
+        let frame = self.frame(ui, pass, 1, &view, rect, split);
         painter.rect_filled(rect, 0.0, palette::GROUND);
         let frame = Arc::new(frame);
         painter.add(eframe::egui_wgpu::Callback::new_paint_callback(
@@ -243,7 +238,7 @@ impl Canvas {
                 rect,
                 screen_from_image,
             };
-            self.paint_on_loupe(&sheet, pass.scene.after.is_some().then_some(split));
+            self.paint_on_loupe(&sheet, pass, split, ui);
         }
         let stroke = Stroke::new(1.0, palette::LANDMARK);
         painter.rect_stroke(rect, 0.0, stroke, egui::StrokeKind::Outside);
@@ -254,26 +249,92 @@ impl Canvas {
         frame
     }
 
-    /// What lies over the image in the loupe too: the slider, and the circle of a hip under the hand.
-    fn paint_on_loupe(&self, sheet: &Sheet<'_>, split_x: Option<f32>) {
-        if let Some(x) = split_x {
-            let ends = [pos2(x, sheet.rect.top()), pos2(x, sheet.rect.bottom())];
+    /// What lies over the image in the loupe too: all that is drawn to its measure. Words and handles are left out: they
+    /// would cover the point that a hand sets.
+    fn paint_on_loupe(&self, sheet: &Sheet<'_>, pass: &Pass<'_, '_>, split_x: f32, ui: &Ui) {
+        let scene = pass.scene;
+        if scene.overlays {
+            paint_planes(sheet, pass, ui);
+        }
+        if let Some(veil) = scene.veil {
+            sheet.veil_colors(veil, split_x);
+        }
+        let gesture = self.active.as_ref().map(|active| &active.gesture);
+        // What is under the hand lies where the hand is, not where the document had it.
+        let held = match gesture {
+            Some(Gesture::Landmark {
+                side,
+                point,
+                before,
+                to,
+                ..
+            }) => Some((before.with_point(*side, *point, *to), *side)),
+            _ => None,
+        };
+        let landmarks = held.map(|(now, _)| now).or(scene.landmarks.copied());
+        if let Some(landmarks) = landmarks.filter(|l| scene.show_hips && l.is_valid()) {
+            sheet.construction(&landmarks);
+        } else if let Some((now, side)) = held {
+            // The circle is what its points are set by: it must be seen where they are.
+            sheet.circle(now.hip(side), side);
+        }
+        if scene.overlays {
+            sheet.denoised(scene.denoised);
+            for (number, measured) in scene.figures.iter().enumerate() {
+                let chosen = scene.chosen == Some(number);
+                let moved = moved_figure(gesture, number);
+                let figure = moved.as_ref().unwrap_or(&measured.figure);
+                sheet.lines_of(figure, scene.image, chosen);
+            }
+        }
+        if let Some(figure) = &self.drawn {
+            sheet.lines_of(figure, scene.image, true);
+        }
+        if scene.after.is_some() {
+            let (top, bottom) = (sheet.rect.top(), sheet.rect.bottom());
+            let ends = [pos2(split_x, top), pos2(split_x, bottom)];
             sheet.line(&ends, 1.0, palette::TEXT);
         }
-        // The circle is what its points are set by: it must be seen where they are.
-        let gesture = self.active.as_ref().map(|active| &active.gesture);
-        if let Some(Gesture::Landmark {
-            side,
-            point,
-            before,
-            to,
-            ..
-        }) = gesture
-        {
-            let now = before.with_point(*side, *point, *to);
-            sheet.circle(now.hip(*side), *side);
-        }
     }
+}
+
+/// The figure of this number as the hand that holds it has it; `None` where none holds it.
+fn moved_figure(gesture: Option<&Gesture>, number: usize) -> Option<Figure> {
+    match gesture {
+        Some(Gesture::Figure {
+            index,
+            part,
+            before,
+            from,
+            to: Some(to),
+        }) if *index == number => Some(moved(before, *part, *from, *to)),
+        _ => None,
+    }
+}
+
+/// The planes of the image, laid over it as it lies on the screen.
+fn paint_planes(sheet: &Sheet<'_>, pass: &Pass<'_, '_>, ui: &Ui) {
+    let image = pass.scene.image;
+    let Some(texture) = planes(ui.ctx(), image, pass.scene.planes) else {
+        return;
+    };
+    let (right, bottom) = (image.width() as f64 - 0.5, image.height() as f64 - 0.5);
+    let mut mesh = egui::Mesh::with_texture(texture.id());
+    for (x, y, u, v) in [
+        (-0.5, -0.5, 0.0, 0.0),
+        (right, -0.5, 1.0, 0.0),
+        (right, bottom, 1.0, 1.0),
+        (-0.5, bottom, 0.0, 1.0),
+    ] {
+        mesh.vertices.push(egui::epaint::Vertex {
+            pos: sheet.at(Point::new(x, y)),
+            uv: egui::pos2(u, v),
+            color: egui::Color32::WHITE,
+        });
+    }
+    mesh.add_triangle(0, 1, 2);
+    mesh.add_triangle(0, 2, 3);
+    sheet.painter.add(egui::Shape::mesh(mesh));
 }
 
 /// The corners with how the image is looked at, which is known in this very frame alone.
@@ -315,29 +376,4 @@ fn say_preparing(painter: &egui::Painter, pass: &Pass<'_, '_>) {
         egui::FontId::proportional(14.0),
         palette::DIM,
     );
-}
-
-/// The planes of the image, laid over it as it lies on the screen.
-fn paint_planes(painter: &egui::Painter, sheet: &Sheet<'_>, pass: &Pass<'_, '_>, ui: &Ui) {
-    let image = pass.scene.image;
-    let Some(texture) = planes(ui.ctx(), image) else {
-        return;
-    };
-    let (right, bottom) = (image.width() as f64 - 0.5, image.height() as f64 - 0.5);
-    let mut mesh = egui::Mesh::with_texture(texture.id());
-    for (x, y, u, v) in [
-        (-0.5, -0.5, 0.0, 0.0),
-        (right, -0.5, 1.0, 0.0),
-        (right, bottom, 1.0, 1.0),
-        (-0.5, bottom, 0.0, 1.0),
-    ] {
-        mesh.vertices.push(egui::epaint::Vertex {
-            pos: sheet.at(Point::new(x, y)),
-            uv: egui::pos2(u, v),
-            color: egui::Color32::WHITE,
-        });
-    }
-    mesh.add_triangle(0, 1, 2);
-    mesh.add_triangle(0, 2, 3);
-    painter.add(egui::Shape::mesh(mesh));
 }

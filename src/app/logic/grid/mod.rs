@@ -308,7 +308,7 @@ impl App {
                 Err(error) => {
                     let held = &mut self.session.beside.cells[cell];
                     held.image = None;
-                    held.unreadable = Some(error.to_string());
+                    held.unreadable = Some(error.words());
                 }
             }
         }

@@ -111,7 +111,7 @@ impl App {
                 }
             }
             Ok(None) => {}
-            Err(error) => self.session.say(Weight::Wrong, error.to_string()),
+            Err(error) => self.session.say(Weight::Wrong, error),
         }
     }
 }

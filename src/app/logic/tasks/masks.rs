@@ -50,7 +50,7 @@ impl App {
             Ok(Some(masks)) => self.take_masks(&masks, &dropped.image),
             // What cannot be read says so when it is opened.
             Ok(None) => self.open_path(dropped.path),
-            Err(error) => self.session.say(Weight::Wrong, error.to_string()),
+            Err(error) => self.session.say(Weight::Wrong, error),
         }
     }
 

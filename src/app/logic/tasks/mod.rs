@@ -326,14 +326,14 @@ impl App {
             self.tasks.dialog = None;
             match result {
                 Ok(paths) => self.open_paths(paths),
-                Err(error) => self.session.say(Weight::Wrong, error.to_string()),
+                Err(error) => self.session.say(Weight::Wrong, error),
             }
         }
         if let Some(result) = self.tasks.accept.as_ref().and_then(Task::poll) {
             self.tasks.accept = None;
             match result {
                 Ok(ready) => self.accepted(ready),
-                Err(error) => self.session.say(Weight::Wrong, error.to_string()),
+                Err(error) => self.session.say(Weight::Wrong, error),
             }
         }
         self.poll_saves();
@@ -374,7 +374,7 @@ impl App {
             self.tasks.save = None;
             match result {
                 Ok(project) => self.saved(project, revision),
-                Err(error) => self.session.say(Weight::Wrong, error.to_string()),
+                Err(error) => self.session.say(Weight::Wrong, error),
             }
         }
         self.poll_export();
@@ -394,6 +394,7 @@ impl App {
             return;
         };
         let folder = project.folder().to_owned();
+        let seen = open.seen.clone();
         open.title = crate::app::panel::file_name(&folder);
         if open.revision() == revision {
             let old = std::mem::replace(&mut open.work, Work::Kept(Box::new(project)));
@@ -408,7 +409,7 @@ impl App {
             }
         }
         let name = Names::of(&self.session).written(&crate::app::panel::file_name(&folder));
-        self.settings.remember(folder);
+        self.settings.remember(folder, seen);
         self.session.say(Weight::Done, format!("Saved {name}"));
     }
 }

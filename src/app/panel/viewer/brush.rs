@@ -6,6 +6,7 @@ use crate::app::action::Action;
 use crate::app::canvas::{Tool, ToolOptions};
 use crate::app::panel::Shown;
 use crate::app::panel::widgets::{divider, row, section, slider};
+use crate::document::Tip;
 
 /// The options of the tool in hand; nothing for a tool without any.
 pub(crate) fn options_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>) {
@@ -17,6 +18,13 @@ pub(crate) fn options_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Actio
     match shown.session.tool {
         Tool::Brush | Tool::Eraser => {
             section(ui, "Brush");
+            ui.horizontal(|ui| {
+                for (tip, title) in [(Tip::Round, "Round"), (Tip::Square, "Square")] {
+                    if ui.selectable_label(options.tip == tip, title).clicked() {
+                        options.tip = tip;
+                    }
+                }
+            });
             let unit = open.document().image().modality_unit.clone();
             range_ui(ui, shown, &unit, &mut options);
         }

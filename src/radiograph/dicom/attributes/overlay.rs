@@ -72,12 +72,12 @@ fn one(
         let inside = (0..columns as i64).contains(&x) && (0..rows as i64).contains(&y);
         u8::from(inside && dots(y as usize * columns + x as usize))
     });
-    let label = view
-        .some_text(base | 0x1500)
-        .or_else(|| view.some_text(base | 0x0022));
+    let description = view.text(base | 0x0022);
+    let label = view.some_text(base | 0x1500);
     Ok(Some(Overlay {
         group: (base >> 16) as u16,
-        label: label.unwrap_or_default(),
+        label: label.unwrap_or_else(|| description.clone()),
+        description,
         region: view.text(base | 0x0040) == "R",
         ink: Pixels::U8(ink),
     }))

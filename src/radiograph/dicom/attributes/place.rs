@@ -5,7 +5,7 @@
 use super::lut::first_in_groups;
 use crate::radiograph::Orientation;
 use crate::radiograph::dicom::values::{Kind, View};
-use crate::radiograph::series::Place;
+use crate::radiograph::series::{Heading, Place};
 
 /// What lies toward the edges of a frame: by Image Orientation (Patient), else by Patient Orientation.
 pub(in crate::radiograph::dicom) fn orientation(
@@ -52,5 +52,16 @@ pub(in crate::radiograph::dicom) fn place(view: View<'_>) -> Place {
         position_mm: position.and_then(|p| p.first_chunk::<3>().copied()),
         directions: directions.and_then(|d| d.first_chunk::<6>().copied()),
         own_frame: None,
+    }
+}
+
+/// What stands over the study of the file.
+pub(in crate::radiograph::dicom) fn heading(view: View<'_>) -> Heading {
+    let charsets = view.texts(0x0008_0005);
+    Heading {
+        patient: view.free_text(0x0010_0010, &charsets),
+        date: view.text(0x0008_0020),
+        time: view.text(0x0008_0030),
+        description: view.free_text(0x0008_1030, &charsets),
     }
 }

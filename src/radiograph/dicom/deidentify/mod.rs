@@ -91,10 +91,7 @@ pub(in crate::radiograph) fn deidentify(
             "what lies behind the damage might tell who it is: {broken}"
         )));
     }
-    let view = View {
-        bytes: &file.bytes,
-        elements: &file.elements,
-    };
+    let view = file.view();
     let encoding = file
         .elements
         .list
@@ -116,10 +113,7 @@ pub(in crate::radiograph) fn deidentify(
     let mut elements = run.elements(view, 0)?;
     say_so(&mut elements, encoding, own_content, blank.is_some());
     elements.sort_by_key(|(tag, _)| *tag);
-    let class = view
-        .some_text(0x0008_0016)
-        .or(file.meta_class)
-        .unwrap_or_default();
+    let class = file.class().unwrap_or_default();
     let instance = run.mapped(&view.text(0x0008_0018));
     // A deflated data set is written plain.
     let syntax = match file.syntax.as_str() {
@@ -304,10 +298,7 @@ fn checked(
     if let Some(broken) = &again.elements.broken {
         return Err(wrong(broken.clone()));
     }
-    let view = View {
-        bytes: &again.bytes,
-        elements: &again.elements,
-    };
+    let view = again.view();
     if let Some(tag) = left_over(view, 0, own_content) {
         return Err(wrong(format!("{} was still there", tag_name(tag))));
     }

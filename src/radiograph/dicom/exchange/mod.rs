@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 use super::dataset::Encoding;
 use super::file::{self, DicomFile};
-use super::values::View;
 use super::written::head;
 use crate::radiograph::error::{ReadError, ReadProblem};
 
@@ -86,10 +85,8 @@ impl Instance {
         if let Some(broken) = &file.elements.broken {
             return Err(ReadProblem::Damaged(broken.clone()));
         }
-        let view = view(&file);
-        let class = view
-            .some_text(0x0008_0016)
-            .or_else(|| file.meta_class.clone());
+        let view = file.view();
+        let class = file.class();
         let instance = view.some_text(0x0008_0018);
         let (Some(class), Some(instance)) = (class, instance) else {
             return Err(ReadProblem::Damaged(
@@ -114,12 +111,12 @@ impl Instance {
 
     /// Study Instance UID; empty when absent.
     pub fn study(&self) -> String {
-        view(&self.file).text(0x0020_000D)
+        self.file.view().text(0x0020_000D)
     }
 
     /// Series Instance UID; empty when absent.
     pub fn series(&self) -> String {
-        view(&self.file).text(0x0020_000E)
+        self.file.view().text(0x0020_000E)
     }
 
     /// The data set byte for byte as it lies in the file, where it is in the transfer syntax that the file names.
@@ -150,13 +147,6 @@ impl Instance {
     /// The whole file with the data set `data` in the transfer syntax `syntax`.
     pub fn file_with(&self, data: &[u8], syntax: &str) -> Vec<u8> {
         part_ten(&self.class, &self.instance, syntax, data)
-    }
-}
-
-fn view(file: &DicomFile) -> View<'_> {
-    View {
-        bytes: &file.bytes,
-        elements: &file.elements,
     }
 }
 
@@ -230,11 +220,9 @@ pub fn names_of(path: &Path) -> Option<Names> {
         return None;
     }
     let file = file::parse(bytes).ok()?;
-    let view = view(&file);
+    let view = file.view();
     Some(Names {
-        class: view
-            .some_text(0x0008_0016)
-            .or_else(|| file.meta_class.clone())?,
+        class: file.class()?,
         instance: view.some_text(0x0008_0018)?,
         study: view.text(0x0020_000D),
         series: view.text(0x0020_000E),

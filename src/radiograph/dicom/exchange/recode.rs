@@ -4,7 +4,6 @@
 
 use std::path::Path;
 
-use super::view;
 use crate::radiograph::dicom::dataset::{self, Element, Encoding};
 use crate::radiograph::dicom::file::{self, DicomFile};
 use crate::radiograph::dicom::layout::{Carrier, Layout};
@@ -34,7 +33,7 @@ pub(super) fn recode(
     } else {
         Encoding::IMPLICIT
     };
-    let view = view(file);
+    let view = file.view();
     let signed = view.raw(0x0028_0103).is_some_and(|raw| raw.contains(&1));
     let coded = view
         .find(PIXEL_DATA)

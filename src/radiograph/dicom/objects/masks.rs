@@ -40,14 +40,8 @@ pub(in crate::radiograph) fn masks_on(
     instance: &str,
     frame: Option<usize>,
 ) -> Result<Vec<MaskFrame>, ReadProblem> {
-    let view = View {
-        bytes: &file.bytes,
-        elements: &file.elements,
-    };
-    let class = view
-        .some_text(0x0008_0016)
-        .or_else(|| file.meta_class.clone())
-        .unwrap_or_default();
+    let view = file.view();
+    let class = file.class().unwrap_or_default();
     match SEGMENTATION.iter().position(|known| *known == class) {
         Some(0) => {}
         Some(_) => {
