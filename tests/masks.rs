@@ -2,7 +2,9 @@
 
 use radcanvas::geometry::{PixelRect, Point};
 use radcanvas::grid::Grid;
+use radcanvas::network::folder::{Context, DiffusionConfig};
 use radcanvas::noise::Noise;
+use radcanvas::signal::fill::filled;
 use radcanvas::training::data::augment::View;
 use radcanvas::training::data::{CLOSE, Example, Facts, WHOLE, fixed_view, mask_of, said_of_mask};
 
@@ -143,4 +145,51 @@ fn what_is_said_of_a_mask_is_said_of_what_it_covers() {
         );
     }
     assert!(absent > 8 && unsaid > 8, "{absent} {unsaid}");
+}
+
+#[test]
+fn a_hole_is_filled_smoothly_from_around_it() {
+    let slope = Grid::from_fn(90, 70, |x, y| x as f32 + 0.5 * y as f32);
+    let hole = Grid::from_fn(90, 70, |x, y| {
+        let inside = (x as f64 - 45.0).hypot(y as f64 - 30.0) < 20.0;
+        u8::from(inside)
+    });
+    let mut blinded = slope.clone();
+    for (value, hole) in blinded.cells_mut().iter_mut().zip(hole.cells()) {
+        if *hole > 0 {
+            *value = 1e6;
+        }
+    }
+    let whole = filled(&blinded, &hole, 0.0);
+    let mut most = 0.0_f32;
+    for ((whole, slope), hole) in whole.cells().iter().zip(slope.cells()).zip(hole.cells()) {
+        if *hole > 0 {
+            most = most.max((whole - slope).abs());
+        } else {
+            assert_eq!(whole, slope, "what is known stays");
+        }
+    }
+    // From one side of the hole to the other it is 40 columns.
+    assert!(most < 16.0, "{most}");
+    let flat = filled(&slope.map(|_| 7.0), &hole, 0.0);
+    assert!(flat.cells().iter().all(|v| (v - 7.0).abs() < 1e-4));
+    let unknown = filled(&slope, &hole.map(|_| 1), -3.0);
+    assert!(unknown.cells().iter().all(|v| *v == -3.0));
+    let empty = filled(&Grid::filled(0, 0, 0.0), &Grid::filled(0, 0, 0), 0.0);
+    assert_eq!(empty.size(), (0, 0));
+}
+
+#[test]
+fn a_model_without_a_word_about_its_context_was_shown_grey() {
+    let mut value = serde_json::to_value(DiffusionConfig::tiny()).unwrap();
+    assert_eq!(value["context"], "grey");
+    value.as_object_mut().unwrap().remove("context");
+    let old: DiffusionConfig = serde_json::from_value(value.clone()).unwrap();
+    assert_eq!(old.context, Context::Grey);
+    value["context"] = "filled".into();
+    let new: DiffusionConfig = serde_json::from_value(value).unwrap();
+    let image = Grid::filled(64, 64, 0.8_f32);
+    let mask = Grid::from_fn(64, 64, |x, _| if x > 30 { 255 } else { 0 });
+    assert_eq!(old.context.of(&image, &mask, 0.5)[(40, 5)], 0.5);
+    assert!((new.context.of(&image, &mask, 0.5)[(40, 5)] - 0.8).abs() < 1e-6);
 }

@@ -4,6 +4,7 @@
 
 pub mod atrous;
 pub mod blur;
+pub mod fill;
 pub mod fourier;
 pub mod lanczos;
 pub mod resize;

@@ -223,15 +223,8 @@ impl<'a> Plan<'a> {
         let Some(touched) = renewed(&self.frame) else {
             return Ok(());
         };
-        let model = self.frame.crop.model_px;
         // The renewed part is blanked in pixels before encoding, so that nothing of it leaks into the latent.
-        let blanked = Grid::from_fn(model, model, |x, y| {
-            if touched[(x, y)] > 0 {
-                0.5
-            } else {
-                grey[(x, y)]
-            }
-        });
+        let blanked = self.generator.diffusion.context.of(grey, &touched, 0.5);
         let device = &self.generator.place.device;
         let open = || -> candle_core::Result<(Tensor, f64)> {
             let mask = latent_mask(&touched)?.to_device(device)?;

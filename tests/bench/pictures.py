@@ -98,7 +98,7 @@ class Bench:
             box = [middle[0] - radius, middle[1] - radius, middle[0] + radius, middle[1] + radius]
             ImageDraw.Draw(mask).ellipse(box, fill=255)
             mask.save(self.out / f"mass-mask-{radius}.png")
-            words = ["--image", path, "--mask", self.out / f"mass-mask-{radius}.png", "--kind", "breast", "--finding", "mass=present"]
+            words = ["--image", path, "--mask", self.out / f"mass-mask-{radius}.png", "--kind", "breast", "--finding", "mass"]
             made = self.make("inpaint", f"mass-{radius}", *words, "--steps", 16, "--guidance", 2, "--seed", 3)
             around = tuple(v + d for v, d in zip(box, (-1.2 * radius, -1.2 * radius, 1.2 * radius, 1.2 * radius)))
             part = lambda picture: picture.crop(tuple(int(v) for v in around)).resize((TILE, TILE))

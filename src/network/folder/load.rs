@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::watched::build_over;
 use super::{ModelError, ModelFolder, Task};
+use crate::grid::Grid;
 use crate::network::autoencoder::{self, Autoencoder};
 use crate::network::condition::{Condition, Moment, Names};
 use crate::network::control::{Adapter, AdapterConfig, Branch};
@@ -18,6 +19,7 @@ use crate::network::device::Place;
 use crate::network::hips::points::Calibration;
 use crate::network::hips::{self, HipNetwork};
 use crate::network::reader::{self, Reader};
+use crate::signal::fill::filled;
 
 /// Builds a network at a place from a folder's tensors; a missing, misshapen or unused tensor is an error that names it.
 pub fn build<N>(
@@ -49,6 +51,38 @@ pub struct DiffusionConfig {
     pub denoiser: denoiser::Config,
     /// Its adapter.
     pub adapter: AdapterConfig,
+    /// What it is shown of a part that is renewed.
+    pub context: Context,
+}
+
+/// What stands in a part that is renewed, in the picture of what is kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Context {
+    /// The middle of the grey scale.
+    #[default]
+    Grey,
+    /// A smooth continuation of what is around it: a small network has far to look across a large part, and painted it
+    /// too dark (seen).
+    Filled,
+}
+
+impl Context {
+    /// The picture without what is renewed (`mask` above 0); `middle` of its grey scale.
+    pub fn of(self, grey: &Grid<f32>, mask: &Grid<u8>, middle: f32) -> Grid<f32> {
+        match self {
+            Self::Filled => filled(grey, mask, middle),
+            Self::Grey => {
+                let mut kept = grey.clone();
+                for (value, renewed) in kept.cells_mut().iter_mut().zip(mask.cells()) {
+                    if *renewed > 0 {
+                        *value = middle;
+                    }
+                }
+                kept
+            }
+        }
+    }
 }
 
 impl DiffusionConfig {
@@ -57,6 +91,7 @@ impl DiffusionConfig {
         Self {
             denoiser: denoiser::Config::tiny(),
             adapter: AdapterConfig::tiny(),
+            context: Context::default(),
         }
     }
 }
@@ -70,6 +105,8 @@ pub struct Diffusion {
     pub adapter: Adapter,
     /// Names of its kinds and findings.
     pub names: Names,
+    /// What it is shown of a part that is renewed.
+    pub context: Context,
 }
 
 impl Diffusion {
@@ -79,6 +116,7 @@ impl Diffusion {
             denoiser: Denoiser::new(&vb.pp("denoiser"), &config.denoiser)?,
             adapter: Adapter::new(&vb.pp("adapter"), &config.adapter)?,
             names,
+            context: config.context,
         })
     }
 

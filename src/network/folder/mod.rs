@@ -23,8 +23,8 @@ use crate::whole;
 
 pub use error::ModelError;
 pub use load::{
-    Diffusion, DiffusionConfig, build, check, load_autoencoder, load_control, load_diffusion,
-    load_hip_detail, load_hips, load_reader, load_refiner,
+    Context, Diffusion, DiffusionConfig, build, check, load_autoencoder, load_control,
+    load_diffusion, load_hip_detail, load_hips, load_reader, load_refiner,
 };
 pub use watched::{Store, build_over};
 

@@ -71,7 +71,7 @@ pub(super) fn begin(
     Ok(ControlLesson {
         out: out.to_owned(),
         recipe: recipe.clone(),
-        flow: FlowData::new(data, autoencoder),
+        flow: FlowData::new(data, autoencoder, base.context),
         autoencoder_hash: autoencoder_folder.hash(),
         base,
         base_folder,

@@ -89,7 +89,7 @@ pub(super) fn begin(
     Ok(DiffusionLesson {
         out: out.to_owned(),
         recipe: recipe.clone(),
-        flow: FlowData::new(data, fresh.autoencoder),
+        flow: FlowData::new(data, fresh.autoencoder, fresh.config.context),
         autoencoder: fresh.folder,
         config: fresh.config,
         weights: fresh.weights,

@@ -13,6 +13,7 @@ use crate::network::autoencoder::{Autoencoder, latent_mask};
 use crate::network::condition::{Condition, Moment};
 use crate::network::control::hint;
 use crate::network::denoiser::assemble;
+use crate::network::folder::Context;
 use crate::noise::Noise;
 use crate::training::data::augment::View;
 use crate::training::data::{
@@ -41,6 +42,7 @@ pub(super) struct FlowBatch {
 pub(super) struct FlowData {
     pub(super) data: DataSet,
     pub(super) autoencoder: Autoencoder,
+    context: Context,
     latents: Mutex<HashMap<(usize, u64), Tensor>>,
 }
 
@@ -81,10 +83,11 @@ pub(super) fn logit_normal(noise: &mut Noise, blind: bool) -> Moment {
 }
 
 impl FlowData {
-    pub(super) fn new(data: DataSet, autoencoder: Autoencoder) -> Self {
+    pub(super) fn new(data: DataSet, autoencoder: Autoencoder, context: Context) -> Self {
         Self {
             data,
             autoencoder,
+            context,
             latents: Mutex::default(),
         }
     }
@@ -161,9 +164,9 @@ impl FlowData {
             let ones = Tensor::ones((1, 1, h, w), z.dtype(), z.device())?;
             if let Some(mask) = &sample.mask {
                 let cells = latent_mask(mask)?.to_device(z.device())?;
-                let kept = self
-                    .autoencoder
-                    .encode(&masked(&sample.view.image, mask)?)?;
+                let kept =
+                    self.autoencoder
+                        .encode(&masked(&sample.view.image, mask, self.context)?)?;
                 inputs.push(assemble(&noisy, Some((&cells, &kept)))?);
                 weights.push(((cells * 0.7)? + 0.3)?);
             } else {
@@ -206,15 +209,9 @@ const CLOSE_UP: f64 = 0.5;
 /// How often a masked picture that would have lines has none: who paints a mask seldom draws too.
 const MASK_ALONE: f64 = 0.4;
 
-/// The picture with mid-grey where it will be renewed: nothing of the truth leaks through the encoder.
-pub(super) fn masked(image: &Grid<f32>, mask: &Grid<u8>) -> Tensors<Tensor> {
-    let mut kept = image.clone();
-    for (value, painted) in kept.cells_mut().iter_mut().zip(mask.cells()) {
-        if *painted > 0 {
-            *value = 0.0;
-        }
-    }
-    image_tensor(std::slice::from_ref(&kept))
+/// The picture without what will be renewed: nothing of the truth leaks through the encoder.
+pub(super) fn masked(image: &Grid<f32>, mask: &Grid<u8>, context: Context) -> Tensors<Tensor> {
+    image_tensor(&[context.of(image, mask, 0.0)])
 }
 
 /// Leaves fields out: everything one time in ten, each field alone 15 %.

@@ -24,7 +24,7 @@ use crate::network::condition::{Condition, Moment};
 use crate::network::control::hint;
 use crate::network::denoiser::assemble;
 use crate::network::device::Place;
-use crate::network::folder::{Card, Diffusion, DiffusionConfig, ModelFolder, Need, Task};
+use crate::network::folder::{Card, Context, Diffusion, DiffusionConfig, ModelFolder, Need, Task};
 use crate::network::hips::detail::Look;
 use crate::network::hips::joint::{as_left, finding_as_left, opening, square};
 use crate::network::weights::Weights;
@@ -342,7 +342,7 @@ impl RefinerLesson {
         let blurred = gaussian(&soft.map(|v| f32::from(*v)), blur).map(|v| v.round() as u8);
         let shown = part(&blurred, &square_from_soft, size, EXPOSURE, &mut exposure);
         let shown = if key.hip.is_some() {
-            masked(&shown, &opening(size))?
+            masked(&shown, &opening(size), Context::Grey)?
         } else {
             image_tensor(&[shown])?
         };

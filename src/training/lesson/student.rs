@@ -74,7 +74,7 @@ pub(super) fn begin(
     Ok(StudentLesson {
         out: out.to_owned(),
         recipe: recipe.clone(),
-        flow: FlowData::new(data, autoencoder),
+        flow: FlowData::new(data, autoencoder, config.context),
         needs: needs(&folder),
         stands_on: [autoencoder_folder.hash(), folder.hash()],
         teacher,
