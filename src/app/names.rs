@@ -94,10 +94,10 @@ impl Names {
         open.title.clone()
     }
 
-    /// A series by its number, from 0, and its title.
-    pub(crate) fn series(self, number: usize, title: &str) -> String {
+    /// A series by its number, as the file or else the list counts it, and its title.
+    pub(crate) fn series(self, number: i64, title: &str) -> String {
         if self.hidden {
-            format!("Series {}", number + 1)
+            format!("Series {number}")
         } else {
             title.to_owned()
         }

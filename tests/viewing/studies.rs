@@ -108,6 +108,8 @@ fn studies_stand_over_their_series_and_fold_away() {
         assert_eq!(labelled(harness, name), 1, "{name}");
     }
     assert_eq!(labelled(harness, "Series 3: Series 3 CT · 2 images"), 1);
+    // Its name is the number on its picture, which the file tells.
+    assert_eq!(labelled(harness, "Series 1: Series 7 MR · 1 image"), 1);
     for word in ["Doe", "Roe", "2026", "2025", "Trauma", "Knee", "photo"] {
         assert!(!painted(harness).contains(word), "{word}");
         assert_eq!(labelled(harness, word), 0, "{word}");

@@ -228,7 +228,9 @@ fn entry_ui(
     let id = ui.scope_id().with(("series", index));
     let response = ui.interact(rect, id, Sense::click());
     let entry = &listed.entry;
-    let title = shown.names().series(index, &entry.title);
+    // The number that stands on its picture, where there is one.
+    let number = entry.number.unwrap_or(index as i64 + 1);
+    let title = shown.names().series(number, &entry.title);
     let images = match entry.file.frames() {
         1 => "1 image".to_owned(),
         n => format!("{n} images"),
