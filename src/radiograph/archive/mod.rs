@@ -10,16 +10,15 @@ use std::path::{Path, PathBuf};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
-use super::error::ReadProblem;
+use super::error::{MOST_EXPANSION, ReadProblem};
 
+pub(crate) use zip::crc32;
 pub(super) use zip::{entries, extract};
 
 /// More than this from one packed file is refused.
 pub(super) const MOST_UNPACKED: usize = 1 << 32;
 /// Small files may be nothing but zeros; above this size a ratio counts.
 const RATIO_FROM: usize = 1 << 26;
-/// Real images do not shrink more than this.
-const MOST_RATIO: usize = 100;
 
 /// Whether the bytes begin like gzip (RFC 1952).
 pub(super) fn is_gzip(bytes: &[u8]) -> bool {
@@ -53,7 +52,7 @@ pub(super) fn inflate(packed: &[u8], limit: usize) -> Result<Vec<u8>, ReadProble
             }
             TINFLStatus::HasMoreOutput => {
                 let bomb =
-                    written > RATIO_FROM && written > packed.len().saturating_mul(MOST_RATIO);
+                    written > RATIO_FROM && written > packed.len().saturating_mul(MOST_EXPANSION);
                 if written >= limit || bomb {
                     return Err(ReadProblem::TooLarge(format!(
                         "{} packed bytes grow beyond {written}; at most 100 times and {limit} bytes are taken",
@@ -101,7 +100,7 @@ pub(super) fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, ReadProblem> {
 pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packed = vec![0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255];
     packed.extend(miniz_oxide::deflate::compress_to_vec(bytes, 6));
-    packed.extend(zip::crc32(bytes).to_le_bytes());
+    packed.extend(crc32(bytes).to_le_bytes());
     packed.extend((bytes.len() as u32).to_le_bytes());
     packed
 }
