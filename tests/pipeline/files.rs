@@ -9,7 +9,9 @@ use candle_core::{DType, Device, Tensor};
 use radcanvas::grid::Grid;
 use radcanvas::job::{ControlUse, Mode, ModelReference, Prompted, Request};
 use radcanvas::network::device::Place;
-use radcanvas::network::peer::pipeline::{PeerFolder, load_peer_control, load_pipeline};
+use radcanvas::network::peer::pipeline::{
+    PeerFolder, check_peer, load_peer_control, load_pipeline,
+};
 use radcanvas::radiograph::{self, Pixels, Radiograph};
 use radcanvas::synthesis::{Readers, generate_prompted};
 use serde_json::{Value, json};
@@ -312,4 +314,44 @@ fn wrong_control_nets_are_refused_by_name() {
     let error = made.unwrap_err().to_string();
     let words = ["does not belong to", "text width"];
     assert!(words.iter().all(|word| error.contains(word)), "{error}");
+}
+
+/// Sizes that no network has: each would fill the memory, or the number of them, before a tensor is missed.
+#[test]
+fn sizes_that_no_network_has_are_refused_by_name() {
+    let models = models();
+    let tiny = models.path().join("tiny");
+    for (part, name, value) in [
+        ("unet", "layers_per_block", json!(1_u64 << 50)),
+        ("unet", "layers_per_block", json!(u64::MAX)),
+        ("unet", "transformer_layers_per_block", json!(1_u64 << 50)),
+        ("unet", "cross_attention_dim", json!(u64::MAX)),
+        ("unet", "time_embedding_dim", json!(u64::MAX)),
+        ("unet", "conv_in_kernel", json!(u64::MAX)),
+        ("vae", "latent_channels", json!(u64::MAX)),
+        ("vae", "layers_per_block", json!(u64::MAX)),
+        ("vae", "sample_size", json!(u64::MAX)),
+    ] {
+        let config = tiny.join(part).join("config.json");
+        let whole = std::fs::read(&config).unwrap();
+        let mut changed: Value = serde_json::from_slice(&whole).unwrap();
+        changed[name] = value.clone();
+        std::fs::write(&config, changed.to_string()).unwrap();
+        let checked = PeerFolder::open(&tiny).and_then(|folder| check_peer(&folder));
+        let error = checked.unwrap_err().to_string();
+        assert!(
+            error.contains("is not supported, at most") && error.contains(part),
+            "{name} = {value}: {error}"
+        );
+        std::fs::write(&config, whole).unwrap();
+    }
+    check_peer(&PeerFolder::open(&tiny).unwrap()).unwrap();
+    // A header that speaks of values behind the end of all numbers.
+    let header = r#"{"a":{"dtype":"F32","shape":[0],"data_offsets":[18446744073709551615,18446744073709551615]}}"#;
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    let path = models.path().join("end.safetensors");
+    std::fs::write(&path, bytes).unwrap();
+    let error = PeerFolder::open(&path).unwrap_err().to_string();
+    assert!(error.contains("damaged or cut off"), "{error}");
 }
