@@ -20,8 +20,8 @@ const SIDE: u16 = 17_000;
 
 /// One of them.
 pub(super) fn any(noise: &mut Noise) -> Vec<u8> {
-    // Beyond what a packed file may become, and up to what no memory holds.
-    let pieces = pick(noise, &[300, 1100, 3000]);
+    // Beyond what a packed file may become, and up to what the decoding process has no room for.
+    let pieces = pick(noise, &[200, 400, 1100]);
     match noise.index(9) {
         0 => deflated(pieces),
         1 => deflated_frame(pieces),
