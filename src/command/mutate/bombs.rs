@@ -263,11 +263,11 @@ fn jpeg() -> Vec<u8> {
 
 /// Run lengths (PS3.5 Annex G): 64 times as much as there is, which is all that they can; or a claim of far more.
 fn run_lengths(noise: &mut Noise) -> Vec<u8> {
-    let size = pick(noise, &[(4_000, 4_000), (60_000, 30_000)]);
+    let size = pick(noise, &[(1_000, 1_000), (60_000, 30_000)]);
     let mut frame = vec![0; 64];
     frame[0] = 1;
     frame[4] = 64;
-    frame.extend([0x81, 0].repeat(4_000 * 4_000 / 128));
+    frame.extend([0x81, 0].repeat(1_000 * 1_000 / 128 + 1));
     one_fragment("1.2.840.10008.1.2.5", size, &frame)
 }
 

@@ -18,7 +18,7 @@ pub(super) use zip::{entries, extract};
 /// More than this from one packed file is refused.
 pub(super) const MOST_UNPACKED: usize = 1 << 32;
 /// Small files may be nothing but zeros; above this size a ratio counts.
-const RATIO_FROM: usize = 1 << 27;
+const RATIO_FROM: usize = 1 << 26;
 
 static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
