@@ -359,6 +359,12 @@ fn mutants_of_every_fixture_hurt_nobody() {
         let told = radcanvas(&["mutate", path.to_str().unwrap(), "--count", "900"]);
         assert_eq!(told["hangs_over_5_s"], 0, "{told}");
         assert_eq!(told["mutants"], 900);
+        let kinds = told["kinds"].as_object().unwrap();
+        assert_eq!(kinds.len(), 14, "{told}");
+        // Run lengths make no more than 64 times as much of themselves, which is no bomb.
+        let bombs = &kinds["a bomb that expands"];
+        let images = bombs["image"].as_u64().unwrap_or(0);
+        assert!(bombs["refused"].as_u64() > Some(4 * images), "{bombs}");
         let outcomes = told["outcomes"].as_object().unwrap();
         assert!(outcomes["refused"].as_u64() > Some(50), "{told}");
         assert!(outcomes["image"].as_u64() > Some(50), "{told}");

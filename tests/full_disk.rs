@@ -12,12 +12,20 @@ use std::sync::Arc;
 use radcanvas::document::{Accepted, Document, Edit, Project};
 use radcanvas::geometry::Point;
 use radcanvas::grid::Grid;
+use radcanvas::job::record::{self, Record};
+use radcanvas::job::{Engine as _, Error, Fake, Mode, ModelReference, Order, Product, Request};
 use radcanvas::landmarks::{Hip, HipLandmarks};
+use radcanvas::network::autoencoder::{self, Autoencoder};
+use radcanvas::network::folder;
+use radcanvas::network::weights::Weights;
 use radcanvas::radiograph::write::{
     HipReport, MeasuredAngle, Object, SecondaryCapture, Segment, coco, deidentify, masks_csv,
     write_dicom, write_object, write_whole,
 };
 use radcanvas::radiograph::{self, DisplayWindow, Pixels, Radiograph, SyntheticMark};
+use radcanvas::training::checkpoint::{self, Standing};
+use radcanvas::training::optimizer::AdamW;
+use radcanvas::transfer::{Node, Nodes};
 use radcanvas::whole;
 
 const FOLDER: &str = "RADCANVAS_TEST_FULL_FOLDER";
@@ -59,6 +67,29 @@ fn accepted(variant: u16) -> Edit {
         landmarks: None,
         record: serde_json::Value::Null,
     }))
+}
+
+/// The checkpoint of a small run.
+fn checkpoint(out: &Path, variant: u16) -> Result<PathBuf, Error> {
+    let weights = Weights::new(u64::from(variant));
+    Autoencoder::new(&weights.builder(), &autoencoder::Config::tiny()).unwrap();
+    let optimizer = AdamW::new(&weights).unwrap();
+    checkpoint::save(out, &optimizer, &Standing::default(), "a run")
+}
+
+/// A generated image with its mask and record, in the folder `0000`.
+fn record(to: &Path, variant: u16) -> Result<record::Paths, Error> {
+    let mut request = Request::new(Mode::Sketch, ModelReference::default());
+    request.source = Some(Arc::new(film(variant)));
+    request.seed = u64::from(variant);
+    let product = Fake::default().carry_out(&Order::Generate(request), &mut |_| {
+        std::ops::ControlFlow::Continue(())
+    });
+    let Ok(Product::Outcome(outcome)) = product else {
+        panic!("{product:?}");
+    };
+    let made = &outcome.images[0];
+    record::write(to, &Record::of(&outcome.request, made, 0.0), made, true)
 }
 
 /// Every writer by the name of its file, in the place of a file that may be there; `source` is a DICOM image.
@@ -127,8 +158,19 @@ fn write_all(source: &Path, to: &Path, variant: u16) -> Vec<(&'static str, Resul
         )),
     ));
     let weights = vec![variant as u8; 4000];
-    let model = radcanvas::network::folder::write(&to.join("checkpoint.safetensors"), &weights);
-    done.push(("checkpoint.safetensors", said(model)));
+    let model = folder::write(&to.join("weights.safetensors"), &weights);
+    done.push(("weights.safetensors", said(model)));
+    done.push(("run", said(checkpoint(&to.join("run"), variant))));
+    done.push(("0000", said(record(to, variant))));
+    let mut nodes = Nodes::default();
+    nodes.nodes = (0..5)
+        .map(|n| Node {
+            name: format!("node-{n}"),
+            host: format!("host-{variant}"),
+            ..Node::default()
+        })
+        .collect();
+    done.push(("nodes.json", said(nodes.save(&to.join("nodes.json")))));
     #[cfg(feature = "window")]
     {
         use radcanvas::app::settings::Settings;

@@ -26,6 +26,7 @@ mod exports;
 mod figures;
 mod files;
 mod full_disk;
+mod hostile;
 mod job;
 mod live;
 mod masks;

@@ -3,6 +3,9 @@
 //! A target fails only by a panic, an abort, too much memory or too much time. What is read is held against the
 //! promises of the reader (sizes that fit, numbers that are numbers), so that nonsense counts as a failure too.
 
+mod folders;
+mod network;
+
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,14 +16,24 @@ use radcanvas::job::record::Record;
 use radcanvas::job::{Order, Request};
 use radcanvas::landmarks::{HipLandmarks, Side};
 use radcanvas::measure::norberg::norberg_degrees;
+use radcanvas::network::device::Place;
 use radcanvas::network::folder::{ModelFolder, tensors_in};
+use radcanvas::network::folder::{
+    load_autoencoder, load_control, load_diffusion, load_hip_detail, load_hips, load_reader,
+    load_refiner,
+};
 use radcanvas::network::peer::source::Source;
+use radcanvas::radiograph::exchange::{self, Attributes, EXPLICIT, Instance};
 use radcanvas::radiograph::write::deidentify as remove_identity;
 use radcanvas::radiograph::{
-    FileKind, ImageFile, Pixels, Radiograph, ReadError, Values, open_bytes, read, series, values,
+    FileKind, ImageFile, Pixels, Radiograph, ReadError, Values, inspect, masks_of, open_bytes,
+    read, series, values,
 };
 use radcanvas::training::recipe::Recipe;
 use sha2::{Digest as _, Sha256};
+
+pub use folders::{BETWEEN, PIPELINE, TABLES, checkpoint, pipeline, tables};
+pub use network::{STUDY, messages, web, written};
 
 /// Each target by name.
 pub const TARGETS: &[(&str, fn(&[u8]))] = &[
@@ -29,12 +42,23 @@ pub const TARGETS: &[(&str, fn(&[u8]))] = &[
     ("volume", volume),
     ("archive", archive),
     ("deidentify", deidentify),
+    ("exchange", exchange),
     ("project", project),
     ("journal", journal),
     ("model", model),
     ("records", records),
     ("recipe", recipe),
+    ("messages", messages),
+    ("web", web),
+    ("pipeline", pipeline),
+    ("checkpoint", checkpoint),
+    ("tables", tables),
 ];
+
+/// Below the folder of this crate.
+pub fn own(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
 
 /// Lets decoders of other projects panic in peace: the program shields itself against them, and libFuzzer would not.
 pub fn quiet() {
@@ -63,6 +87,10 @@ fn folder() -> PathBuf {
 
 fn put(name: &str, bytes: &[u8]) -> PathBuf {
     let path = folder().join(name);
+    let parent = path.parent().expect("a file in a folder");
+    if !parent.is_dir() {
+        std::fs::create_dir_all(parent).expect("room for a folder");
+    }
     std::fs::write(&path, bytes).expect("room for an input");
     path
 }
@@ -141,6 +169,50 @@ pub fn deidentify(bytes: &[u8]) {
     }
 }
 
+/// Objects as they are sent and taken in: names, data sets written anew, masks brought onto an image, and small data
+/// sets without a file around them.
+pub fn exchange(bytes: &[u8]) {
+    for explicit in [false, true] {
+        if let Ok(attributes) = Attributes::read(bytes.to_vec(), explicit) {
+            for tag in [0x0000_0900, 0x0010_0010, 0x0020_000D] {
+                attributes.text(tag);
+                attributes.number(tag);
+            }
+        }
+    }
+    let path = put("object.dcm", bytes);
+    inspect(&path);
+    exchange::names_of(&path);
+    if let Ok((names, file)) = exchange::received(bytes.to_vec()) {
+        // What was taken in under our own head must be found again under it.
+        let again = exchange::received(file).map(|(names, _)| names);
+        assert_eq!(again.ok(), Some(names));
+    }
+    if let Ok(object) = Instance::read(&path) {
+        for explicit in [false, true] {
+            let Ok(data) = object.recoded(explicit) else {
+                continue;
+            };
+            let file = object.file_with(
+                &data,
+                if explicit {
+                    EXPLICIT
+                } else {
+                    exchange::IMPLICIT
+                },
+            );
+            let again = Instance::read(&put("again.dcm", &file)).expect("an object of our own");
+            assert_eq!(
+                (again.class, again.instance),
+                (object.class.clone(), object.instance.clone())
+            );
+        }
+        if let Ok(image) = read(&path, 0) {
+            masks_of(&path, &image).ok();
+        }
+    }
+}
+
 /// `project.json`, and a journal as it lies.
 pub fn project(bytes: &[u8]) {
     let mut parts = bytes.splitn(2, |byte| *byte == 0);
@@ -191,6 +263,7 @@ pub fn model(bytes: &[u8]) {
     if let Ok(card) = ModelFolder::open(&folder()) {
         card.hash();
         card.configuration::<serde_json::Value>().ok();
+        networks(&card.card);
     }
     tensors_in(Path::new("input.safetensors"), bytes).ok();
     Source::open(&put("input.safetensors", bytes)).ok();
@@ -204,6 +277,25 @@ pub fn model(bytes: &[u8]) {
     std::io::Write::write_all(&mut packed, bytes).expect("memory");
     let packed = packed.finish().expect("memory").into_inner();
     Source::open(&put("packed.pth", &packed)).ok();
+}
+
+/// The networks that a card may describe, over no weights at all: whatever the configuration says, one is missing.
+fn networks(card: &radcanvas::network::folder::Card) {
+    let mut card = card.clone();
+    card.files.clear();
+    let at = folder().join("card");
+    put(
+        "card/model.json",
+        &serde_json::to_vec(&card).expect("a card has a JSON form"),
+    );
+    let place = Place::default();
+    load_autoencoder(&at, &place).ok();
+    load_diffusion(&at, &place).ok();
+    load_refiner(&at, &place).ok();
+    load_control(&at, &place).ok();
+    load_reader(&at, &place).ok();
+    load_hips(&at, &place).ok();
+    load_hip_detail(&at, &place).ok();
 }
 
 /// Requests, records, orders and landmarks: JSON from a manifest, a folder of results or another program.

@@ -17,7 +17,7 @@ use radcanvas::grid::Grid;
 use radcanvas::job::{Mode, ModelReference, Request};
 use radcanvas::noise::Noise;
 use radcanvas::radiograph::{Pixels, Radiograph};
-use radcanvas_fuzz::TARGETS;
+use radcanvas_fuzz::{BETWEEN, PIPELINE, STUDY, TABLES, TARGETS, own, written};
 
 /// Inputs do not grow beyond this.
 const LONGEST: usize = 1 << 16;
@@ -48,10 +48,6 @@ fn usage() -> ExitCode {
         names.join(" ")
     );
     ExitCode::from(2)
-}
-
-fn own(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
 fn run(name: &str, target: fn(&[u8]), time: Duration, seed: u64) -> ExitCode {
@@ -159,6 +155,9 @@ fn gather() {
         "volume",
         &files_in(&fixtures.join("files"), &["nii", "gz", "nrrd"]),
     );
+    keep("exchange", &dicom[..dicom.len().min(30)]);
+    put("exchange", "object.dcm", &written::file());
+    put("exchange", "found", &written::found());
     keep("archive", &files_in(&fixtures.join("files"), &["zip"]));
     keep("archive", &files_in(&fixtures.join("files/medium"), &[]));
     keep(
@@ -172,9 +171,145 @@ fn gather() {
             put("model", &format!("{model}.json"), &bytes);
         }
     }
+    keep(
+        "checkpoint",
+        &files_in(&fixtures.join("peer/files"), &["safetensors", "pth", "pkl"]),
+    );
     pictures();
     records();
     journal();
+    network();
+    folders();
+}
+
+/// What nodes say: a good answer of each kind.
+fn network() {
+    use written::{answer, asked, end, file, found, granted, message, stored};
+    let said: [(&str, u8, &[Vec<u8>]); 5] = [
+        ("echo", 0, &[granted(1), answer(1, 0x30, 0, None), end()]),
+        (
+            "find",
+            1,
+            &[
+                granted(1),
+                answer(1, 0x20, 0xFF00, Some(&found())),
+                answer(1, 0x20, 0, None),
+                end(),
+            ],
+        ),
+        (
+            "get",
+            2,
+            // The twentieth context is that of Secondary Capture.
+            &[
+                granted(20),
+                stored(39),
+                answer(1, 0x10, 0xFF00, None),
+                answer(1, 0x10, 0, None),
+                end(),
+            ],
+        ),
+        ("store", 3, &[granted(1), answer(1, 1, 0, None), end()]),
+        (
+            "provide",
+            4,
+            &[
+                asked(),
+                stored(1),
+                message(1, &[(0x0000_0100, 0x30_u16.into())], None),
+                end(),
+            ],
+        ),
+    ];
+    for (name, what, units) in said {
+        put("messages", name, &[vec![what], units.concat()].concat());
+    }
+    let list = format!(
+        r#"[{{"0020000D":{{"vr":"UI","Value":["{STUDY}"]}},"0020000E":{{"vr":"UI","Value":["1.2.3.1"]}},"00201209":{{"vr":"IS","Value":[3]}},"00100010":{{"vr":"PN","Value":[{{"Alphabetic":"A^B"}}]}}}}]"#
+    );
+    let part = b"--cut\r\nContent-Type: application/dicom\r\n\r\n";
+    let parts = [&part[..], &file(), b"\r\n", part, b"\r\n--cut--\r\n"].concat();
+    let stored = br#"{"00081199":{"vr":"SQ","Value":[{"00081155":{"vr":"UI","Value":["1.2.3.4"]},"00081196":{"vr":"US","Value":[45056]}}]}}"#;
+    let refused = br#"{"00081198":{"vr":"SQ","Value":[{"00081197":{"vr":"US","Value":[49442]}}]}}"#;
+    let whole = |kind: &str, body: &[u8]| {
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nConnection: close\r\n\r\n");
+        [head.as_bytes(), body].concat()
+    };
+    let multipart = "multipart/related; type=\"application/dicom\"; boundary=cut";
+    for (name, what, said) in [
+        ("list", 0, list.clone().into_bytes()),
+        ("parts", 1, parts.clone()),
+        ("stored", 2, stored.to_vec()),
+        ("refused", 3, refused.to_vec()),
+        (
+            "whole-list",
+            4,
+            whole("application/dicom+json", list.as_bytes()),
+        ),
+        ("whole-parts", 5, whole(multipart, &parts)),
+    ] {
+        put("web", name, &[vec![what], said].concat());
+    }
+}
+
+/// Texts of folders, one after the other.
+fn folders() {
+    let texts = |root: &Path, names: &[&str]| {
+        let read = |name: &&str| std::fs::read(root.join(name)).unwrap_or_default();
+        names.iter().map(read).collect::<Vec<_>>().join(&BETWEEN)
+    };
+    let pipelines = own("../tests/fixtures/pipeline");
+    put(
+        "pipeline",
+        "tiny",
+        &texts(&pipelines.join("tiny"), &PIPELINE),
+    );
+    let schedule = |class: &str, more: &str| {
+        format!(
+            r#"{{"_class_name":"{class}","num_train_timesteps":1000,"beta_schedule":"scaled_linear"{more}}}"#
+        )
+    };
+    for (name, schedule) in [
+        (
+            "pndm",
+            schedule("PNDMScheduler", r#","skip_prk_steps":false"#),
+        ),
+        (
+            "euler",
+            schedule(
+                "EulerDiscreteScheduler",
+                r#","use_karras_sigmas":true,"timestep_type":"continuous""#,
+            ),
+        ),
+        (
+            "dpm",
+            schedule(
+                "DPMSolverMultistepScheduler",
+                r#","lambda_min_clipped":-5.1,"solver_order":3,"use_lu_lambdas":true"#,
+            ),
+        ),
+        (
+            "unipc",
+            schedule(
+                "UniPCMultistepScheduler",
+                r#","use_flow_sigmas":true,"flow_shift":3.0,"prediction_type":"flow_prediction""#,
+            ),
+        ),
+        (
+            "lcm",
+            schedule("LCMScheduler", r#","original_inference_steps":50"#),
+        ),
+    ] {
+        put("pipeline", name, schedule.as_bytes());
+    }
+    let tables: [&[u8]; TABLES.len()] = [
+        b"file,kind,age_years,sex,dysplasia\nfilm.png,hip,3.5,F,1\n",
+        br#"{"film.png":{"left":{"center":[16,10],"radius":3,"rim":[18,7]},"right":{"center":[7,10],"radius":3,"rim":[5,7]},"pixel_spacing_mm":null}}"#,
+        br#"{"film.png":[{"points":[[1,1],[9,4],[20,18]],"closed":true}]}"#,
+        br#"{"version":1,"nodes":[{"name":"pacs","host":"127.0.0.1","port":104,"title":"PACS","web":"https://pacs.example/dicom-web"}]}"#,
+        br#"[{"kind":"length","points":[[1,1],[9,4]]},{"kind":"circle","points":[[1,1],[9,4],[5,12]]},{"kind":"freehand","points":[[1,1],[9,4],[5,12],[2,8]]}]"#,
+    ];
+    put("tables", "films", &tables.join(&BETWEEN));
 }
 
 fn put(target: &str, name: &str, bytes: &[u8]) {

@@ -184,6 +184,7 @@ pub fn write(folder: &Path, record: &Record, made: &Made, replace: bool) -> Resu
             format!("the folder cannot be made ({e})"),
         )
         .at(&folder)
+        .remedy("make room, or check the rights of the folder")
     })?;
     export(&paths.image, &made.radiograph, replace)?;
     let mask = Radiograph::from_pixels(Pixels::U8(painted_mask(&record.request, made)));

@@ -102,6 +102,22 @@ pub(super) fn checked_size(
     }
 }
 
+/// Real images do not shrink more than this, large ones at least: masks and blank films do.
+pub(super) const MOST_EXPANSION: usize = 100;
+/// A blank picture of this size is still opened, bytes of pixels.
+const LARGEST_BLANK: usize = 1 << 28;
+
+/// Refuses a picture of `packed` bytes that declares to be `unpacked` large, before anything is decoded: beyond 256 MiB,
+/// more than a hundred times as much is a bomb.
+pub(super) fn checked_expansion(packed: usize, unpacked: usize) -> Result<(), ReadProblem> {
+    if unpacked > LARGEST_BLANK && unpacked > packed.saturating_mul(MOST_EXPANSION) {
+        return Err(ReadProblem::TooLarge(format!(
+            "{packed} packed bytes for {unpacked} bytes of pixels; beyond 256 MiB at most {MOST_EXPANSION} times are taken"
+        )));
+    }
+    Ok(())
+}
+
 /// Runs a decoder of another project; its panic becomes a refusal.
 pub(super) fn shielded<T>(
     decoder: &str,

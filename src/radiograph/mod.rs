@@ -29,6 +29,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::grid::Grid;
 
+pub(crate) use archive::crc32;
+
 pub use apart::{decode_apart, end_idle, serve, start_ahead};
 pub use dicom::exchange;
 pub use error::{ReadError, ReadProblem};

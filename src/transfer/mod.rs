@@ -13,6 +13,7 @@ mod send;
 mod watch;
 mod web;
 
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -128,14 +129,8 @@ pub fn fetch(
     way: Option<Way>,
     observe: &mut Observe<'_>,
 ) -> Result<Fetched, Error> {
-    let usable = crate::radiograph::exchange::is_uid;
-    if !usable(&wanted.study) || wanted.series.as_deref().is_some_and(|uid| !usable(uid)) {
-        let what = "the study or series is named by something that is no UID";
-        return Err(Error::new(ErrorKind::Usage, what)
-            .remedy("give the UID that `find` shows, digits and dots only"));
-    }
     let mut watch = Watch::new(observe, "fetching", node.whole());
-    let inbox = Inbox::new(wanted)?;
+    let inbox = inbox_of(wanted)?;
     match way.unwrap_or_else(|| node.way()) {
         Way::Get => dimse::get(node, wanted, &inbox, &mut watch)?,
         Way::Move => dimse::move_here(node, wanted, &inbox, &mut watch)?,
@@ -151,6 +146,34 @@ pub fn fetch(
         );
     }
     Ok(fetched)
+}
+
+/// Takes in what a node sends over one connection that it made to this program: what [`fetch`] by C-MOVE does with
+/// each of them.
+///
+/// # Errors
+/// The node does not keep to the protocol, or falls silent. What came before an error stays, each file whole.
+pub fn take_in(
+    node: &Node,
+    wanted: &Wanted,
+    stream: TcpStream,
+    observe: &mut Observe<'_>,
+) -> Result<Fetched, Error> {
+    let mut watch = Watch::new(observe, "receiving", node.whole());
+    let inbox = inbox_of(wanted)?;
+    dimse::talk(stream, node, &inbox, &mut watch)?;
+    Ok(inbox.into_fetched())
+}
+
+/// An inbox for what is named by UIDs.
+fn inbox_of(wanted: &Wanted) -> Result<Inbox, Error> {
+    let usable = crate::radiograph::exchange::is_uid;
+    if !usable(&wanted.study) || wanted.series.as_deref().is_some_and(|uid| !usable(uid)) {
+        let what = "the study or series is named by something that is no UID";
+        return Err(Error::new(ErrorKind::Usage, what)
+            .remedy("give the UID that `find` shows, digits and dots only"));
+    }
+    Inbox::new(wanted)
 }
 
 /// The default for [`Wanted::most_bytes`]: 8 GiB.

@@ -357,3 +357,32 @@ fn other_files_are_refused_and_leave_nothing() {
     });
     assert_eq!(hidden.count(), 0);
 }
+
+/// A limit on the size of files stands in for the full disk: the configuration fits, the weights do not.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_no_half_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("control.safetensors");
+    checkpoint(&input, &["control"], &[]);
+    let done = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 16; exec \"$0\" \"$@\""])
+        .arg(env!("CARGO_BIN_EXE_radcanvas"))
+        .args(["models", "convert", "--quiet"])
+        .arg(&input)
+        .arg(folder.path().join("out"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(!done.status.success(), "{said}");
+    assert!(
+        said.contains("diffusion_pytorch_model.safetensors was not written")
+            && said.contains("make room"),
+        "{said}"
+    );
+    let left: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    assert_eq!(left, [input]);
+}

@@ -372,3 +372,43 @@ fn every_class_of_the_family_is_taken_and_no_other() {
         }
     }
 }
+
+/// Sizes that no network has: each would fill the memory, or the number of them, before a tensor is missed.
+#[test]
+fn sizes_that_no_network_has_are_refused_by_name() {
+    let models = models();
+    let tiny = models.path().join("tiny");
+    for (part, name, value) in [
+        ("unet", "layers_per_block", json!(1_u64 << 50)),
+        ("unet", "layers_per_block", json!(u64::MAX)),
+        ("unet", "transformer_layers_per_block", json!(1_u64 << 50)),
+        ("unet", "cross_attention_dim", json!(u64::MAX)),
+        ("unet", "time_embedding_dim", json!(u64::MAX)),
+        ("unet", "conv_in_kernel", json!(u64::MAX)),
+        ("vae", "latent_channels", json!(u64::MAX)),
+        ("vae", "layers_per_block", json!(u64::MAX)),
+        ("vae", "sample_size", json!(u64::MAX)),
+    ] {
+        let config = tiny.join(part).join("config.json");
+        let whole = std::fs::read(&config).unwrap();
+        let mut changed: Value = serde_json::from_slice(&whole).unwrap();
+        changed[name] = value.clone();
+        std::fs::write(&config, changed.to_string()).unwrap();
+        let checked = PeerFolder::open(&tiny).and_then(|folder| check_peer(&folder));
+        let error = checked.unwrap_err().to_string();
+        assert!(
+            error.contains("is not supported, at most") && error.contains(part),
+            "{name} = {value}: {error}"
+        );
+        std::fs::write(&config, whole).unwrap();
+    }
+    check_peer(&PeerFolder::open(&tiny).unwrap()).unwrap();
+    // A header that speaks of values behind the end of all numbers.
+    let header = r#"{"a":{"dtype":"F32","shape":[0],"data_offsets":[18446744073709551615,18446744073709551615]}}"#;
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    let path = models.path().join("end.safetensors");
+    std::fs::write(&path, bytes).unwrap();
+    let error = PeerFolder::open(&path).unwrap_err().to_string();
+    assert!(error.contains("damaged or cut off"), "{error}");
+}

@@ -106,6 +106,23 @@ fn impossible_settings_are_refused() {
     ] {
         refused(Kind::UniPc, config, 5, word);
     }
+    // Numbers that nobody trained with: they would fill the memory, or leave nothing to count from.
+    for (config, word) in [
+        (
+            r#"{"num_train_timesteps": 1000000000000000}"#,
+            "num_train_timesteps = 1000000000000000",
+        ),
+        (
+            r#"{"steps_offset": 18446744073709551615}"#,
+            "steps_offset = 18446744073709551615",
+        ),
+        (
+            r#"{"lambda_min_clipped": 1e9}"#,
+            "lambda_min_clipped = 1000000000",
+        ),
+    ] {
+        refused(Kind::DpmSolver, config, 5, word);
+    }
     // A line of one point cannot be stretched.
     let stretched = r#"{"use_flow_sigmas": true, "shift_terminal": 0.1}"#;
     refused(Kind::UniPc, stretched, 1, "no numbers");

@@ -9,7 +9,7 @@ use dicom_ul::pdu::{PDataValue, PDataValueType, Pdu};
 use radcanvas::job::ErrorKind;
 use radcanvas::noise::Noise;
 use radcanvas::radiograph::exchange::write_attributes;
-use radcanvas::transfer::{Access, Query, echo, find};
+use radcanvas::transfer::{Access, Query, Wanted, echo, find, take_in};
 
 use super::go_on;
 use super::peer::{answer, drain, grant, message, node, peer, receive, send};
@@ -210,4 +210,39 @@ fn send_part(
         data: data.to_vec(),
     };
     send(stream, &Pdu::PData { data: vec![value] });
+}
+
+#[test]
+fn units_of_noise_never_break_the_one_that_is_sent_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let wanted = Wanted {
+        study: "1.2.3".to_owned(),
+        series: None,
+        out: folder.path().join("out"),
+        most_bytes: 1 << 20,
+    };
+    let mut own = node(port);
+    own.quiet_seconds = 2;
+    for seed in 0..60_u64 {
+        let mut noise = Noise::new(seed, 1);
+        let length = 68 + noise.index(300);
+        let mut unit = vec![1, 0, 0, 0, (length >> 8) as u8, length as u8, 0, 1, 0, 0];
+        // Some ask for the right titles, and for contexts of noise.
+        unit.extend(format!("{:16}{:16}", "RADCANVAS", "PEER").into_bytes());
+        unit.extend([0; 32]);
+        unit.extend((68..length).map(|_| noise.bits() as u8));
+        if length > 76 && seed % 2 == 0 {
+            unit[74] = [0x10, 0x20, 0x50][seed as usize % 3];
+            unit[76] = 0;
+        }
+        let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        peer.write_all(&unit).unwrap();
+        peer.shutdown(std::net::Shutdown::Write).unwrap();
+        let error = take_in(&own, &wanted, stream, &mut go_on).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Failed, "{seed}");
+    }
+    assert_eq!(std::fs::read_dir(&wanted.out).unwrap().count(), 0);
 }

@@ -241,3 +241,27 @@ fn by_get_an_object_comes_over_the_same_connection_and_lies_are_refused() {
     assert_eq!(fetched.files.len(), 1);
     assert_eq!(fetched.failures.len(), 2, "{:?}", fetched.failures);
 }
+
+#[test]
+fn a_folder_that_is_gone_is_told_to_the_node_and_to_the_person() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = Instance::read(&synthetic(folder.path(), "1.dcm", 1)).unwrap();
+    let out = folder.path().join("out");
+    let wanted = wanted(&own, &out);
+    // A file in the place of the folder: no rights are needed for that, and none help against it.
+    let gone = out.clone();
+    let (fetched, statuses) = moved(&wanted, move |port| {
+        std::fs::remove_dir(&gone).unwrap();
+        std::fs::write(&gone, b"a file").unwrap();
+        push(port, "PEER", &[own])
+    });
+    assert_eq!(statuses.unwrap(), [0xA700]);
+    let fetched = fetched.unwrap();
+    assert!(fetched.files.is_empty());
+    let why = &fetched.failures[0];
+    assert!(
+        why.contains("rights of the folder") && why.contains(out.to_str().unwrap()),
+        "{why}"
+    );
+    assert_eq!(std::fs::read(&out).unwrap(), b"a file");
+}

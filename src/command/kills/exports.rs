@@ -17,8 +17,8 @@ use crate::job::Error;
 use crate::landmarks::{Hip, HipLandmarks};
 use crate::noise::Noise;
 use crate::radiograph::write::{
-    HipReport, MeasuredAngle, Object, SecondaryCapture, Segment, coco, masks_csv, object_at,
-    write_dicom, write_object, write_whole,
+    HipReport, MeasuredAngle, Object, SecondaryCapture, Segment, Table, object_at, write_dicom,
+    write_object, write_table, write_whole,
 };
 use crate::radiograph::{self, DisplayWindow, Pixels, Radiograph};
 
@@ -26,14 +26,10 @@ use crate::radiograph::{self, DisplayWindow, Pixels, Radiograph};
 const IMAGES: &[&str] = &["image.png", "image.tif", "image.nii.gz", "image.dcm"];
 /// Objects about the image.
 const OBJECTS: &[&str] = &["masks.dcm", "report.dcm", "view.dcm"];
-/// Files that are the same to the byte whenever they are written.
-const BYTES: &[&str] = &[
-    "image.npy",
-    "image.safetensors",
-    "masks.csv",
-    "masks.json",
-    "settings.json",
-];
+/// Texts about the image.
+const TABLES: &[&str] = &["masks.csv", "masks.json", "hips.csv"];
+/// Other files that are the same to the byte whenever they are written.
+const BYTES: &[&str] = &["image.npy", "image.safetensors", "settings.json"];
 
 /// What is exported is one of these: an image of one value after the other.
 const VARIANTS: usize = 2;
@@ -98,19 +94,18 @@ fn with_object<T>(
     }
 }
 
-/// The bytes of a text file.
-fn text(work: &Work, name: &str, variant: usize) -> Result<Vec<u8>, String> {
-    let image = picture(work, variant);
-    let segments = segments(work, variant);
+/// Calls `then` with the table of this name.
+fn with_table<T>(work: &Work, name: &str, variant: usize, then: impl FnOnce(&Table<'_>) -> T) -> T {
     match name {
-        "masks.csv" => masks_csv("image", &image, &segments),
-        "masks.json" => {
-            serde_json::to_vec(&coco("image", &image, &segments)).map_err(|e| e.to_string())
-        }
-        _ => Ok(json!({ "variant": variant, "recent": vec!["a film"; 200] })
-            .to_string()
-            .into_bytes()),
+        "hips.csv" => then(&Table::Hips(&report(variant))),
+        "masks.json" => then(&Table::Coco(&segments(work, variant))),
+        _ => then(&Table::Masks(&segments(work, variant))),
     }
+}
+
+fn settings(variant: usize) -> Vec<u8> {
+    let settings = json!({ "variant": variant, "recent": vec!["a film"; 200] });
+    settings.to_string().into_bytes()
 }
 
 /// Writes one file in the place of the one that is there, by the code that the window and the commands use.
@@ -121,7 +116,7 @@ pub(super) fn write(
     chance: &mut Noise,
 ) -> Result<(), Error> {
     let variant = chance.index(VARIANTS);
-    let names: Vec<&str> = [IMAGES, OBJECTS, BYTES, &["shown.png"]].concat();
+    let names: Vec<&str> = [IMAGES, OBJECTS, TABLES, BYTES, &["shown.png"]].concat();
     let name = names[which % names.len()];
     let path = work.out(name);
     let image = picture(work, variant);
@@ -137,17 +132,17 @@ pub(super) fn write(
         name if OBJECTS.contains(&name) => with_object(work, name, variant, |object| {
             write_object(&path, &work.image, object, true).map_err(|e| lost(&e))
         }),
-        "masks.csv" | "masks.json" | "settings.json" => {
-            let bytes = text(work, name, variant).map_err(|e| lost(&e))?;
-            write_whole(&path, &bytes, true).map_err(|e| lost(&e))
-        }
+        name if TABLES.contains(&name) => with_table(work, name, variant, |table| {
+            write_table(&path, name, &image, table, true).map_err(|e| lost(&e))
+        }),
+        "settings.json" => write_whole(&path, &settings(variant), true).map_err(|e| lost(&e)),
         _ => radiograph::export(&path, &image, &image.pixels, true).map_err(|e| lost(&e)),
     }
 }
 
 /// Looks at every export that is there.
 pub(super) fn look(work: &Work, found: &mut Found) {
-    for name in [IMAGES, OBJECTS, BYTES, &["shown.png"]].concat() {
+    for name in [IMAGES, OBJECTS, TABLES, BYTES, &["shown.png"]].concat() {
         let path = work.out(name);
         if !path.exists() {
             continue;
@@ -225,7 +220,11 @@ fn is_variant(
                 .map_err(|error| error.to_string())?;
             std::fs::read(&again).map_err(|error| error.to_string())?
         }
-        name => text(work, name, variant)?,
+        "settings.json" => settings(variant),
+        name => {
+            let image = picture(work, variant);
+            with_table(work, name, variant, |table| table.bytes(name, &image))?
+        }
     };
     let same = bytes == wanted;
     known.insert((name, variant), wanted);

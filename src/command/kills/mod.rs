@@ -64,6 +64,35 @@ struct Found {
     known: exports::Known,
 }
 
+impl Found {
+    /// One line, and one for each fault.
+    fn in_words(&self) -> String {
+        let during: Vec<String> = self
+            .during
+            .iter()
+            .map(|(what, count)| format!("{count} while {what}"))
+            .collect();
+        let mut text = format!(
+            "{} kills ({}): {} steps, {} of them on the disk before they were told; {} exports and {} saved projects looked \
+             at; {} cut lines dropped; {} hidden files left; {} faults",
+            self.kills,
+            during.join(", "),
+            self.steps,
+            self.untold,
+            self.exports,
+            self.saved_projects,
+            self.cut_lines,
+            self.hidden,
+            self.faults.len(),
+        );
+        for fault in &self.faults {
+            text.push('\n');
+            text.push_str(fault);
+        }
+        text
+    }
+}
+
 /// Kills and looks; exit code 1 when anything was lost or half.
 pub(super) fn run(options: &Kills, common: &Common) -> Result<ExitCode, Error> {
     if let Some(folder) = &options.work {
@@ -100,7 +129,7 @@ pub(super) fn run(options: &Kills, common: &Common) -> Result<ExitCode, Error> {
     if common.json {
         say_json(&answer);
     } else {
-        say(&serde_json::to_string_pretty(&answer).unwrap_or_default());
+        say(&found.in_words());
     }
     Ok(ExitCode::from(u8::from(!found.faults.is_empty())))
 }

@@ -1,15 +1,17 @@
 //! The kinds of damage: each takes a file and makes a worse one of it.
 //!
 //! Separate because the list is the test: what is not in it has not been tried. Attributes of DICOM are changed where
-//! they are found, little endian; in other files the same kinds overwrite whatever lies at a random place.
+//! they are found, or put where they would stand; in other files the same kinds overwrite whatever lies at a random place.
 
+use super::bombs;
+use super::elements::{Element, Writing, elements, place_for};
 use crate::noise::Noise;
 
 /// A kind of damage.
 type Kind = fn(&[u8], &mut Noise) -> Vec<u8>;
 
 /// Every kind, with its name.
-pub(super) const KINDS: [(&str, Kind); 13] = [
+pub(super) const KINDS: [(&str, Kind); 14] = [
     ("cut short", cut),
     ("bits flipped", flip),
     ("a length changed", length),
@@ -23,27 +25,22 @@ pub(super) const KINDS: [(&str, Kind); 13] = [
     ("palette", palette),
     ("a bomb", bomb),
     ("character set", charset),
+    ("a bomb that expands", |_, noise| bombs::any(noise)),
 ];
 
-fn pick<T: Copy>(noise: &mut Noise, from: &[T]) -> T {
+pub(super) fn pick<T: Copy>(noise: &mut Noise, from: &[T]) -> T {
     from[noise.index(from.len())]
 }
 
-/// A place where an element may begin: a group of this file, little endian.
-fn element_near(bytes: &[u8], noise: &mut Noise) -> Option<usize> {
-    let last = bytes.len().saturating_sub(8);
-    let start = noise.index(last);
-    let places = (start..last).chain(132..start);
-    places.take(20_000).find(|at| {
-        let group = [bytes[*at], bytes[*at + 1]];
-        let named = bytes[*at + 4].is_ascii_uppercase() && bytes[*at + 5].is_ascii_uppercase();
-        named && matches!(group, [2 | 8 | 0x10 | 0x18 | 0x20 | 0x28, 0] | [0xE0, 0x7F])
-    })
+/// Any element of a DICOM file.
+fn some_element(bytes: &[u8], noise: &mut Noise) -> Option<Element> {
+    let all = elements(bytes);
+    (!all.is_empty()).then(|| pick(noise, &all))
 }
 
 fn cut(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
-    let at = match element_near(bytes, noise) {
-        Some(at) if noise.chance(0.5) => at + noise.index(3) * 4,
+    let at = match some_element(bytes, noise) {
+        Some(element) if noise.chance(0.5) => element.at + noise.index(3) * 4,
         _ => noise.index(bytes.len()),
     };
     bytes[..at.min(bytes.len())].to_vec()
@@ -77,102 +74,107 @@ const LENGTHS: [u32; 8] = [
 
 fn length(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
     let mut worse = bytes.to_vec();
-    let at = element_near(bytes, noise).unwrap_or_else(|| noise.index(bytes.len()));
-    let place = at + if noise.chance(0.5) { 4 } else { 8 };
-    if let Some(four) = worse.get_mut(place..place + 4) {
-        let old = u32::from_le_bytes([four[0], four[1], four[2], four[3]]);
-        let new = match noise.index(3) {
-            0 => old.wrapping_add(pick(noise, &[1, 2, 0xFFFF_FFFF, 0xFFFF_FFFE, 1 << 16])),
-            _ => pick(noise, &LENGTHS),
-        };
-        four.copy_from_slice(&new.to_le_bytes());
+    let element = some_element(bytes, noise);
+    let new = |old: u32, noise: &mut Noise| match noise.index(3) {
+        0 => old.wrapping_add(pick(noise, &[1, 2, 0xFFFF_FFFF, 0xFFFF_FFFE, 1 << 16])),
+        _ => pick(noise, &LENGTHS),
+    };
+    let Some(element) = element else {
+        let at = noise.index(bytes.len());
+        if let Some(four) = worse[at..].first_chunk_mut() {
+            *four = new(u32::from_le_bytes(*four), noise).to_le_bytes();
+        }
+        return worse;
+    };
+    let new = new(element.length, noise);
+    let place = element.value - element.length_bytes..element.value;
+    if let Some(written) = worse.get_mut(place) {
+        match element.length_bytes {
+            2 => written.copy_from_slice(&element.writing.short(new as u16)),
+            _ => written.copy_from_slice(&element.writing.long(new)),
+        }
     }
     worse
 }
 
+/// Another representation; in a file that names none, one is written where the length should be.
 fn representation(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
     const NAMES: [[u8; 2]; 12] = [
         *b"SQ", *b"UN", *b"OB", *b"OW", *b"US", *b"DS", *b"UT", *b"FD", *b"ZZ", *b"OV", *b"PN",
         *b"UL",
     ];
-    let mut worse = bytes.to_vec();
-    if let Some(at) = element_near(bytes, noise) {
-        worse[at + 4..at + 6].copy_from_slice(&pick(noise, &NAMES));
-    } else {
+    let Some(element) = some_element(bytes, noise) else {
         return flip(bytes, noise);
-    }
+    };
+    let mut worse = bytes.to_vec();
+    worse[element.at + 4..element.at + 6].copy_from_slice(&pick(noise, &NAMES));
     worse
 }
 
-/// Where the element `tag` begins, little endian.
-fn place(bytes: &[u8], tag: u32) -> Option<usize> {
-    let [a, b, c, d] = tag.to_le_bytes();
-    let wanted = [c, d, a, b];
-    bytes.windows(8).position(|eight| {
-        eight[..4] == wanted && (eight[4].is_ascii_uppercase() || u32::from(eight[7]) == 0)
-    })
+/// What an attribute is given.
+enum Value<'a> {
+    Shorts(&'a [u16]),
+    Long(u32),
+    Text(&'a [u8]),
 }
 
-/// With another value, and its length as long as that.
-fn with(bytes: &[u8], tag: u32, vr: [u8; 2], value: &[u8]) -> Option<Vec<u8>> {
-    let at = place(bytes, tag)?;
-    let explicit = bytes[at + 4].is_ascii_uppercase() && bytes[at + 5].is_ascii_uppercase();
-    let long = matches!(
-        &bytes[at + 4..at + 6],
-        b"OB" | b"OW" | b"UN" | b"SQ" | b"UT"
-    );
-    let (start, old) = if explicit && !long {
-        let length = bytes.get(at + 6..at + 8)?;
-        (
-            at + 8,
-            usize::from(u16::from_le_bytes([length[0], length[1]])),
-        )
-    } else {
-        let from = if explicit { at + 8 } else { at + 4 };
-        let length = bytes.get(from..from + 4)?;
-        let length = u32::from_le_bytes([length[0], length[1], length[2], length[3]]);
-        (from + 4, length as usize)
-    };
-    let after = bytes.get(start.checked_add(old)?..)?;
-    let mut worse = bytes[..at + 4].to_vec();
-    if explicit && !long {
-        worse.extend(vr);
-        worse.extend((value.len() as u16).to_le_bytes());
-    } else {
-        worse.extend(&bytes[at + 4..start - 4]);
-        worse.extend((value.len() as u32).to_le_bytes());
+impl Value<'_> {
+    fn bytes(&self, writing: Writing) -> Vec<u8> {
+        match self {
+            Self::Shorts(shorts) => shorts.iter().flat_map(|s| writing.short(*s)).collect(),
+            Self::Long(long) => writing.long(*long).to_vec(),
+            Self::Text(text) => text.to_vec(),
+        }
     }
-    worse.extend(value);
+}
+
+/// With another value, and its length as long as that; put in where it is missing.
+fn with(bytes: &[u8], tag: u32, vr: [u8; 2], value: &Value<'_>) -> Option<Vec<u8>> {
+    let all = elements(bytes);
+    let found = all.iter().find(|element| element.tag == tag);
+    let (writing, at, after) = if let Some(element) = found {
+        (element.writing, element.at, element.end()?)
+    } else {
+        let at = place_for(&all, tag)?;
+        let next = all.iter().find(|element| element.at == at)?;
+        (next.writing, at, at)
+    };
+    let after = bytes.get(after..)?;
+    let mut worse = bytes[..at].to_vec();
+    worse.extend(writing.element(tag, vr, &value.bytes(writing)));
     worse.extend(after);
     Some(worse)
 }
 
-/// The attribute changed, or a random place overwritten where the file has none.
-fn changed(bytes: &[u8], noise: &mut Noise, tags: &[u32], vr: [u8; 2], value: &[u8]) -> Vec<u8> {
+/// The attribute changed, or a random place overwritten in a file that can have none.
+fn changed(
+    bytes: &[u8],
+    noise: &mut Noise,
+    tags: &[u32],
+    vr: [u8; 2],
+    value: &Value<'_>,
+) -> Vec<u8> {
     let tag = pick(noise, tags);
     with(bytes, tag, vr, value).unwrap_or_else(|| {
         let mut worse = bytes.to_vec();
         let at = noise.index(worse.len().min(4096));
-        for (place, new) in worse[at..].iter_mut().zip(value) {
-            *place = *new;
+        let new = value.bytes(Writing::PLAIN);
+        for (place, new) in worse[at..].iter_mut().zip(new) {
+            *place = new;
         }
         worse
     })
-}
-
-fn short(value: u16) -> Vec<u8> {
-    value.to_le_bytes().to_vec()
 }
 
 fn size(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
     let tags = [0x0028_0010, 0x0028_0011];
     if noise.chance(0.3) {
         let value: u32 = pick(noise, &[0, 65_536, 0x7FFF_FFFF, 0xFFFF_FFFF, 1 << 20]);
-        return changed(bytes, noise, &tags, *b"UL", &value.to_le_bytes());
+        return changed(bytes, noise, &tags, *b"UL", &Value::Long(value));
     }
     let value = pick(noise, &[0, 1, 2, 255, 4096, 32_768, 65_535]);
-    let once = changed(bytes, noise, &tags, *b"US", &short(value));
-    changed(&once, noise, &tags, *b"US", &short(value))
+    let once = changed(bytes, noise, &tags, *b"US", &Value::Shorts(&[value]));
+    changed(&once, noise, &tags, *b"US", &Value::Shorts(&[value]))
 }
 
 fn frames(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
@@ -189,7 +191,8 @@ fn frames(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
             "65536 ",
         ],
     );
-    changed(bytes, noise, &[0x0028_0008], *b"IS", value.as_bytes())
+    let value = Value::Text(value.as_bytes());
+    changed(bytes, noise, &[0x0028_0008], *b"IS", &value)
 }
 
 fn bits(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
@@ -205,7 +208,7 @@ fn bits(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
         noise,
         &[0, 1, 2, 3, 4, 7, 8, 12, 15, 16, 17, 31, 32, 64, 65_535],
     );
-    changed(bytes, noise, &tags, *b"US", &short(value))
+    changed(bytes, noise, &tags, *b"US", &Value::Shorts(&[value]))
 }
 
 const NUMBERS: [&str; 10] = [
@@ -230,7 +233,7 @@ fn window(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
         0x0028_0120,
     ];
     let value = pick(noise, &NUMBERS);
-    changed(bytes, noise, &tags, *b"DS", value.as_bytes())
+    changed(bytes, noise, &tags, *b"DS", &Value::Text(value.as_bytes()))
 }
 
 fn spacing(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
@@ -253,25 +256,24 @@ fn spacing(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
             "1e-300\\1e300 ",
         ],
     );
-    changed(bytes, noise, &tags, *b"DS", value.as_bytes())
+    changed(bytes, noise, &tags, *b"DS", &Value::Text(value.as_bytes()))
 }
 
 /// Sequences within sequences, before the pixels, by the hundred or by the hundred thousand.
 fn nested(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
     let depth = pick(noise, &[10, 31, 33, 100, 3000, 100_000]);
-    let at = place(bytes, 0x0028_0010).unwrap_or(bytes.len().min(132));
-    let explicit = bytes.get(at + 4).is_some_and(u8::is_ascii_uppercase);
-    let mut worse = bytes[..at].to_vec();
-    for _ in 0..depth {
-        worse.extend([0x20, 0x00, 0x11, 0x91]);
-        if explicit {
-            worse.extend(b"SQ\0\0");
-        }
-        worse.extend([0xFF; 4]);
-        worse.extend([0xFE, 0xFF, 0x00, 0xE0, 0xFF, 0xFF, 0xFF, 0xFF]);
+    let all = elements(bytes);
+    let at = place_for(&all, 0x0028_000F).unwrap_or(bytes.len().min(132));
+    let next = all.iter().find(|element| element.at == at);
+    let writing = next.map_or(Writing::PLAIN, |element| element.writing);
+    let mut level = writing.tag(0x0020_9111).to_vec();
+    if writing.explicit {
+        level.extend(b"SQ\0\0");
     }
-    worse.extend(&bytes[at..]);
-    worse
+    level.extend([0xFF; 4]);
+    level.extend(writing.tag(0xFFFE_E000));
+    level.extend([0xFF; 4]);
+    [&bytes[..at], &level.repeat(depth), &bytes[at..]].concat()
 }
 
 fn palette(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
@@ -279,14 +281,13 @@ fn palette(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
     let words: Vec<u16> = (0..3)
         .map(|_| pick(noise, &[0, 1, 8, 16, 255, 256, 32_768, 65_535]))
         .collect();
-    let value: Vec<u8> = words.iter().flat_map(|w| w.to_le_bytes()).collect();
-    let colored = with(bytes, 0x0028_0004, *b"CS", b"PALETTE COLOR ");
+    let colored = with(bytes, 0x0028_0004, *b"CS", &Value::Text(b"PALETTE COLOR "));
     let base = if noise.chance(0.3) {
         colored.unwrap_or_else(|| bytes.to_vec())
     } else {
         bytes.to_vec()
     };
-    changed(&base, noise, &tags, *b"US", &value)
+    changed(&base, noise, &tags, *b"US", &Value::Shorts(&words))
 }
 
 /// Little that claims to be much: the tail of the file repeated, zeroed or replaced by what expands.
@@ -325,9 +326,10 @@ fn charset(bytes: &[u8], noise: &mut Noise) -> Vec<u8> {
         1 => (0..64).map(|_| noise.index(256) as u8).collect(),
         _ => b"ISO_IR 192\\NO SUCH SET ".to_vec(),
     };
-    let once = changed(bytes, noise, &[0x0008_0005], *b"CS", &value);
+    let once = changed(bytes, noise, &[0x0008_0005], *b"CS", &Value::Text(&value));
     let name: Vec<u8> = (0..32)
         .map(|_| pick(noise, &[0x1B, b'$', b'B', b')', b'(', 0xFF, 0x80, b'^', 0]))
         .collect();
-    changed(&once, noise, &[0x0010_0010, 0x0008_103E], *b"PN", &name)
+    let tags = [0x0010_0010, 0x0008_103E];
+    changed(&once, noise, &tags, *b"PN", &Value::Text(&name))
 }

@@ -8,7 +8,7 @@
 mod spool;
 mod task;
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::ControlFlow;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -107,9 +107,12 @@ impl Worker {
     fn assemble(build: BuildEngine, wake: Wake, spool: Option<PathBuf>) -> (Self, Lane) {
         let (sender, events) = bounded(EVENTS);
         let mut lanes = Lanes::default();
-        for order in spool.as_deref().map(spool::recover).unwrap_or_default() {
+        let mut written = HashMap::new();
+        for (path, order) in spool.as_deref().map(spool::recover).unwrap_or_default() {
             lanes.last_id += 1;
-            lanes.queue.push_back((JobId(lanes.last_id), order));
+            let id = JobId(lanes.last_id);
+            written.insert(id, path);
+            lanes.queue.push_back((id, order));
         }
         let shared = Arc::new(Shared {
             lanes: Mutex::new(lanes),
@@ -120,7 +123,7 @@ impl Worker {
             sender,
             wake,
             build,
-            spool: spool.map(spool::Spool::new),
+            spool: spool.map(|folder| spool::Spool::new(folder, written)),
             live_engine: None,
             queue_engine: None,
         };

@@ -17,8 +17,10 @@ pub(super) struct Spool {
     next: u64,
 }
 
-/// The orders of an earlier run, oldest first; their files are removed, unreadable ones set aside.
-pub(super) fn recover(folder: &Path) -> Vec<Order> {
+/// The orders of an earlier run with their files, oldest first; unreadable ones are set aside.
+///
+/// A file stays until its order is done: who is killed while starting has lost nothing.
+pub(super) fn recover(folder: &Path) -> Vec<(PathBuf, Order)> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
     };
@@ -33,10 +35,7 @@ pub(super) fn recover(folder: &Path) -> Vec<Order> {
             .ok()
             .and_then(|bytes| serde_json::from_slice::<Order>(&bytes).ok());
         match read {
-            Some(order) => {
-                orders.push(order);
-                std::fs::remove_file(&path).ok();
-            }
+            Some(order) => orders.push((path, order)),
             None => {
                 std::fs::rename(&path, path.with_extension("unreadable")).ok();
             }
@@ -46,11 +45,13 @@ pub(super) fn recover(folder: &Path) -> Vec<Order> {
 }
 
 impl Spool {
-    pub(super) fn new(folder: PathBuf) -> Self {
+    /// Over `folder`, where these orders lie already.
+    pub(super) fn new(folder: PathBuf, written: HashMap<JobId, PathBuf>) -> Self {
+        let number = |path: &PathBuf| path.file_stem()?.to_str()?.parse().ok();
         Self {
+            next: written.values().filter_map(number).max().unwrap_or(0),
             folder,
-            written: HashMap::new(),
-            next: 0,
+            written,
         }
     }
 
@@ -76,5 +77,48 @@ impl Spool {
         if let Some(path) = self.written.remove(&id) {
             std::fs::remove_file(path).ok();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::{Mode, ModelReference, Request};
+
+    fn order(seed: u64) -> Order {
+        let mut request = Request::new(Mode::Sketch, ModelReference::default());
+        request.seed = seed;
+        Order::Generate(request)
+    }
+
+    fn seeds(orders: &[(PathBuf, Order)]) -> Vec<u64> {
+        let seed = |order: &Order| match order {
+            Order::Generate(request) => Some(request.seed),
+            _ => None,
+        };
+        orders.iter().filter_map(|(_, order)| seed(order)).collect()
+    }
+
+    #[test]
+    fn orders_stay_on_the_disk_until_they_are_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let waiting: Vec<(JobId, Order)> = (1..=3).map(|n| (JobId(n), order(n))).collect();
+        let mut first = Spool::new(folder.path().to_owned(), HashMap::new());
+        first.write(&waiting);
+        first.remove(JobId(1));
+        std::fs::write(folder.path().join("000000000009.json"), b"{").unwrap();
+        // Killed now, and again and again while it starts: the same two orders each time.
+        for _ in 0..2 {
+            assert_eq!(seeds(&recover(folder.path())), [2, 3]);
+        }
+        let found = recover(folder.path());
+        let written = (1..)
+            .map(JobId)
+            .zip(found.into_iter().map(|(path, _)| path));
+        let mut second = Spool::new(folder.path().to_owned(), written.collect());
+        let waiting: Vec<(JobId, Order)> = (1..=3).map(|n| (JobId(n), order(n + 1))).collect();
+        second.write(&waiting);
+        second.remove(JobId(1));
+        assert_eq!(seeds(&recover(folder.path())), [3, 4]);
     }
 }

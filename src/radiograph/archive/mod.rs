@@ -10,16 +10,17 @@ use std::path::{Path, PathBuf};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress, inflate_flags};
 
-use super::error::ReadProblem;
+use super::error::{MOST_EXPANSION, ReadProblem};
 
+pub(crate) use zip::crc32;
 pub(super) use zip::{entries, extract};
 
 /// More than this from one packed file is refused.
 pub(super) const MOST_UNPACKED: usize = 1 << 32;
 /// Small files may be nothing but zeros; above this size a ratio counts.
 const RATIO_FROM: usize = 1 << 26;
-/// Real images do not shrink more than this.
-const MOST_RATIO: usize = 100;
+
+static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
 
 /// Whether the bytes begin like gzip (RFC 1952).
 pub(super) fn is_gzip(bytes: &[u8]) -> bool {
@@ -35,6 +36,8 @@ pub(super) fn is_zip(bytes: &[u8]) -> bool {
 pub(super) fn inflate(packed: &[u8], limit: usize) -> Result<Vec<u8>, ReadProblem> {
     let mut state = Box::<DecompressorOxide>::default();
     let mut out = vec![0_u8; packed.len().saturating_mul(4).clamp(4096, 1 << 20)];
+    let most = packed.len().saturating_mul(MOST_EXPANSION).max(RATIO_FROM);
+    let most = most.min(limit);
     let (mut read, mut written) = (0, 0);
     loop {
         let (status, taken, made) = decompress(
@@ -52,19 +55,21 @@ pub(super) fn inflate(packed: &[u8], limit: usize) -> Result<Vec<u8>, ReadProble
                 return Ok(out);
             }
             TINFLStatus::HasMoreOutput => {
-                let bomb =
-                    written > RATIO_FROM && written > packed.len().saturating_mul(MOST_RATIO);
-                if written >= limit || bomb {
+                if written >= most {
                     return Err(ReadProblem::TooLarge(format!(
                         "{} packed bytes grow beyond {written}; at most 100 times and {limit} bytes are taken",
                         packed.len()
                     )));
                 }
-                let more = out.len().saturating_mul(2).min(limit) - out.len();
-                out.try_reserve_exact(more).map_err(|_| {
+                let wanted = out.len().saturating_mul(2).min(most);
+                out.try_reserve_exact(wanted - out.len()).map_err(|_| {
                     ReadProblem::TooLarge("packed data does not fit into memory".to_owned())
                 })?;
-                out.resize(out.len() + more, 0);
+                // By blocks: byte by byte, a build that is not optimised would take seconds.
+                while out.len() < wanted {
+                    let block = ZEROS.len().min(wanted - out.len());
+                    out.extend_from_slice(&ZEROS[..block]);
+                }
             }
             _ => {
                 return Err(ReadProblem::Damaged(
@@ -101,7 +106,7 @@ pub(super) fn gunzip(bytes: &[u8]) -> Result<Vec<u8>, ReadProblem> {
 pub(super) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut packed = vec![0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 255];
     packed.extend(miniz_oxide::deflate::compress_to_vec(bytes, 6));
-    packed.extend(zip::crc32(bytes).to_le_bytes());
+    packed.extend(crc32(bytes).to_le_bytes());
     packed.extend((bytes.len() as u32).to_le_bytes());
     packed
 }

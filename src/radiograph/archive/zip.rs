@@ -104,7 +104,20 @@ pub(in crate::radiograph) fn entries(
             found.push(entry);
         }
     }
+    if overlap(&found) {
+        return Err(damaged("its members lie in one another, as in a bomb"));
+    }
     Ok(found)
+}
+
+/// Whether two members share bytes: then a small file holds as much as it likes. Empty members share nothing.
+fn overlap(entries: &[Entry]) -> bool {
+    let ranges = entries.iter().filter(|entry| entry.packed > 0);
+    let mut ranges: Vec<(u64, u64)> = ranges.map(|e| (e.header_at, e.packed)).collect();
+    ranges.sort_unstable();
+    // A header has 30 bytes at least; the length of the name in it is read with the member.
+    let end = |(at, packed): (u64, u64)| at.saturating_add(30).saturating_add(packed);
+    ranges.windows(2).any(|two| end(two[0]) > two[1].0)
 }
 
 fn entry_at(bytes: &[u8], at: usize) -> Option<(Entry, usize)> {
@@ -197,7 +210,7 @@ pub(in crate::radiograph) fn extract(
 }
 
 /// CRC-32 of ISO 3309, reflected, as ZIP and gzip use it.
-pub(super) fn crc32(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     const TABLE: [u32; 256] = {
         let mut table = [0_u32; 256];
         let mut n = 0;

@@ -8,7 +8,9 @@ use png::{BitDepth, ColorType, Transformations, Unit};
 
 use super::{SYNTHETIC_KEYWORD, file_spacing, mark, radiograph};
 use crate::grid::Grid;
-use crate::radiograph::error::{MOST_FRAME_BYTES, ReadProblem, checked_size, shielded};
+use crate::radiograph::error::{
+    MOST_FRAME_BYTES, ReadProblem, checked_expansion, checked_size, shielded,
+};
 use crate::radiograph::luminance::{self, Sample};
 use crate::radiograph::{FileKind, Pixels, Radiograph, SyntheticMark};
 
@@ -47,6 +49,7 @@ fn decode(bytes: &[u8]) -> Result<Radiograph, ReadProblem> {
     let room = reader
         .output_buffer_size()
         .ok_or_else(|| ReadProblem::TooLarge(format!("PNG of {width} × {height} pixels")))?;
+    checked_expansion(bytes.len(), room)?;
     let mut buffer = vec![0; room];
     reader.next_frame(&mut buffer).map_err(damaged)?;
     // Text may follow the pixels; a file that ends early keeps its pixels.

@@ -11,7 +11,9 @@ use tiff::tags::Tag;
 
 use super::{SYNTHETIC_KEYWORD, file_spacing, mark, radiograph};
 use crate::grid::Grid;
-use crate::radiograph::error::{MOST_FRAME_BYTES, ReadProblem, checked_size, shielded};
+use crate::radiograph::error::{
+    MOST_FRAME_BYTES, ReadProblem, checked_expansion, checked_size, shielded,
+};
 use crate::radiograph::luminance::{self, Rgb, Sample};
 use crate::radiograph::{FileKind, Photometric, Pixels, Radiograph, Spacing};
 
@@ -83,6 +85,7 @@ fn decode(bytes: &[u8], page: usize) -> Result<Radiograph, ReadProblem> {
             bytes.len()
         )));
     }
+    checked_expansion(bytes.len(), size)?;
     let white_is_zero = file
         .find_tag_unsigned::<u16>(Tag::PhotometricInterpretation)
         .map_err(refused)?

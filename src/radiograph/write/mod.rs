@@ -217,14 +217,16 @@ pub enum WriteError {
 
 /// Writes a whole file by [`whole::write`]; its folder is made where it is missing.
 pub fn write_whole(path: &Path, bytes: &[u8], replace: bool) -> Result<(), WriteError> {
-    let written = whole::make_folder_of(path).and_then(|()| whole::write(path, bytes, replace));
-    written.map_err(|error| match error.kind() {
+    let refused = |error: &std::io::Error| WriteError::Disk {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    // A file in the place of the folder exists as well, and is not the one that may not be replaced.
+    whole::make_folder_of(path).map_err(|error| refused(&error))?;
+    whole::write(path, bytes, replace).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists if !replace => WriteError::Exists {
             path: path.to_owned(),
         },
-        _ => WriteError::Disk {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        },
+        _ => refused(&error),
     })
 }

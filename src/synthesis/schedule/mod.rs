@@ -290,10 +290,23 @@ impl Table {
     }
 }
 
+/// More steps of training are no schedule: each of them is kept in memory.
+const MOST_TIMES: usize = 1 << 20;
+
 /// The table of a sampler that takes `steps` steps, 1 to those of training.
 ///
 /// An error for settings that are not supported, contradict each other or lead to no numbers, in words.
 pub fn table(kind: Kind, config: &Config, steps: usize) -> Result<Table, String> {
+    for (name, value) in [
+        ("num_train_timesteps", config.num_train_timesteps),
+        ("steps_offset", config.steps_offset),
+    ] {
+        if value > MOST_TIMES {
+            return Err(format!(
+                "{name} = {value} is not supported, at most {MOST_TIMES}"
+            ));
+        }
+    }
     if steps == 0 || steps > config.num_train_timesteps {
         return Err(format!(
             "{steps} steps: this schedule has 1 to {}",

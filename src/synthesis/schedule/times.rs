@@ -17,7 +17,7 @@ pub(super) fn times(
     if kind == Kind::Lcm {
         return Ok((consistent(config, steps, 1.0)?, Vec::new()));
     }
-    let times = spaced(kind, config, left, steps);
+    let times = spaced(kind, config, left, steps)?;
     if matches!(kind, Kind::Ddim | Kind::Ddpm) {
         return Ok((times, Vec::new()));
     }
@@ -174,7 +174,7 @@ fn along(config: &Config, sigmas: Vec<f64>) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// Times over those of training.
-fn spaced(kind: Kind, config: &Config, left: &[f32], steps: usize) -> Vec<f64> {
+fn spaced(kind: Kind, config: &Config, left: &[f32], steps: usize) -> Result<Vec<f64>, String> {
     let train = config.num_train_timesteps;
     let multistep = matches!(kind, Kind::DpmSolver | Kind::UniPc);
     let euler = matches!(kind, Kind::Euler | Kind::EulerAncestral);
@@ -191,9 +191,15 @@ fn spaced(kind: Kind, config: &Config, left: &[f32], steps: usize) -> Vec<f64> {
         }
         _ => train,
     };
+    if clipped == 0 {
+        return Err(format!(
+            "lambda_min_clipped = {} leaves no time of training",
+            config.lambda_min_clipped.unwrap_or_default()
+        ));
+    }
     // The multistep samplers leave out the last of one more.
     let count = steps + usize::from(multistep);
-    match config.timestep_spacing.unwrap_or(usual) {
+    Ok(match config.timestep_spacing.unwrap_or(usual) {
         Spacing::Linspace => {
             let step = (clipped - 1) as f64 / (count - 1).max(1) as f64;
             (0..count)
@@ -224,7 +230,7 @@ fn spaced(kind: Kind, config: &Config, left: &[f32], steps: usize) -> Vec<f64> {
                 .map(|i| (clipped as f64 - i as f64 * stride).round_ties_even() - 1.0)
                 .collect()
         }
-    }
+    })
 }
 
 /// Latent consistency: some of the times that were distilled; below a `strength` of 1 of that share of them which has

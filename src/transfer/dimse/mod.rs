@@ -18,6 +18,7 @@ use association::{Association, Proposal};
 use message::{Command, outcome};
 
 pub(super) use find::find;
+pub(super) use provide::talk;
 pub(super) use retrieve::{get, move_here};
 pub(super) use store::{MOST_KINDS, Store};
 

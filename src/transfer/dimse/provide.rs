@@ -86,33 +86,39 @@ impl<'a> Provider<'a> {
             }
         };
         let mut watch = Watch::new(&mut observe, "receiving", self.left);
-        if let Err(error) = self.talk(stream, &mut watch)
+        if let Err(error) = talk(stream, self.node, self.inbox, &mut watch)
             && error.kind != ErrorKind::Stopped
         {
             self.inbox.fail(&error.what);
         }
     }
+}
 
-    fn talk(&self, stream: TcpStream, watch: &mut Watch<'_>) -> Result<(), Error> {
-        let takes = |class: &str, syntax: &str| {
-            (is_stored_class(class) || class == VERIFICATION) && TAKEN.contains(&syntax)
-        };
-        let mut association = Association::grant(stream, self.node, takes, watch)?;
-        loop {
-            match association.receive(self.inbox.room(), watch)? {
-                Incoming::Release => {
-                    association.agree_to_end(watch);
-                    return Ok(());
-                }
-                Incoming::Message(message) => match message.field() {
-                    STORE => store(&mut association, message, self.inbox, watch)?,
-                    ECHO => {
-                        let answer = Command::answer_to(&message.command, 0);
-                        association.send(message.context, &answer, None, watch)?;
-                    }
-                    _ => return Err(unexpected()),
-                },
+/// Serves one association over a connection that the node made, until it is released.
+pub(in crate::transfer) fn talk(
+    stream: TcpStream,
+    node: &Node,
+    inbox: &Inbox,
+    watch: &mut Watch<'_>,
+) -> Result<(), Error> {
+    let takes = |class: &str, syntax: &str| {
+        (is_stored_class(class) || class == VERIFICATION) && TAKEN.contains(&syntax)
+    };
+    let mut association = Association::grant(stream, node, takes, watch)?;
+    loop {
+        match association.receive(inbox.room(), watch)? {
+            Incoming::Release => {
+                association.agree_to_end(watch);
+                return Ok(());
             }
+            Incoming::Message(message) => match message.field() {
+                STORE => store(&mut association, message, inbox, watch)?,
+                ECHO => {
+                    let answer = Command::answer_to(&message.command, 0);
+                    association.send(message.context, &answer, None, watch)?;
+                }
+                _ => return Err(unexpected()),
+            },
         }
     }
 }

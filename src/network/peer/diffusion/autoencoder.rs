@@ -6,6 +6,7 @@ use candle_core::{Result, Tensor, bail};
 use serde::{Deserialize, Serialize};
 
 use super::blocks::Middle;
+use super::config::{MOST_BLOCKS, MOST_CHANNELS, within};
 use super::resnet::{Downsample, Resnet, Size, Style, Upsample};
 use super::tiles::Tiles;
 use crate::network::device::beside;
@@ -123,6 +124,16 @@ impl Tiling {
 }
 
 impl Config {
+    /// Refuses sizes that no autoencoder has, by name, before anything is counted or made by them.
+    pub fn check_sizes(&self) -> std::result::Result<(), String> {
+        let channels = [self.in_channels, self.out_channels, self.latent_channels];
+        within("a number of channels", &channels, MOST_CHANNELS)?;
+        let levels = &self.block_out_channels;
+        within("block_out_channels", levels, MOST_CHANNELS)?;
+        within("layers_per_block", &[self.layers_per_block], MOST_BLOCKS)?;
+        within("sample_size", &[self.sample_size.pixels()], MOST_CHANNELS)
+    }
+
     fn check(&self) -> Result<()> {
         let levels = self.block_out_channels.len();
         let known = |names: &[String], known: &str| {
@@ -141,7 +152,7 @@ impl Config {
         if !matches!(self.act_fn.as_str(), "silu" | "swish") {
             bail!("act_fn = {} is not supported, only silu", self.act_fn)
         }
-        Ok(())
+        self.check_sizes().map_err(candle_core::Error::Msg)
     }
 
     fn style(&self) -> Style {

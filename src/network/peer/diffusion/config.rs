@@ -17,6 +17,19 @@ pub enum Family {
     Control,
 }
 
+/// Wider networks than any that was published; a size beyond it is a slip or meant to fill the memory.
+pub(super) const MOST_CHANNELS: usize = 1 << 16;
+/// Blocks a level, and transformer blocks a layer.
+pub(super) const MOST_BLOCKS: usize = 256;
+
+/// An error that names a setting of which a value is beyond `most`.
+pub(super) fn within(name: &str, values: &[usize], most: usize) -> Result<(), String> {
+    match values.iter().find(|value| **value > most) {
+        Some(value) => Err(format!("{name} = {value} is not supported, at most {most}")),
+        None => Ok(()),
+    }
+}
+
 /// One value for all levels, or one for each.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -28,6 +41,14 @@ pub enum PerLevel<T> {
 }
 
 impl<T: Clone> PerLevel<T> {
+    /// What is given, once or for each level.
+    fn values(&self) -> &[T] {
+        match self {
+            Self::Each(values) => values,
+            Self::One(value) => std::slice::from_ref(value),
+        }
+    }
+
     fn spread(&self, levels: usize, name: &str) -> Result<Vec<T>, String> {
         match self {
             Self::One(value) => Ok(vec![value.clone(); levels]),
@@ -281,7 +302,40 @@ impl Config {
         value
     }
 
+    /// Refuses sizes that no network has, before anything is counted or made by them.
+    fn check_sizes(&self) -> Result<(), String> {
+        let mut given = vec![
+            self.in_channels,
+            self.out_channels,
+            self.conditioning_channels,
+            self.time_embedding_dim.unwrap_or(0),
+            self.time_cond_proj_dim.unwrap_or(0),
+        ];
+        given.extend(&self.conditioning_embedding_out_channels);
+        within("a number of channels", &given, MOST_CHANNELS)?;
+        let channels = &self.block_out_channels;
+        within("block_out_channels", channels, MOST_CHANNELS)?;
+        let text = self.cross_attention_dim.values();
+        within("cross_attention_dim", text, MOST_CHANNELS)?;
+        let layers = self.layers_per_block.values();
+        within("layers_per_block", layers, MOST_BLOCKS)?;
+        let kernels = [
+            self.conv_in_kernel,
+            self.conv_out_kernel,
+            self.downsample_padding,
+        ];
+        within("a window or padding", &kernels, MOST_BLOCKS)?;
+        let reverse = self.reverse_transformer_layers_per_block.iter();
+        for depths in reverse.chain([&self.transformer_layers_per_block]) {
+            for depths in depths.values() {
+                within("transformer_layers_per_block", depths.values(), MOST_BLOCKS)?;
+            }
+        }
+        Ok(())
+    }
+
     fn check(&self, family: Family) -> Result<(), String> {
+        self.check_sizes()?;
         let levels = self.block_out_channels.len();
         if levels == 0 || self.down_block_types.len() != levels {
             return Err(format!(

@@ -403,7 +403,7 @@ pub fn add_reference(models: &Path, found: &PeerFolder) -> Result<PeerFolder, Mo
             path: models.to_owned(),
             what: format!("the name {} is taken", found.name),
         })?;
-    std::fs::create_dir_all(&folder).map_err(|source| ModelError::Io {
+    std::fs::create_dir_all(&folder).map_err(|source| ModelError::Write {
         path: folder.clone(),
         source,
     })?;

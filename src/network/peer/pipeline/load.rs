@@ -136,6 +136,9 @@ impl Settings {
         class(&at("vae"), &value, "AutoencoderKL")?;
         let autoencoder: AutoencoderConfig =
             serde_json::from_value(value).map_err(|e| wrong("vae", e.to_string()))?;
+        autoencoder
+            .check_sizes()
+            .map_err(|what| wrong("vae", what))?;
         let value = folder.config("text_encoder")?;
         let text: ClipTextConfig = serde_json::from_value(without_nulls(value))
             .map_err(|e| wrong("text_encoder", e.to_string()))?;

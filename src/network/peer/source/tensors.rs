@@ -84,10 +84,9 @@ impl TensorFile {
             }
             end = end.max(to);
         }
-        if start + end as u64 != size {
+        if start.checked_add(end as u64) != Some(size) {
             return Err(damaged(format!(
-                "it has {size} bytes, its header speaks of {}",
-                start + end as u64
+                "it has {size} bytes, its header speaks of {start} and {end}"
             )));
         }
         Ok(Self {

@@ -3,7 +3,7 @@
 //! Separate because the meaning of three components must be read from the markers: Adobe's, JFIF's or their names.
 
 use super::{Coded, Color, Words, jpeg_extended};
-use crate::radiograph::error::{ReadProblem, checked_size, shielded};
+use crate::radiograph::error::{ReadProblem, checked_expansion, checked_size, shielded};
 
 /// The header of a JPEG stream, as far as it matters here.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,7 +87,8 @@ pub(in crate::radiograph) fn decode(stream: &[u8]) -> Result<Coded, ReadProblem>
     let damaged = |why: String| ReadProblem::Damaged(format!("JPEG: {why}"));
     let header = header(stream).ok_or_else(|| damaged("no frame header".to_owned()))?;
     let bytes_each = usize::from(header.precision).div_ceil(8);
-    checked_size(header.width, header.height, header.components, bytes_each)?;
+    let size = checked_size(header.width, header.height, header.components, bytes_each)?;
+    checked_expansion(stream.len(), size)?;
     // The shortest code of T.81 spends about a bit on an 8 × 8 block; a stream beyond that is a bomb.
     if stream.len().saturating_mul(8 * 64 * 4) < header.width * header.height {
         return Err(damaged(format!(

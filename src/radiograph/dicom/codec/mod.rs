@@ -12,7 +12,7 @@ mod jpeg_xl;
 mod rle;
 
 use super::layout::Layout;
-use crate::radiograph::error::{ReadProblem, shielded};
+use crate::radiograph::error::{ReadProblem, checked_expansion, checked_size, shielded};
 
 pub(in crate::radiograph) use jpeg::decode as decode_jpeg;
 
@@ -76,12 +76,20 @@ pub(super) fn halvings(stream: &[u8]) -> u32 {
     }
 }
 
+/// Refuses a frame that its code stream is too short for.
+fn checked_frame(stream: &[u8], layout: &Layout) -> Result<(), ReadProblem> {
+    let each = usize::from(layout.allocated).div_ceil(8);
+    let size = checked_size(layout.width, layout.height, layout.samples, each)?;
+    checked_expansion(stream.len(), size)
+}
+
 /// Decodes one frame halved `halved` times, at most [`halvings`].
 pub(super) fn decode_halved(
     stream: &[u8],
     layout: &Layout,
     halved: u32,
 ) -> Result<Coded, ReadProblem> {
+    checked_frame(stream, layout)?;
     let coded = shielded("JPEG 2000", || jpeg2000::decode(stream, layout, halved))?;
     if coded.words.len() == coded.width * coded.height * coded.samples {
         Ok(coded)
@@ -94,6 +102,7 @@ pub(super) fn decode_halved(
 
 /// Decodes one frame and checks its size against the header.
 pub(super) fn decode(stream: &[u8], syntax: &str, layout: &Layout) -> Result<Coded, ReadProblem> {
+    checked_frame(stream, layout)?;
     let stream_start = stream.get(..12).unwrap_or(stream);
     let coded = match stream_start {
         [0xFF, 0xD8, 0xFF, ..] => match jpeg::start_of_frame(stream) {

@@ -28,9 +28,9 @@ pub(super) fn decode(stream: &[u8], layout: &Layout) -> Result<Coded, ReadProble
         layout.area()
     };
     // PackBits cannot expand by more than 64: a frame that claims more is refused before anything is allocated.
-    if stream.len().saturating_mul(64) < area {
+    if stream.len().saturating_mul(64) < area.saturating_mul(planes) {
         return Err(damaged(format!(
-            "{} bytes cannot hold {area} pixels",
+            "{} bytes cannot hold {planes} planes of {area} pixels",
             stream.len()
         )));
     }

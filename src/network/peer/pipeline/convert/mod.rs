@@ -55,7 +55,7 @@ pub fn convert(
 ) -> Result<Converted, ModelError> {
     let io = |path: &Path| {
         let path = path.to_owned();
-        move |source: std::io::Error| ModelError::Io { path, source }
+        move |source: std::io::Error| ModelError::Write { path, source }
     };
     if out.exists() {
         return Err(ModelError::Inputs {
@@ -92,7 +92,7 @@ pub fn convert(
 
 fn copy_words(from: &Path, to: &Path) -> Result<bool, ModelError> {
     super::tokenizer::ClipTokenizer::open(from)?;
-    std::fs::create_dir_all(to).map_err(|source| ModelError::Io {
+    std::fs::create_dir_all(to).map_err(|source| ModelError::Write {
         path: to.to_owned(),
         source,
     })?;
@@ -254,7 +254,7 @@ fn fill_pipeline(source: &Source, names: &[String], out: &Path) -> Result<Conver
     for (name, config) in &configs {
         let path = out.join(name);
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|source| ModelError::Io {
+            std::fs::create_dir_all(folder).map_err(|source| ModelError::Write {
                 path: folder.to_owned(),
                 source,
             })?;

@@ -49,7 +49,7 @@ fn kept(dtype: &str) -> Option<(&'static str, usize)> {
 
 /// Writes the moved tensors; one of them is in memory at a time.
 pub(super) fn write(source: &Source, moves: &[Move], path: &Path) -> Result<(), ModelError> {
-    let io = |source: std::io::Error| ModelError::Io {
+    let io = |source: std::io::Error| ModelError::Write {
         path: path.to_owned(),
         source,
     };

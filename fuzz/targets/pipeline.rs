@@ -1,0 +1,5 @@
+//! libFuzzer's entry into `radcanvas_fuzz::pipeline`.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(init: radcanvas_fuzz::quiet(), |bytes: &[u8]| radcanvas_fuzz::pipeline(bytes));
