@@ -23,7 +23,7 @@ use radcanvas::radiograph::write::{
     write_dicom, write_object, write_whole,
 };
 use radcanvas::radiograph::{self, DisplayWindow, Pixels, Radiograph, SyntheticMark};
-use radcanvas::training::checkpoint::{self, Standing};
+use radcanvas::training::checkpoint::{self, Identity, Standing};
 use radcanvas::training::optimizer::AdamW;
 use radcanvas::transfer::{Node, Nodes};
 use radcanvas::whole;
@@ -74,7 +74,7 @@ fn checkpoint(out: &Path, variant: u16) -> Result<PathBuf, Error> {
     let weights = Weights::new(u64::from(variant));
     Autoencoder::new(&weights.builder(), &autoencoder::Config::tiny()).unwrap();
     let optimizer = AdamW::new(&weights).unwrap();
-    checkpoint::save(out, &optimizer, &Standing::default(), "a run")
+    checkpoint::save(out, &optimizer, &Standing::default(), &Identity::default())
 }
 
 /// A generated image with its mask and record, in the folder `0000`.

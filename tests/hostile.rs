@@ -140,7 +140,7 @@ fn damaged_settings_never_break_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("settings.json");
     let mut settings = Settings::default();
-    settings.remember(PathBuf::from("a film.dcm"));
+    settings.remember(PathBuf::from("a film.dcm"), None);
     settings.keys.insert("undo".to_owned(), "Ctrl+Z".to_owned());
     settings.layout =
         Some(serde_json::json!({ "root": 1, "tiles": { "1": { "Pane": "Canvas" } } }));

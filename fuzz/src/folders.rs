@@ -13,7 +13,7 @@ use radcanvas::network::peer::pipeline::{ClipTokenizer, PeerFolder, check_peer, 
 use radcanvas::network::weights::Weights;
 use radcanvas::radiograph::{Pixels, Radiograph};
 use radcanvas::synthesis::schedule::{Scheduler, Walk};
-use radcanvas::training::checkpoint::restore;
+use radcanvas::training::checkpoint::{Identity, restore};
 use radcanvas::training::data::load;
 use radcanvas::training::optimizer::AdamW;
 use radcanvas::training::recipe::Recipe;
@@ -117,7 +117,7 @@ pub fn checkpoint(bytes: &[u8]) {
     if let Ok(mut optimizer) =
         Autoencoder::new(&weights.builder(), &Config::tiny()).and_then(|_| AdamW::new(&weights))
     {
-        restore(&folder().join("run"), &mut optimizer, "a run").ok();
+        restore(&folder().join("run"), &mut optimizer, &Identity::default()).ok();
     }
 }
 

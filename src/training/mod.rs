@@ -128,7 +128,7 @@ fn identity(plan: &TrainingPlan, recipe: &Recipe, data: &DataSet) -> Identity {
         ),
     };
     let run = format!(
-        "{} on {source}{}, {} px, crops of {}, {} a batch, {} held out, seed {}, network {}",
+        "{} on {source}{}, {} px of {}, crops of {}, {} a batch, {} held out, seed {}, network {}",
         task_name(plan.task),
         if recipe.independent {
             ", heads of their own"
@@ -136,6 +136,7 @@ fn identity(plan: &TrainingPlan, recipe: &Recipe, data: &DataSet) -> Identity {
             ""
         },
         recipe.size,
+        recipe.film_size(),
         recipe.crop,
         recipe.batch,
         recipe.held_out,
