@@ -622,6 +622,8 @@ fn every_bundled_model_loads_whole_and_all_fit_in_sixty_megabytes() {
         tasks,
         [
             "autoencoder",
+            "autoencoder",
+            "diffusion",
             "diffusion",
             "diffusion",
             "hip-detail",

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::job::{
-    Engine, Error, ErrorKind, Measurement, ModelReference, Observe, Order, Product, Progress,
-    Reading, Request,
+    Attributes, Engine, Error, ErrorKind, Measurement, ModelReference, Observe, Order, Product,
+    Progress, Reading, Request,
 };
 use crate::network::device::{Place, Wanted, is_device_failure};
 use crate::network::folder::{self, ModelError, ModelFolder, Task};
@@ -79,6 +79,24 @@ impl ModelStore {
             "the GPU failed ({why}): networks run on the processor from now on"
         ));
         true
+    }
+
+    /// Says which findings of a request its model has no place for: to it they are as if not asked for.
+    fn say_unknown(&mut self, generator: &Generator, attributes: &Attributes) {
+        let names = &generator.diffusion.names;
+        let asked = attributes.findings.keys();
+        let unknown: Vec<&str> = asked
+            .map(String::as_str)
+            .filter(|name| names.finding(name).is_none())
+            .collect();
+        if !unknown.is_empty() {
+            self.notices.push(format!(
+                "{} does not know {}: left out; it knows {}",
+                generator.model.name,
+                unknown.join(", "),
+                names.findings.join(", ")
+            ));
+        }
     }
 
     /// What a person should know of how networks run, said once.
@@ -442,6 +460,9 @@ impl LocalEngine {
                     Some(wanted) => Some(self.store().control(wanted, &generator)?),
                     None => None,
                 };
+                if !request.preview {
+                    self.store().say_unknown(&generator, &request.attributes);
+                }
                 generate(&generator, control.as_deref(), &readers, request, observe)
                     .map(Product::Outcome)
             }

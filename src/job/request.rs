@@ -228,8 +228,8 @@ pub struct Request {
     pub passes: usize,
     /// How a patch is put into its film: [`COMPOSITE`] is today's way. 0, or absent as in records from before there was a
     /// choice, is that of then, so that they still give the same image: gain and offset fitted on what the window
-    /// clips, too, grain of one power, no match before a second pass, and no second pass over large parts. 1 took for
-    /// grain whatever is fine in the median of the surroundings, ribs and vessels too.
+    /// clips, too, grain of one power, no match before a second pass, and no second pass over large parts. 1 showed
+    /// every model grey in place of what is renewed, whatever its card says.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub composite: u32,
     /// A draft while the pen moves: the preview decoder and no measurements.

@@ -21,6 +21,7 @@ use crate::network::autoencoder::{FACTOR, latent_mask};
 use crate::network::condition::{Condition, Moment, Names, guided};
 use crate::network::control::{self, Branch};
 use crate::network::denoiser::assemble;
+use crate::network::folder::Context;
 use crate::noise::Noise;
 use crate::signal::resize::resize;
 
@@ -224,7 +225,13 @@ impl<'a> Plan<'a> {
             return Ok(());
         };
         // The renewed part is blanked in pixels before encoding, so that nothing of it leaks into the latent.
-        let blanked = self.generator.diffusion.context.of(grey, &touched, 0.5);
+        // Records from before a card could say what with are as they were.
+        let context = if self.request.composite > 1 {
+            self.generator.diffusion.context
+        } else {
+            Context::Grey
+        };
+        let blanked = context.of(grey, &touched, 0.5);
         let device = &self.generator.place.device;
         let open = || -> candle_core::Result<(Tensor, f64)> {
             let mask = latent_mask(&touched)?.to_device(device)?;

@@ -242,6 +242,20 @@ pub(super) fn pixels(made: &Made) -> String {
 }
 
 #[test]
+fn a_finding_that_the_model_does_not_know_is_said_to_be_left_out() {
+    let mut bench = Bench::new(false);
+    let mut request = sketch();
+    request.attributes.findings.insert("mass=yes".into(), true);
+    request.preview = true;
+    bench.ask(&request);
+    assert_eq!(bench.engine.notices(), Vec::<String>::new());
+    request.preview = false;
+    bench.ask(&request);
+    let said = bench.engine.notices().join("; ");
+    assert!(said.contains("does not know mass=yes"), "{said}");
+}
+
+#[test]
 fn previews_are_the_students_and_what_is_kept_is_the_teachers() {
     let mut bench = Bench::new(true);
     let mut request = sketch();

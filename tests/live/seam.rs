@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use radcanvas::geometry::PixelRect;
 use radcanvas::grid::Grid;
 use radcanvas::job::record::hash_of;
 use radcanvas::job::{ErrorKind, Made, Mode, ModelReference, Product, Request, Seam};
@@ -262,38 +261,6 @@ fn grain_is_matched_in_every_band() {
         }
         assert!(made.seam.noise_bands[1].is_some());
     }
-}
-
-#[test]
-fn ribs_in_most_of_what_is_kept_are_no_grain() {
-    let mut noise = Noise::new(12, 0);
-    let grain = 20.0;
-    // Vessels and ribs: fine, as steep on either side, in six columns of ten.
-    let source = Grid::from_fn(256, 256, |x, y| {
-        let ribs = if x % 160 < 96 { 150.0 } else { 0.0 };
-        let wave = (y as f64 * 1.3).sin() * ribs;
-        (3000.0 + wave + grain * noise.normal()).round() as u16
-    });
-    let source = Pixels::U16(source);
-    // All but a disc is made anew.
-    let mask = disc(256, (128.0, 128.0), 60.0).map(|v| 255 - v);
-    let plan = blend(&mask, 4.0, source.to_f32().bounds());
-    let patch = Grid::filled(256, 256, 3000.0_f32);
-    let far = PixelRect::new(0, 0, 256, 40);
-    let deviation = |composite: u32| {
-        let film = Film {
-            composite,
-            ..Film::from(&source)
-        };
-        let made = compose(film, &patch, &plan, 3, 0).pixels.to_f32();
-        let part = made.crop(far, 0.0);
-        let mean = part.cells().iter().sum::<f32>() / part.len() as f32;
-        let square: f32 = part.cells().iter().map(|v| (v - mean).powi(2)).sum();
-        f64::from((square / part.len() as f32).sqrt())
-    };
-    assert!(deviation(1) > 2.5 * grain, "{}", deviation(1));
-    let calm = deviation(2);
-    assert!((0.7 * grain..1.5 * grain).contains(&calm), "{calm}");
 }
 
 #[test]

@@ -86,13 +86,11 @@ fn recipe(task: TrainingTask, assets: &Path) -> Result<serde_json::Value, Error>
     let path = assets.join("recipes").join(task_name(task));
     let mut recipe = read_recipe(&path.with_extension("toml"))?;
     let model = |name: &str| -> PathBuf { assets.join("models").join(name) };
-    let painting = [
-        TrainingTask::Diffusion,
-        TrainingTask::Student,
-        TrainingTask::Refiner,
-    ];
-    if painting.contains(&task) {
+    if matches!(task, TrainingTask::Diffusion | TrainingTask::Student) {
         recipe["autoencoder"] = serde_json::json!(model("autoencoder"));
+    }
+    if task == TrainingTask::Refiner {
+        recipe["autoencoder"] = serde_json::json!(model("autoencoder-kinds"));
     }
     if task == TrainingTask::Student {
         recipe["base"] = serde_json::json!(model("diffusion"));

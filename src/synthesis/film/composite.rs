@@ -213,9 +213,7 @@ pub fn compose<'a>(
         before::mixed(matched, &original, blend, &surroundings, seed, image_number)
     } else {
         let mut noise = Noise::new(seed, GRAIN_STREAM + image_number);
-        let calm = film.composite > 1;
-        let (share, around) = (&blend.share, &surroundings);
-        let values = mixed(&matched, &original, share, around, calm, &mut noise);
+        let values = mixed(&matched, &original, &blend.share, &surroundings, &mut noise);
         // A film of 12 bits stays one, however light the gain and the grain make it.
         match film.limits {
             Some((low, high)) => values.map(|v| v.clamp(low as f32, high as f32)),
@@ -287,7 +285,6 @@ fn mixed(
     original: &Grid<f32>,
     share: &Grid<f32>,
     surroundings: &Grid<bool>,
-    calm: bool,
     noise: &mut Noise,
 ) -> Grid<f32> {
     let mut all = original.clone();
@@ -300,7 +297,6 @@ fn mixed(
         &original.crop(area, 0.0),
         &share.crop(area, 0.0),
         &surroundings.crop(area, false),
-        calm,
         noise,
     );
     for y in 0..area.height {

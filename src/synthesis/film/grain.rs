@@ -22,13 +22,6 @@ const MORE: f64 = 1.2;
 const EDGE: f64 = 3.0;
 /// Fewest pixels that a power is measured on, and most.
 const COUNTED: [usize; 2] = [32, 200_000];
-/// Side of the squares in which grain is looked for by itself, pixels, fewest pixels counted in one, and fewest squares.
-///
-/// Ribs and vessels are in some squares, grain is in all: of a small part that is kept, most of what is fine may be
-/// anatomy, and what was made around it became a snowstorm (seen).
-const SQUARE: usize = 16;
-const IN_SQUARE: usize = 96;
-const SQUARES: usize = 6;
 /// Median of the square of a standard normal number.
 const MEDIAN_SQUARE: f64 = 0.454_936;
 
@@ -40,13 +33,12 @@ pub(super) const REACH: usize = atrous::reach(BANDS);
 
 /// The patch with its grain matched, blended into `original` by `share`.
 ///
-/// Without enough surroundings to measure, a straight blend. `calm`: fine grain is that of the calmer squares.
+/// Without enough surroundings to measure, a straight blend.
 pub(super) fn blended(
     mut patch: Grid<f32>,
     original: &Grid<f32>,
     share: &Grid<f32>,
     surroundings: &Grid<bool>,
-    calm: bool,
     noise: &mut Noise,
 ) -> Grid<f32> {
     // What is no number would spread; it is nothing that a patch could be blended with.
@@ -55,7 +47,7 @@ pub(super) fn blended(
     let original = Grid::from_vec(share.width(), share.height(), known.collect())
         .unwrap_or_else(|| original.clone());
     let mut correction = Grid::filled(share.width(), share.height(), 0.0_f32);
-    if let Some(plan) = Plan::of(&patch, &original, share, surroundings, calm) {
+    if let Some(plan) = Plan::of(&patch, &original, share, surroundings) {
         plan.carry_out(&mut patch, &original, share, noise, &mut correction);
     }
     let mut mixed = original;
@@ -84,11 +76,10 @@ impl Plan {
         original: &Grid<f32>,
         share: &Grid<f32>,
         surroundings: &Grid<bool>,
-        calm: bool,
     ) -> Option<Self> {
         let renewed = share.map(|share| *share > 0.5);
-        let (wanted, sharp) = powers(original, surroundings, calm)?;
-        let (found, _) = powers(patch, &renewed, calm)?;
+        let (wanted, sharp) = powers(original, surroundings)?;
+        let (found, _) = powers(patch, &renewed)?;
         let most = wanted[..GRAIN_ALONE].iter().copied().fold(0.0, f64::max);
         let mut kept = [(1.0, 0.0); BANDS];
         let mut missing = [0.0; BANDS];
@@ -225,36 +216,27 @@ fn blur_of(sharpness: f64) -> f64 {
 
 /// Variance of the grain in each band where `counts`, and that of the finest detail's own finest detail; `None` for too
 /// few pixels.
-fn powers(image: &Grid<f32>, counts: &Grid<bool>, calm: bool) -> Option<([f64; BANDS], f64)> {
+fn powers(image: &Grid<f32>, counts: &Grid<bool>) -> Option<([f64; BANDS], f64)> {
     let mut left = image.clone();
     let mut found = [0.0; BANDS];
     let mut sharp = 0.0;
     for (k, found) in found.iter_mut().enumerate() {
         let mut band = detail(&mut left, k);
-        // A coarser band has too few independent values in a square.
-        let calm = calm && k < GRAIN_ALONE;
-        *found = power(&band, &left, counts, calm)?;
+        *found = power(&band, &left, counts)?;
         if k == 0 {
             let finer = detail(&mut band, 0);
-            sharp = power(&finer, &left, counts, calm)?;
+            sharp = power(&finer, &left, counts)?;
         }
     }
     Some((found, sharp))
 }
 
-/// A detail where grain is counted: how steep the coarser image is there, its square, and in which square it lies.
-type Counted = (f32, f64, usize);
-
 /// The median square of a detail, as a variance, where the coarser image is even: grain on a slope may be anatomy.
-/// `calm`: that of the square a third up from the calmest, where there are squares enough.
-fn power(detail: &Grid<f32>, coarser: &Grid<f32>, counts: &Grid<bool>, calm: bool) -> Option<f64> {
+fn power(detail: &Grid<f32>, coarser: &Grid<f32>, counts: &Grid<bool>) -> Option<f64> {
     let (width, height) = detail.size();
     let all = counts.cells().iter().filter(|c| **c).count();
     let every = all.div_ceil(COUNTED[1]).max(1);
-    // Where not every pixel is looked at, squares are larger.
-    let side = SQUARE * (every as f64).sqrt().ceil() as usize;
-    let across_all = width.div_ceil(side);
-    let mut seen: Vec<Counted> = Vec::with_capacity(all / every + 1);
+    let mut seen = Vec::with_capacity(all / every + 1);
     let mut nth = 0;
     for y in 0..height {
         let (above, below) = (
@@ -273,36 +255,16 @@ fn power(detail: &Grid<f32>, coarser: &Grid<f32>, counts: &Grid<bool>, calm: boo
             let across = row[(x + 1).min(width - 1)] - row[x.saturating_sub(1)];
             let down = below[x] - above[x];
             let square = f64::from(detail[(x, y)]).powi(2);
-            let place = y / side * across_all + x / side;
-            seen.push((across * across + down * down, square, place));
+            seen.push((across * across + down * down, square));
         }
     }
     if seen.len() < COUNTED[0] {
         return None;
     }
-    let calmest = calm.then(|| of_calm_squares(&mut seen)).flatten();
-    Some(calmest.unwrap_or_else(|| of_even(&mut seen)))
-}
-
-/// The variance of the grain where the coarser image is even.
-fn of_even(seen: &mut [Counted]) -> f64 {
     let middle = seen.len() / 2;
     seen.select_nth_unstable_by(middle, |a, b| a.0.total_cmp(&b.0));
-    let mut even: Vec<f64> = seen[..=middle].iter().map(|seen| seen.1).collect();
+    let mut even: Vec<f64> = seen[..=middle].iter().map(|(_, square)| *square).collect();
     let middle = even.len() / 2;
     let median = *even.select_nth_unstable_by(middle, f64::total_cmp).1;
-    median / MEDIAN_SQUARE
-}
-
-/// That of the square a third up from the calmest; `None` for too few squares.
-fn of_calm_squares(seen: &mut [Counted]) -> Option<f64> {
-    seen.sort_by_key(|seen| seen.2);
-    let squares = seen.chunk_by_mut(|a, b| a.2 == b.2);
-    let full = squares.filter(|square| square.len() >= IN_SQUARE);
-    let mut powers: Vec<f64> = full.map(of_even).collect();
-    if powers.len() < SQUARES {
-        return None;
-    }
-    let third = powers.len() / 3;
-    Some(*powers.select_nth_unstable_by(third, f64::total_cmp).1)
+    Some(median / MEDIAN_SQUARE)
 }

@@ -116,14 +116,24 @@ impl FlowData {
 
     fn sample(&self, n: usize, noise: &mut Noise, holes: &Holes, latent: usize) -> Sample {
         let with_mask = noise.chance(holes.mask);
-        let number = if with_mask && noise.chance(CLOSE_UP) {
+        let seen = |number| fixed_view(&self.data.examples[n], n, number, self.data.size);
+        let close = with_mask && noise.chance(CLOSE_UP);
+        let mut number = if close {
             WHOLE + noise.index(CLOSE as usize) as u64
         } else {
             noise.index(WHOLE as usize) as u64
         };
-        let key = (n, number);
-        let mut view = fixed_view(&self.data.examples[n], n, number, self.data.size);
+        let mut view = seen(number);
         let mask = with_mask.then(|| mask_of(&view, noise));
+        if close
+            && mask
+                .as_ref()
+                .is_some_and(|mask| 2 * renewed(mask) > mask.len())
+        {
+            number = noise.index(WHOLE as usize) as u64;
+            view = seen(number);
+        }
+        let key = (n, number);
         if let Some(mask) = &mask {
             said_of_mask(&mut view.facts, mask, noise);
         }
@@ -200,11 +210,15 @@ impl FlowData {
 
 /// Whether so little is kept that it says next to nothing of what the picture shows.
 fn mostly_renewed(mask: &Grid<u8>) -> bool {
-    let renewed = mask.cells().iter().filter(|v| **v > 0).count();
-    5 * renewed > 4 * mask.cells().len()
+    5 * renewed(mask) > 4 * mask.len()
 }
 
-/// How often a masked picture is a close one.
+/// Pixels that a mask renews.
+fn renewed(mask: &Grid<u8>) -> usize {
+    mask.cells().iter().filter(|v| **v > 0).count()
+}
+
+/// How often a picture of which a smaller part is renewed is a close one: outpainting begins with whole films.
 const CLOSE_UP: f64 = 0.5;
 /// How often a masked picture that would have lines has none: who paints a mask seldom draws too.
 const MASK_ALONE: f64 = 0.4;
