@@ -586,6 +586,45 @@ fn rewrite(path: &Path, change: impl FnOnce(&mut BTreeMap<String, Tensor>)) {
 }
 
 #[test]
+fn a_model_is_whole_wherever_its_saving_ends() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path();
+    saved(path);
+    let first = folder::ModelFolder::open(path).unwrap();
+    let weights = path.join(folder::WEIGHTS);
+    let kept = path.join("weights.before.safetensors");
+    let old = std::fs::read(&weights).unwrap();
+    let value = |folder: &folder::ModelFolder| numbers(&folder.tensors().unwrap()["head.bias"]);
+    let next = |seed| {
+        rewrite(path, |tensors| {
+            let like = tensors["head.bias"].dims().to_vec();
+            drop(tensors.insert("head.bias".to_owned(), random(&like, seed)));
+        });
+    };
+    let was = value(&first);
+    next(3);
+    assert_eq!(
+        std::fs::read_dir(path).unwrap().count(),
+        2,
+        "nothing is left over"
+    );
+    let second = folder::ModelFolder::open(path).unwrap();
+    assert_ne!(value(&second), was);
+    // Ended between weights and card: the card that is there has its weights.
+    std::fs::write(&kept, old).unwrap();
+    first.save_card().unwrap();
+    let found = folder::check(path).unwrap();
+    assert_eq!((found.hash(), value(&found)), (first.hash(), was));
+    // Ended so twice, then saved whole.
+    std::fs::write(&weights, b"half").unwrap();
+    assert!(folder::check(path).is_ok());
+    next(4);
+    assert!(folder::check(path).is_ok() && !kept.exists());
+    std::fs::write(&weights, b"half").unwrap();
+    assert!(folder::check(path).is_err());
+}
+
+#[test]
 fn cut_off_and_wrongly_typed_files_are_refused() {
     let tensors = BTreeMap::from([("a".to_owned(), random(&[4], 1))]);
     let whole = safetensors::serialize(&tensors, None).unwrap();

@@ -287,20 +287,25 @@ fn the_loupe_magnifies_what_is_on_the_screen() {
     assert!(bench.canvas.last_loupe().is_none());
 }
 
-#[test]
-fn the_loupe_shows_the_circle_of_the_hip_that_is_dragged() {
-    let mut bench = Bench::new();
-    bench.tool = Tool::Hips;
+/// Two hips whose heads stand at the columns 300 and 100.
+fn hips() -> HipLandmarks {
     let hip = |x| Hip {
         center: Point::new(x, 200.0),
         radius: 10.0,
         rim: Point::new(x, 150.0),
     };
-    bench.landmarks = Some(HipLandmarks {
+    HipLandmarks {
         left: hip(300.0),
         right: hip(100.0),
         pixel_spacing_mm: None,
-    });
+    }
+}
+
+#[test]
+fn the_loupe_shows_the_circle_of_the_hip_that_is_dragged() {
+    let mut bench = Bench::new();
+    bench.tool = Tool::Hips;
+    bench.landmarks = Some(hips());
     let button = |pressed, x| Event::PointerButton {
         pos: pos2(x, 200.5),
         button: PointerButton::Primary,
@@ -434,16 +439,7 @@ fn a_figure_lies_in_the_loupe_where_the_hand_has_it() {
 fn the_construction_of_the_hips_lies_in_the_loupe_when_it_is_shown() {
     let mut bench = Bench::new();
     (bench.tool, bench.show_hips) = (Tool::Hips, true);
-    let hip = |x| Hip {
-        center: Point::new(x, 200.0),
-        radius: 10.0,
-        rim: Point::new(x, 150.0),
-    };
-    bench.landmarks = Some(HipLandmarks {
-        left: hip(300.0),
-        right: hip(100.0),
-        pixel_spacing_mm: None,
-    });
+    bench.landmarks = Some(hips());
     bench.pass(vec![button(pos2(300.5, 200.5), true)]);
     bench.pass(vec![Event::PointerMoved(pos2(304.5, 200.5))]);
     let inside = bench.in_the_loupe();

@@ -135,7 +135,7 @@ impl Glimpse {
         let modality = match image.modality.as_str() {
             "" | "OT" => form,
             // A code of two letters is a modality; anything else could be anything.
-            known if known.len() <= 4 && known.bytes().all(|b| b.is_ascii_uppercase()) => known,
+            known if known.len() == 2 && known.bytes().all(|b| b.is_ascii_uppercase()) => known,
             _ => form,
         };
         Self {
@@ -174,13 +174,7 @@ fn small(image: &Radiograph) -> Option<Small> {
     {
         return None;
     }
-    Some(Small(match Picture::reduced(image, SIDE) {
-        Picture::Grey(grid) => grid,
-        Picture::Color(grid) => grid.map(|color| {
-            let [red, green, blue] = color.map(u32::from);
-            ((299 * red + 587 * green + 114 * blue + 500) / 1000) as u8
-        }),
-    }))
+    Some(Small(Picture::reduced(image, SIDE).grey()))
 }
 
 /// The picture of a file opened last on the GPU, made once.

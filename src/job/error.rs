@@ -82,6 +82,16 @@ impl std::fmt::Display for Error {
     }
 }
 
+impl From<crate::document::project::ProjectError> for Error {
+    fn from(error: crate::document::project::ProjectError) -> Self {
+        let said = Self::new(ErrorKind::Failed, error.words());
+        match error.path() {
+            Some(path) => said.at(path),
+            None => said,
+        }
+    }
+}
+
 impl From<crate::radiograph::ReadError> for Error {
     fn from(error: crate::radiograph::ReadError) -> Self {
         Self::new(ErrorKind::Input, error.problem.to_string())

@@ -51,6 +51,12 @@ class Bench:
         assert record["changed_outside_ring"] in (0, None), record
         return grey(to / "0000" / "image.png")
 
+    def findings(self, row):
+        """What a film shows: who draws a mass says that it is one."""
+        models = pathlib.Path(self.given.models or pathlib.Path(__file__).parents[2] / "assets/models")
+        known = json.loads((models / "diffusion/model.json").read_text())["names"]["findings"]
+        return [name for name in known if row.get(name) == "1"]
+
     def sheet(self, name, columns):
         """Columns of pictures."""
         rows = max(len(column) for column in columns)
@@ -78,6 +84,7 @@ class Bench:
             told = ["--age", row["age_years"]] if row.get("age_years") else []
             if row.get("sex") in ("F", "M"):
                 told += ["--sex", row["sex"]]
+            told += [word for name in self.findings(row) for word in ("--finding", name)]
             width, height = film.size
             made = self.make("sketch", f"sketch-{kind}", "--hint", hint, "--size", width, height, "--kind", kind, "--steps", 16, "--seed", 1, *told)
             columns.append([lines, made])
@@ -85,7 +92,8 @@ class Bench:
 
     def masses(self):
         folder, rows = self.phantoms("breast", 12, self.given.seed, 1536)
-        free = [row for row in rows if row["mass"] == "0" and row["calcifications"] == "0" and row["view"] == "CC"]
+        # In a dense breast a mass is seldom seen, on real films neither.
+        free = [row for row in rows if row["view"] == "CC" and all(row[name] == "0" for name in ("mass", "dense"))]
         path = folder / free[0]["file"]
         film = grey(path)
         cells = np.asarray(film).astype(float)

@@ -217,3 +217,18 @@ proptest! {
         prop_assert_eq!(project.document(), &film());
     }
 }
+
+#[test]
+fn what_is_said_of_a_project_does_not_name_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path().join("Doe^Jane.radcanvas");
+    let error = Project::open(&at).unwrap_err();
+    assert_eq!(error.path(), Some(at.as_path()));
+    assert!(error.to_string().contains("Doe"), "{error}");
+    assert!(!error.words().contains("Doe"), "{}", error.words());
+    assert!(error.words().contains("not a project"));
+    // The window keeps the two apart, and names the file only where identity is shown.
+    let error = radcanvas::job::Error::from(error);
+    assert!(!error.words().contains("Doe"));
+    assert_eq!(error.path.as_deref(), Some(at.as_path()));
+}

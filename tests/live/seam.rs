@@ -264,6 +264,30 @@ fn grain_is_matched_in_every_band() {
 }
 
 #[test]
+fn vessels_of_a_small_part_that_is_kept_are_no_grain_of_the_film() {
+    let mut noise = Noise::new(11, 0);
+    let kept = disc(256, (128.0, 128.0), 40.0);
+    let value = |x: usize, y: usize| {
+        let vessels = ((x as f64 * 1.3).sin() + (y as f64 * 1.1).sin()) * 150.0;
+        let own = if kept[(x, y)] > 0 { vessels } else { 0.0 };
+        (4000.0 + own + 12.0 * noise.normal()) as u16
+    };
+    let mut values = Grid::from_fn(256, 256, value);
+    // Room that was added to the film has no grain, and takes none from it.
+    values.cells_mut()[..256 * 100].fill(4000);
+    let source = Pixels::U16(values);
+    let plan = blend(&kept.map(|k| 255 - k), 4.0, source.to_f32().bounds());
+    let patch = Grid::filled(256, 256, 4000.0_f32);
+    let made = compose(&source, &patch, &plan, 3, 0).pixels.to_f32();
+    let renewed = plan.share.map(|s| *s >= 1.0);
+    let film = Grid::from_fn(256, 256, |x, y| y > 180 && renewed[(x, y)]);
+    let deviation = |image: &Grid<f32>| moments(image, &film).unwrap().1;
+    let (was, is) = (deviation(&source.to_f32()), deviation(&made));
+    assert!((11.0..13.0).contains(&was), "{was}");
+    assert!(is > 0.6 * was && is < 1.7 * was, "{is} of {was}");
+}
+
+#[test]
 fn grain_keeps_its_power_half_way_through_the_ring() {
     for blur in [0.0, 1.0] {
         let (made, _, meeting, outside) = grainy(blur, 20.0);

@@ -2,12 +2,14 @@
 //!
 //! Separate from the widget because everything here is a function of borrowed state and changes nothing.
 
-use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Shape, Stroke, Vec2, vec2};
+use egui::{
+    Align2, Color32, FontId, Mesh, Painter, Pos2, Rect, Shape, Stroke, TextureId, Vec2, vec2,
+};
 
 use super::view::position_of;
 use super::{Scene, Tool, View, palette};
 use crate::document::Tip;
-use crate::geometry::{Affine, Point};
+use crate::geometry::{Affine, PixelRect, Point};
 use crate::landmarks::{Hip, HipLandmarks, Side};
 use crate::measure::norberg::norberg_degrees;
 use crate::radiograph::Radiograph;
@@ -22,6 +24,28 @@ pub(super) struct Sheet<'a> {
 impl Sheet<'_> {
     pub(super) fn at(&self, point: Point) -> Pos2 {
         position_of(self.screen_from_image.apply(point))
+    }
+
+    /// A texture laid over a region of the image.
+    pub(super) fn textured(&self, texture: TextureId, region: PixelRect) -> Mesh {
+        let (left, top) = (region.x as f64 - 0.5, region.y as f64 - 0.5);
+        let (right, bottom) = (region.right() as f64 - 0.5, region.bottom() as f64 - 0.5);
+        let mut mesh = Mesh::with_texture(texture);
+        for (x, y, u, v) in [
+            (left, top, 0.0, 0.0),
+            (right, top, 1.0, 0.0),
+            (right, bottom, 1.0, 1.0),
+            (left, bottom, 0.0, 1.0),
+        ] {
+            mesh.vertices.push(egui::epaint::Vertex {
+                pos: self.at(Point::new(x, y)),
+                uv: Pos2::new(u, v),
+                color: Color32::WHITE,
+            });
+        }
+        mesh.add_triangle(0, 1, 2);
+        mesh.add_triangle(0, 2, 3);
+        mesh
     }
 
     fn points(&self, image_px: f64) -> f32 {

@@ -2,11 +2,11 @@
 //!
 //! Separate from the picture below because it is no pixel of it: it can be lifted, and it says what it means.
 
-use egui::{Align2, Color32, Mesh, Pos2, Rect, TextureHandle, vec2};
+use egui::{Align2, Color32, Pos2, Rect, TextureHandle, vec2};
 
 use super::drawing::Sheet;
 use super::palette;
-use crate::geometry::{PixelRect, Point};
+use crate::geometry::PixelRect;
 
 /// What a veil shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,26 +63,7 @@ impl Sheet<'_> {
         let part = self
             .rect
             .with_min_x(from_x.clamp(self.rect.left(), self.rect.right()));
-        let (left, top) = (veil.region.x as f64 - 0.5, veil.region.y as f64 - 0.5);
-        let (right, bottom) = (
-            veil.region.right() as f64 - 0.5,
-            veil.region.bottom() as f64 - 0.5,
-        );
-        let mut mesh = Mesh::with_texture(veil.texture.id());
-        for (x, y, u, v) in [
-            (left, top, 0.0, 0.0),
-            (right, top, 1.0, 0.0),
-            (right, bottom, 1.0, 1.0),
-            (left, bottom, 0.0, 1.0),
-        ] {
-            mesh.vertices.push(egui::epaint::Vertex {
-                pos: self.at(Point::new(x, y)),
-                uv: Pos2::new(u, v),
-                color: Color32::WHITE,
-            });
-        }
-        mesh.add_triangle(0, 1, 2);
-        mesh.add_triangle(0, 2, 3);
+        let mesh = self.textured(veil.texture.id(), veil.region);
         let part = part.intersect(self.painter.clip_rect());
         self.painter.with_clip_rect(part).add(mesh);
     }

@@ -5,7 +5,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::refused;
 use crate::app::session::Remark;
 use crate::job::{Error, ErrorKind};
 use crate::radiograph::series::{Heading, Listing, Series, list, list_all};
@@ -94,15 +93,15 @@ impl Gathered {
 /// The path cannot be read, or holds no image.
 pub fn gather(path: &Path) -> Result<Gathered, Error> {
     if !path.is_dir() {
-        let file = open(path).map_err(refused)?;
+        let file = open(path).map_err(Error::from)?;
         if !file.is_collection() {
             return Ok(Gathered::single(file));
         }
     }
-    let listing = list(path).map_err(refused)?;
+    let listing = list(path).map_err(Error::from)?;
     // A folder without an image is refused in the words of the reader.
     if listing.series.is_empty() {
-        return open(path).map(Gathered::single).map_err(refused);
+        return open(path).map(Gathered::single).map_err(Error::from);
     }
     Ok(gathered(path, &listing))
 }
@@ -116,9 +115,7 @@ pub fn gather_all(paths: &[PathBuf]) -> Result<Gathered, Error> {
     let first = paths.first().map_or(Path::new(""), PathBuf::as_path);
     if listing.series.is_empty() {
         return match listing.refused.first() {
-            Some(refusal) => Err(Error::new(ErrorKind::Input, refusal.problem.to_string())
-                .at(&refusal.path)
-                .remedy(refusal.problem.remedy())),
+            Some(refusal) => Err(refusal.clone().into()),
             None => gather(first),
         };
     }
@@ -148,7 +145,7 @@ fn gathered(path: &Path, listing: &Listing) -> Gathered {
             1 => "One file was left out".to_owned(),
             more => format!("{more} files were left out, the first"),
         };
-        let why = format!("{}; {}", refusal.problem, refusal.problem.remedy());
+        let why = Error::from(refusal.clone()).words();
         Remark::about(format!("{left}: {why}"), &refusal.path)
     });
     Gathered {
@@ -233,6 +230,6 @@ pub fn thumbnail(file: &ImageFile) -> Result<Picture, Error> {
     if frames == 0 {
         return Err(Error::new(ErrorKind::Input, "the series holds no image"));
     }
-    let image = file.frame(frames / 2).map_err(refused)?;
+    let image = file.frame(frames / 2).map_err(Error::from)?;
     Ok(Picture::reduced(&image, THUMBNAIL))
 }

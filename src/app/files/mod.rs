@@ -24,7 +24,7 @@ use crate::document::{Document, Edit, EditError, History, Layer};
 use crate::job::{Error, ErrorKind, HipReading, Mode, Sex};
 use crate::landmarks::HipLandmarks;
 use crate::radiograph::{
-    Picture, Preview, Radiograph, ReadError, Spacing, SpacingSource, SyntheticMark, read,
+    Picture, Preview, Radiograph, Spacing, SpacingSource, SyntheticMark, read,
 };
 
 /// A bundled case, as its folder describes it (`case.json`).
@@ -116,6 +116,15 @@ pub enum KeepError {
     Project(#[from] ProjectError),
 }
 
+impl From<KeepError> for Remark {
+    fn from(error: KeepError) -> Self {
+        match error {
+            KeepError::Edit(error) => error.to_string().into(),
+            KeepError::Project(error) => Error::from(error).into(),
+        }
+    }
+}
+
 /// A case as it was read, before it is shown.
 #[derive(Debug)]
 pub struct Loaded {
@@ -173,8 +182,6 @@ pub struct Open {
     pub saved_revision: u64,
     /// Why its edits are in memory alone, where they should be on the disk too.
     pub not_kept: Option<String>,
-    /// What tells it apart among the files opened last.
-    pub seen: Option<Glimpse>,
 }
 
 impl Open {
@@ -195,7 +202,6 @@ impl Open {
             project_folder: loaded.project_folder,
             saved_revision: loaded.work.history().revision(),
             not_kept: loaded.not_kept,
-            seen: loaded.seen,
             work: loaded.work,
         };
         open.update_layers();
@@ -229,20 +235,9 @@ fn unreadable(path: &Path, what: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Input, what.to_string()).at(path)
 }
 
-/// A refusal of the reader as the window says it.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "it is what `map_err` hands over"
-)]
-pub(super) fn refused(error: ReadError) -> Error {
-    Error::new(ErrorKind::Input, error.problem.to_string())
-        .at(&error.path)
-        .remedy(error.problem.remedy())
-}
-
 /// Reads an image.
 fn image(path: &Path) -> Result<Radiograph, Error> {
-    read(path, 0).map_err(refused)
+    read(path, 0).map_err(Error::from)
 }
 
 /// One image of a file, ready for the stage.
@@ -331,7 +326,7 @@ fn opened(
     if let Some(preview) = first.file.preview(0, PREVIEW_SIDE) {
         show(preview);
     }
-    let radiograph = first.file.frame(0).map_err(refused)?;
+    let radiograph = first.file.frame(0).map_err(Error::from)?;
     if let Some(what) = radiograph.masks_note() {
         let remedy = "open that image, then drop this file on it";
         return Err(unreadable(path, what).remedy(remedy));
@@ -363,7 +358,7 @@ fn kind_of(radiograph: &Radiograph) -> String {
 
 /// Opens a project as it was left; `folder` is where the person saves it, absent for unsaved work.
 pub fn restore(path: &Path, folder: Option<PathBuf>) -> Result<Loaded, Error> {
-    let (project, notes) = Project::open(path).map_err(|error| unreadable(path, error))?;
+    let (project, notes) = Project::open(path).map_err(|error| unreadable(path, error.words()))?;
     let title = folder
         .as_deref()
         .map_or_else(|| "Restored work".to_owned(), super::panel::file_name);
@@ -401,7 +396,7 @@ fn keep_work(document: Document, keep: Option<&Path>) -> (Work, Option<String>) 
         document.clone(),
     ) {
         Ok(project) => (Work::Kept(Box::new(project)), None),
-        Err(error) => (loose(document), Some(error.to_string())),
+        Err(error) => (loose(document), Some(error.words())),
     }
 }
 

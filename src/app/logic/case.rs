@@ -71,7 +71,7 @@ impl App {
                 );
                 self.session.say(Weight::Done, text);
             }
-            Err(error) => self.session.say(Weight::Wrong, error.to_string()),
+            Err(error) => self.session.say(Weight::Wrong, error),
         }
     }
 

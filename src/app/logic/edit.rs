@@ -2,6 +2,7 @@
 //!
 //! Separate so that every call that changes a document can be read in one place.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,7 +10,7 @@ use crate::app::App;
 use crate::app::action::FrameChange;
 use crate::app::canvas::{CanvasEvent, Tool, Under};
 use crate::app::files::{KeepError, Work};
-use crate::app::session::{Stage, Staged, Weight};
+use crate::app::session::{Remark, Stage, Staged, Weight};
 use crate::document::{Edit, History, Layer, Mark, Operation, Shape, fill};
 use crate::geometry::{PixelRect, Point};
 use crate::grid::Grid;
@@ -69,20 +70,23 @@ impl App {
         };
         match open.work.apply(edit.clone(), joined) {
             Ok(()) => open.update_layers(),
-            Err(KeepError::Edit(error)) => self.session.say(Weight::Wrong, error.to_string()),
+            Err(error @ KeepError::Edit(_)) => self.session.say(Weight::Wrong, error),
             Err(KeepError::Project(error)) => {
-                let text = format!("Edits are no longer kept on the disk: {error}");
+                let remark = Remark {
+                    text: format!("Edits are no longer kept on the disk: {}", error.words()),
+                    file: error.path().map(Path::to_owned),
+                };
                 let placeholder = History::new(open.document().clone());
                 let work = std::mem::replace(&mut open.work, Work::Loose(Box::new(placeholder)));
                 if let Work::Kept(project) = work {
                     open.work = Work::Loose(Box::new(project.into_history()));
                 }
-                open.not_kept = Some(error.to_string());
+                open.not_kept = Some(error.words());
                 let again = open.work.apply(edit, joined);
                 open.update_layers();
-                self.session.say(Weight::Wrong, text);
+                self.session.say(Weight::Wrong, remark);
                 if let Err(error) = again {
-                    self.session.say(Weight::Wrong, error.to_string());
+                    self.session.say(Weight::Wrong, error);
                 }
             }
         }
@@ -92,7 +96,7 @@ impl App {
         if let Stage::Open(open) = &mut self.session.stage {
             match open.work.step(back) {
                 Ok(_) => open.update_layers(),
-                Err(error) => self.session.say(Weight::Wrong, error.to_string()),
+                Err(error) => self.session.say(Weight::Wrong, error),
             }
         }
     }

@@ -169,7 +169,7 @@ impl Stack {
 
 /// Reads one more image; the work of a task.
 fn load(file: &ImageFile, frame: usize, keep: Option<&Path>) -> Result<Loaded, Error> {
-    let radiograph = file.frame(frame).map_err(files::refused)?;
+    let radiograph = file.frame(frame).map_err(Error::from)?;
     Ok(files::loaded(radiograph, file.path(), keep))
 }
 

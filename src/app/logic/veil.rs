@@ -124,7 +124,7 @@ impl App {
                     lines: picture.lines,
                 });
             }
-            Err(error) => self.session.say(Weight::Note, error.to_string()),
+            Err(error) => self.session.say(Weight::Note, error),
         }
     }
 }

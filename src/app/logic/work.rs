@@ -170,7 +170,7 @@ impl App {
             if error.kind != ErrorKind::Stopped && !self.live_failed_quietly() {
                 self.session.live.switch(false);
                 self.session
-                    .say(Weight::Wrong, format!("Live is off: {error}"));
+                    .say(Weight::Wrong, format!("Live is off: {}", error.words()));
             }
             return;
         }
@@ -189,7 +189,7 @@ impl App {
         match (error.kind, known) {
             (_, false) => {}
             (ErrorKind::Stopped, true) => self.session.say(Weight::Note, "Stopped"),
-            _ => self.session.say(Weight::Wrong, error.to_string()),
+            _ => self.session.say(Weight::Wrong, error),
         }
     }
 

@@ -266,7 +266,7 @@ impl App {
         let said = match result {
             Ok(done) => self.node_work_done(done),
             Err(error) if error.kind == ErrorKind::Stopped => Some((true, "Stopped".to_owned())),
-            Err(error) => Some((false, crate::app::panel::sentence(&error.to_string()))),
+            Err(error) => Some((false, crate::app::panel::sentence(&error.words()))),
         };
         // Where the panel was closed meanwhile, the notices tell it.
         if let Some((well, text)) = &said
@@ -355,8 +355,11 @@ fn said_of(sent: Vec<Sent>) -> (bool, String) {
         _ => format!("Sent {arrived} of {all}: the image and what was made on it"),
     };
     match failure {
-        Some(error) if all == 1 => (false, crate::app::panel::sentence(&error.to_string())),
-        Some(error) => (false, format!("Sent {arrived} of {all}; then: {error}")),
+        Some(error) if all == 1 => (false, crate::app::panel::sentence(&error.words())),
+        Some(error) => (
+            false,
+            format!("Sent {arrived} of {all}; then: {}", error.words()),
+        ),
         None => {
             let remark = remark.map(|remark| format!("; {remark}"));
             (true, format!("{what}{}", remark.unwrap_or_default()))

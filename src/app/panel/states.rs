@@ -7,7 +7,7 @@ use egui::{
 };
 
 use super::Shown;
-use super::widgets::primary_button;
+use super::widgets::{fitted, primary_button};
 use crate::app::action::Action;
 use crate::app::recent::Recent;
 use crate::app::theme::{self, glyph, palette};
@@ -232,11 +232,7 @@ fn recent_ui(ui: &mut Ui, shown: &Shown<'_>, number: usize, recent: &Recent) -> 
     let room = Rect::from_min_size(rect.min + vec2(4.0, 3.0), vec2(40.0, 40.0));
     if let Some(texture) = crate::app::recent::texture(ui.ctx(), recent) {
         painter.rect_filled(room, 3.0, Color32::BLACK);
-        let [w, h] = texture.size().map(|side| side.max(1) as f32);
-        let scale = (room.width() / w).min(room.height() / h);
-        let place = Rect::from_center_size(room.center(), vec2(w, h) * scale);
-        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-        painter.image(texture.id(), place, whole, Color32::WHITE);
+        fitted(&painter, &texture, room);
     } else {
         let font = FontId::new(18.0, theme::icons());
         painter.text(

@@ -4,11 +4,20 @@
 
 use egui::accesskit::Role;
 use egui::{
-    Align, Align2, Color32, CornerRadius, FontId, Layout, Rect, Response, RichText, Sense, Stroke,
-    StrokeKind, Ui, WidgetInfo, pos2, vec2,
+    Align, Align2, Color32, CornerRadius, FontId, Layout, Painter, Rect, Response, RichText, Sense,
+    Stroke, StrokeKind, TextureHandle, Ui, WidgetInfo, pos2, vec2,
 };
 
 use crate::app::theme::{self, CONTROL_HEIGHT, palette};
+
+/// A picture as large as a room lets it be, in its middle.
+pub(crate) fn fitted(painter: &Painter, picture: &TextureHandle, room: Rect) {
+    let [w, h] = picture.size().map(|side| side.max(1) as f32);
+    let scale = (room.width() / w).min(room.height() / h);
+    let place = Rect::from_center_size(room.center(), vec2(w, h) * scale);
+    let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
+    painter.image(picture.id(), place, whole, Color32::WHITE);
+}
 
 /// A square button with an icon, a name for screen readers and a tooltip that ends in its key.
 pub(crate) fn icon_button(

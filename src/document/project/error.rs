@@ -62,6 +62,27 @@ impl ProjectError {
         move |source| Self::Io { what, path, source }
     }
 
+    /// The file or folder concerned.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::NotAProject(path) | Self::Exists(path) | Self::InUse(path) => Some(path),
+            Self::Version { path, .. } | Self::Damaged { path, .. } | Self::Io { path, .. } => {
+                Some(path)
+            }
+            Self::NotStorable(_) | Self::Edit(_) => None,
+        }
+    }
+
+    /// What went wrong without the file concerned: its name may be the name of a person.
+    pub fn words(&self) -> String {
+        let mut text = self.to_string();
+        if let Some(path) = self.path() {
+            let named = format!(": {}", path.display());
+            text.truncate(text.strip_suffix(&named).unwrap_or(&text).len());
+        }
+        text
+    }
+
     /// A damaged file.
     pub(super) fn damaged(what: impl Into<String>, path: &Path) -> Self {
         Self::Damaged {

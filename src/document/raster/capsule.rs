@@ -2,49 +2,25 @@
 //!
 //! Every row of a hull is one run, found in closed form, so a wide brush costs its rows and not its pixels.
 
-use super::Target;
+use super::{Dab, Target, segments};
 use crate::document::StrokePoint;
 use crate::geometry::Point;
-
-/// A disc around one sample.
-#[derive(Clone, Copy)]
-struct Disc {
-    at: Point,
-    radius: f64,
-}
 
 /// Draws a stroke with round ends; samples of pressure 0 leave nothing.
 ///
 /// Aliased lines are at least one pixel wide, so that a thin one has no gaps; smooth ones fade instead.
 pub(super) fn stroke(target: &mut Target<'_>, points: &[StrokePoint], width: f64, smooth: bool) {
-    let disc = |p: &StrokePoint| Disc {
-        at: p.at,
-        radius: width * f64::from(p.pressure) / 2.0,
-    };
-    let mut segment = |a: Disc, b: Disc| {
-        if a.radius <= 0.0 && b.radius <= 0.0 {
-            return;
-        }
+    segments(points, width, |a, b| {
         if smooth {
             smooth_hull(target, a, b);
         } else {
             aliased_hull(target, a, b);
         }
-    };
-    if let [only] = points {
-        segment(disc(only), disc(only));
-    }
-    for pair in points.windows(2) {
-        segment(disc(&pair[0]), disc(&pair[1]));
-    }
+    });
 }
 
-fn aliased_hull(target: &mut Target<'_>, a: Disc, b: Disc) {
-    let wide = |d: Disc| Disc {
-        at: d.at,
-        radius: d.radius.max(0.5),
-    };
-    let hull = Hull::new(wide(a), wide(b));
+fn aliased_hull(target: &mut Target<'_>, a: Dab, b: Dab) {
+    let hull = Hull::new(a.wide(), b.wide());
     let (top, bottom) = hull.rows();
     for y in target.rows(top, bottom) {
         if let Some((low, high)) = hull.run(y as f64) {
@@ -54,7 +30,7 @@ fn aliased_hull(target: &mut Target<'_>, a: Disc, b: Disc) {
     }
     for disc in [a, b] {
         // A dot between four pixels would vanish: the pixel that holds the sample is always covered.
-        if disc.radius > 0.0 {
+        if disc.reach > 0.0 {
             let (x, y) = (disc.at.x.round(), disc.at.y.round());
             for row in target.rows(y, y) {
                 let columns = target.columns(x, x);
@@ -64,15 +40,15 @@ fn aliased_hull(target: &mut Target<'_>, a: Disc, b: Disc) {
     }
 }
 
-fn smooth_hull(target: &mut Target<'_>, a: Disc, b: Disc) {
-    let grown = |d: Disc, by: f64| Disc {
+fn smooth_hull(target: &mut Target<'_>, a: Dab, b: Dab) {
+    let grown = |d: Dab, by: f64| Dab {
         at: d.at,
-        radius: (d.radius + by).max(0.0),
+        reach: (d.reach + by).max(0.0),
     };
     let outer = Hull::new(grown(a, 0.5), grown(b, 0.5));
     // Only where both radii leave a core is the shrunken hull the set of full coverage.
     let inner =
-        (a.radius >= 0.5 && b.radius >= 0.5).then(|| Hull::new(grown(a, -0.5), grown(b, -0.5)));
+        (a.reach >= 0.5 && b.reach >= 0.5).then(|| Hull::new(grown(a, -0.5), grown(b, -0.5)));
     let distance = Distance::new(a, b);
     let (top, bottom) = outer.rows();
     for y in target.rows(top, bottom) {
@@ -102,23 +78,23 @@ fn smooth_hull(target: &mut Target<'_>, a: Disc, b: Disc) {
 
 /// The convex hull of two discs: the discs and the two outer tangents.
 struct Hull {
-    discs: [Disc; 2],
+    discs: [Dab; 2],
     tangents: Option<[[Point; 2]; 2]>,
 }
 
 impl Hull {
-    fn new(a: Disc, b: Disc) -> Self {
+    fn new(a: Dab, b: Dab) -> Self {
         let along = b.at - a.at;
         let length = along.length();
-        let tangents = (length > (a.radius - b.radius).abs()).then(|| {
+        let tangents = (length > (a.reach - b.reach).abs()).then(|| {
             let unit = along * (1.0 / length);
             let across = Point::new(-unit.y, unit.x);
             // The normal n of an outer tangent: n·(b − a) = r_a − r_b.
-            let cos = (a.radius - b.radius) / length;
+            let cos = (a.reach - b.reach) / length;
             let sin = (1.0 - cos * cos).max(0.0).sqrt();
             [1.0, -1.0].map(|sign| {
                 let normal = unit * cos + across * (sin * sign);
-                [a.at + normal * a.radius, b.at + normal * b.radius]
+                [a.at + normal * a.reach, b.at + normal * b.reach]
             })
         });
         Self {
@@ -131,8 +107,8 @@ impl Hull {
     fn rows(&self) -> (f64, f64) {
         let [a, b] = self.discs;
         (
-            (a.at.y - a.radius).min(b.at.y - b.radius),
-            (a.at.y + a.radius).max(b.at.y + b.radius),
+            (a.at.y - a.reach).min(b.at.y - b.reach),
+            (a.at.y + a.reach).max(b.at.y + b.reach),
         )
     }
 
@@ -145,8 +121,8 @@ impl Hull {
         };
         for disc in self.discs {
             let dy = y - disc.at.y;
-            if dy.abs() <= disc.radius {
-                let half = ((disc.radius - dy) * (disc.radius + dy)).max(0.0).sqrt();
+            if dy.abs() <= disc.reach {
+                let half = ((disc.reach - dy) * (disc.reach + dy)).max(0.0).sqrt();
                 widen(disc.at.x - half, disc.at.x + half);
             }
         }
@@ -162,7 +138,7 @@ impl Hull {
 
 /// Distance to the hull of two discs, negative inside.
 struct Distance {
-    discs: [Disc; 2],
+    discs: [Dab; 2],
     unit: Point,
     length: f64,
     /// `k / √(1 − k²)` with `k = (r_a − r_b) / length`; `None` when one disc holds the other.
@@ -170,10 +146,10 @@ struct Distance {
 }
 
 impl Distance {
-    fn new(a: Disc, b: Disc) -> Self {
+    fn new(a: Dab, b: Dab) -> Self {
         let along = b.at - a.at;
         let length = along.length();
-        let slope = (a.radius - b.radius) / length;
+        let slope = (a.reach - b.reach) / length;
         let lean = (slope.abs() < 1.0).then(|| slope / (1.0 - slope * slope).sqrt());
         Self {
             discs: [a, b],
@@ -187,17 +163,14 @@ impl Distance {
     fn coverage(&self, p: Point) -> f64 {
         let [a, b] = self.discs;
         let (at, radius) = match self.lean {
-            None if a.radius >= b.radius => (a.at, a.radius),
-            None => (b.at, b.radius),
+            None if a.reach >= b.reach => (a.at, a.reach),
+            None => (b.at, b.reach),
             Some(lean) => {
                 let offset = p - a.at;
                 let height = self.unit.cross(offset).abs();
                 // The disc on the way from a to b whose edge is nearest.
                 let t = ((self.unit.dot(offset) - height * lean) / self.length).clamp(0.0, 1.0);
-                (
-                    a.at + (b.at - a.at) * t,
-                    a.radius + (b.radius - a.radius) * t,
-                )
+                (a.at + (b.at - a.at) * t, a.reach + (b.reach - a.reach) * t)
             }
         };
         let inside = radius - p.distance(at) + 0.5;

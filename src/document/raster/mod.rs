@@ -9,11 +9,47 @@ mod capsule;
 mod layer;
 mod square;
 
-use super::{Document, Layer, Mark, Operation, Shape, Tip};
+use super::{Document, Layer, Mark, Operation, Shape, StrokePoint, Tip};
 use crate::geometry::{PixelRect, Point};
 use crate::grid::Grid;
 
 pub use layer::LayerRaster;
+
+/// The tip of a brush set down at one sample: a disc or a square, half a width in reach.
+#[derive(Clone, Copy)]
+struct Dab {
+    at: Point,
+    reach: f64,
+}
+
+impl Dab {
+    /// At least one pixel wide.
+    fn wide(self) -> Self {
+        Self {
+            reach: self.reach.max(0.5),
+            ..self
+        }
+    }
+}
+
+/// Draws what lies between each two samples of a stroke; where both have pressure 0 nothing does.
+fn segments(points: &[StrokePoint], width: f64, mut draw: impl FnMut(Dab, Dab)) {
+    let dab = |p: &StrokePoint| Dab {
+        at: p.at,
+        reach: width * f64::from(p.pressure) / 2.0,
+    };
+    let mut segment = |a: Dab, b: Dab| {
+        if a.reach > 0.0 || b.reach > 0.0 {
+            draw(a, b);
+        }
+    };
+    if let [only] = points {
+        segment(dab(only), dab(only));
+    }
+    for pair in points.windows(2) {
+        segment(dab(&pair[0]), dab(&pair[1]));
+    }
+}
 
 /// The raster of one layer at the size of the image: 0 outside, 255 inside, between for smooth edges.
 pub fn rasterize(document: &Document, layer: Layer) -> Grid<u8> {

@@ -4,47 +4,20 @@
 //! parallel sides is what a square covers that moves and grows evenly from one to the other: a row holds those moments
 //! at which the square reaches it, and its run ends at the first or the last of them.
 
-use super::Target;
+use super::{Dab, Target, segments};
 use crate::document::StrokePoint;
-use crate::geometry::Point;
-
-/// A square around one sample, half a side wide.
-#[derive(Clone, Copy)]
-struct Square {
-    at: Point,
-    half: f64,
-}
 
 /// Draws a stroke of a square tip; samples of pressure 0 leave nothing, all others at least one pixel.
 ///
 /// The upper and the left edge belong to a square, the lower and the right one do not: a tip of n pixels covers n
 /// columns and n rows wherever it is set down.
 pub(super) fn stroke(target: &mut Target<'_>, points: &[StrokePoint], width: f64) {
-    let square = |p: &StrokePoint| Square {
-        at: p.at,
-        half: width * f64::from(p.pressure) / 2.0,
-    };
-    let mut segment = |a: Square, b: Square| {
-        if a.half > 0.0 || b.half > 0.0 {
-            hull(target, a, b);
-        }
-    };
-    if let [only] = points {
-        segment(square(only), square(only));
-    }
-    for pair in points.windows(2) {
-        segment(square(&pair[0]), square(&pair[1]));
-    }
+    segments(points, width, |a, b| hull(target, a.wide(), b.wide()));
 }
 
-fn hull(target: &mut Target<'_>, a: Square, b: Square) {
-    let wide = |square: Square| Square {
-        at: square.at,
-        half: square.half.max(0.5),
-    };
-    let (a, b) = (wide(a), wide(b));
-    let top = (a.at.y - a.half).min(b.at.y - b.half);
-    let bottom = (a.at.y + a.half).max(b.at.y + b.half);
+fn hull(target: &mut Target<'_>, a: Dab, b: Dab) {
+    let top = (a.at.y - a.reach).min(b.at.y - b.reach);
+    let bottom = (a.at.y + a.reach).max(b.at.y + b.reach);
     for y in target.rows(top, bottom) {
         if y as f64 >= bottom {
             break;
@@ -60,15 +33,15 @@ fn hull(target: &mut Target<'_>, a: Square, b: Square) {
 ///
 /// Moments stay fractions until the end: the one division there is rounded rightly, so an edge that runs through the
 /// middle of a pixel is found there and not beside it.
-fn run(a: Square, b: Square, y: f64) -> Option<(f64, f64)> {
-    let (along, growth) = (b.at - a.at, b.half - a.half);
+fn run(a: Dab, b: Dab, y: f64) -> Option<(f64, f64)> {
+    let (along, growth) = (b.at - a.at, b.reach - a.reach);
     // Moments, 0 at `a` and 1 at `b`, between which the row lies within the square: numerator and denominator.
     let (mut first, mut last) = ((0.0, 1.0), (1.0, 1.0));
     let value = |(n, d): (f64, f64)| n / d;
     // How far within it is now, and how that changes: for the upper edge, then for the lower one.
     for (now, change) in [
-        (y - (a.at.y - a.half), growth - along.y),
-        (a.at.y + a.half - y, growth + along.y),
+        (y - (a.at.y - a.reach), growth - along.y),
+        (a.at.y + a.reach - y, growth + along.y),
     ] {
         if change > 0.0 {
             if value((-now, change)) > value(first) {
@@ -86,7 +59,7 @@ fn run(a: Square, b: Square, y: f64) -> Option<(f64, f64)> {
         return None;
     }
     let edges = |(n, d): (f64, f64)| {
-        let (x, half) = (a.at.x * d + along.x * n, a.half * d + growth * n);
+        let (x, half) = (a.at.x * d + along.x * n, a.reach * d + growth * n);
         ((x - half) / d, (x + half) / d)
     };
     let (first, last) = (edges(first), edges(last));

@@ -32,6 +32,9 @@ pub use watched::{Store, build_over};
 pub const CARD: &str = "model.json";
 /// The weights written by this program.
 pub const WEIGHTS: &str = "weights.safetensors";
+/// The weights of the card that is there, while those in their place are already the next ones: a card and its weights
+/// cannot change at one moment.
+const BEFORE: &str = "weights.before.safetensors";
 
 /// What a network does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,18 +204,31 @@ impl ModelFolder {
                     what: format!("'{name}' is no name of a file in this folder"),
                 });
             }
-            let content = read(&path)?;
-            let found = hex(&Sha256::digest(&content));
-            if !found.eq_ignore_ascii_case(expected) {
-                return Err(ModelError::Hash {
-                    path,
-                    expected: expected.clone(),
-                    found,
-                });
-            }
+            let content = self.content(&path, name, expected)?;
             tensors.extend(tensors_in(&path, &content)?);
         }
         Ok(tensors)
+    }
+
+    /// The bytes of one file with the hash that the card promises.
+    fn content(&self, path: &Path, name: &str, expected: &str) -> Result<Vec<u8>, ModelError> {
+        let content = read(path)?;
+        let found = hex(&Sha256::digest(&content));
+        if found.eq_ignore_ascii_case(expected) {
+            return Ok(content);
+        }
+        // A save that was ended in its middle left the weights of this card beside those of the next.
+        if name == WEIGHTS
+            && let Ok(kept) = fs::read(self.path.join(BEFORE))
+            && hex(&Sha256::digest(&kept)).eq_ignore_ascii_case(expected)
+        {
+            return Ok(kept);
+        }
+        Err(ModelError::Hash {
+            path: path.to_owned(),
+            expected: expected.to_owned(),
+            found,
+        })
     }
 }
 
@@ -244,7 +260,8 @@ pub fn tensors_in(path: &Path, content: &[u8]) -> Result<HashMap<String, Tensor>
         .map_err(|error| damaged(error.to_string()))
 }
 
-/// Writes weights as f16 and then the card with their hash; either the old or the new file is there at any moment.
+/// Writes weights as f16 and then the card with their hash; either the old or the new model is there at any moment,
+/// with all of its files.
 pub fn save(
     path: &Path,
     mut card: Card,
@@ -261,6 +278,11 @@ pub fn save(
         .map_err(tensors_failed)?;
     let content = safetensors::serialize(&halves, None)
         .map_err(|error| tensors_failed(candle_core::Error::Msg(error.to_string())))?;
+    let before = path.join(BEFORE);
+    keep(path, &before).map_err(|source| ModelError::Write {
+        path: before.clone(),
+        source,
+    })?;
     write(&path.join(WEIGHTS), &content)?;
     card.files = BTreeMap::from([(WEIGHTS.to_owned(), hex(&Sha256::digest(&content)))]);
     let folder = ModelFolder {
@@ -268,7 +290,30 @@ pub fn save(
         card,
     };
     folder.save_card()?;
+    // No card speaks of them any more; where they cannot be removed they are in nobody's way.
+    let _ = fs::remove_file(before);
     Ok(folder)
+}
+
+/// Keeps the weights that the card of a folder speaks of under another name.
+fn keep(path: &Path, before: &Path) -> std::io::Result<()> {
+    let weights = path.join(WEIGHTS);
+    let Ok(old) = ModelFolder::open(path) else {
+        return Ok(());
+    };
+    let Ok(content) = fs::read(&weights) else {
+        return Ok(());
+    };
+    if old.card.files.get(WEIGHTS) != Some(&hex(&Sha256::digest(&content))) {
+        // Ended in the middle the last time: what was kept then belongs to the card, what lies here does not.
+        return Ok(());
+    }
+    match fs::remove_file(before) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    // Not every disk knows a second name of a file.
+    fs::hard_link(&weights, before).or_else(|_| fs::copy(&weights, before).map(drop))
 }
 
 impl ModelFolder {

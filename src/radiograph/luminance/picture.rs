@@ -3,7 +3,7 @@
 //! Separate because thumbnails, previews and the display view must all agree with the canvas, and nothing is measured
 //! on any of them.
 
-use super::Rgb;
+use super::{Rgb, luminance};
 use crate::grid::Grid;
 use crate::radiograph::{Photometric, Radiograph};
 
@@ -50,6 +50,14 @@ impl Picture {
             });
             (four.iter().sum::<f64>() * 255.0 / 4.0).round() as u8
         }))
+    }
+
+    /// Its grey, or the luminance of its colors.
+    pub fn grey(self) -> Grid<u8> {
+        match self {
+            Self::Grey(grid) => grid,
+            Self::Color(grid) => grid.map(|[red, green, blue]| luminance(*red, *green, *blue)),
+        }
     }
 
     /// Columns.

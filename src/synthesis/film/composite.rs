@@ -157,6 +157,17 @@ impl<'a> Film<'a> {
         near
     }
 
+    /// Pixels that were measured: what is exactly even is room that was added, or a burnt-in letter.
+    fn measured(&self, original: &Grid<f32>) -> Grid<bool> {
+        Grid::from_fn(original.width(), original.height(), |x, y| {
+            let value = original[(x, y)];
+            let (left, above) = (x.saturating_sub(1), y.saturating_sub(1));
+            let beside = [(left, y), (x + 1, y), (x, above), (x, y + 1)];
+            let mut beside = beside.iter().filter_map(|(x, y)| original.get(*x, *y));
+            self.shows(value) && beside.any(|other| (other - value).abs() > 0.0)
+        })
+    }
+
     /// What a patch of grey (0–1 over `blend.region`) has to be matched by; `None` where too little can be compared.
     pub(in crate::synthesis) fn grey_match(
         &self,
@@ -213,7 +224,11 @@ pub fn compose<'a>(
         before::mixed(matched, &original, blend, &surroundings, seed, image_number)
     } else {
         let mut noise = Noise::new(seed, GRAIN_STREAM + image_number);
-        let values = mixed(&matched, &original, &blend.share, &surroundings, &mut noise);
+        let places = grain::Places {
+            surroundings: &surroundings,
+            film: &film.measured(&original),
+        };
+        let values = mixed(&matched, &original, &blend.share, &places, &mut noise);
         // A film of 12 bits stays one, however light the gain and the grain make it.
         match film.limits {
             Some((low, high)) => values.map(|v| v.clamp(low as f32, high as f32)),
@@ -284,11 +299,11 @@ fn mixed(
     matched: &Grid<f32>,
     original: &Grid<f32>,
     share: &Grid<f32>,
-    surroundings: &Grid<bool>,
+    places: &grain::Places<'_>,
     noise: &mut Noise,
 ) -> Grid<f32> {
     let mut all = original.clone();
-    let Some(area) = compared(share, surroundings) else {
+    let Some(area) = compared(share, places.surroundings) else {
         return all;
     };
     let area = area.grown(grain::REACH as i64).intersection(share.bounds());
@@ -296,7 +311,10 @@ fn mixed(
         matched.crop(area, 0.0),
         &original.crop(area, 0.0),
         &share.crop(area, 0.0),
-        &surroundings.crop(area, false),
+        &grain::Places {
+            surroundings: &places.surroundings.crop(area, false),
+            film: &places.film.crop(area, false),
+        },
         noise,
     );
     for y in 0..area.height {

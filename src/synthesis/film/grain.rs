@@ -16,6 +16,9 @@ const BANDS: usize = 4;
 const SOFTENED: usize = 2;
 /// Bands that count as grain alone. Grain does not grow towards coarser bands, anatomy does.
 const GRAIN_ALONE: usize = 2;
+/// How much more power surroundings may have than the whole film before they count as anatomy: vessels in a small part
+/// that is kept are as fine as grain, and all that is drawn around it would be covered with their power.
+const ANATOMY: f64 = 3.0;
 /// How much more or less power a patch may have before anything is done.
 const MORE: f64 = 1.2;
 /// Beyond so many deviations of grain a detail is an edge.
@@ -31,6 +34,14 @@ const BLURS: std::ops::RangeInclusive<u32> = 0..=20;
 /// Farthest pixel that the details at a place depend on.
 pub(super) const REACH: usize = atrous::reach(BANDS);
 
+/// Where grain is measured.
+pub(super) struct Places<'a> {
+    /// Pixels that stay and lie near those that do not.
+    pub surroundings: &'a Grid<bool>,
+    /// All pixels that were measured, whether they stay or not.
+    pub film: &'a Grid<bool>,
+}
+
 /// The patch with its grain matched, blended into `original` by `share`.
 ///
 /// Without enough surroundings to measure, a straight blend.
@@ -38,7 +49,7 @@ pub(super) fn blended(
     mut patch: Grid<f32>,
     original: &Grid<f32>,
     share: &Grid<f32>,
-    surroundings: &Grid<bool>,
+    places: &Places<'_>,
     noise: &mut Noise,
 ) -> Grid<f32> {
     // What is no number would spread; it is nothing that a patch could be blended with.
@@ -47,7 +58,7 @@ pub(super) fn blended(
     let original = Grid::from_vec(share.width(), share.height(), known.collect())
         .unwrap_or_else(|| original.clone());
     let mut correction = Grid::filled(share.width(), share.height(), 0.0_f32);
-    if let Some(plan) = Plan::of(&patch, &original, share, surroundings) {
+    if let Some(plan) = Plan::of(&patch, &original, share, places) {
         plan.carry_out(&mut patch, &original, share, noise, &mut correction);
     }
     let mut mixed = original;
@@ -75,10 +86,16 @@ impl Plan {
         patch: &Grid<f32>,
         original: &Grid<f32>,
         share: &Grid<f32>,
-        surroundings: &Grid<bool>,
+        places: &Places<'_>,
     ) -> Option<Self> {
         let renewed = share.map(|share| *share > 0.5);
-        let (wanted, sharp) = powers(original, surroundings)?;
+        let (mut wanted, mut sharp) = powers(original, places.surroundings)?;
+        if let Some((everywhere, sharp_everywhere)) = powers(original, places.film) {
+            let pairs = wanted.iter().zip(everywhere).take(GRAIN_ALONE);
+            if pairs.into_iter().any(|(near, all)| *near > ANATOMY * all) {
+                (wanted, sharp) = (everywhere, sharp_everywhere);
+            }
+        }
         let (found, _) = powers(patch, &renewed)?;
         let most = wanted[..GRAIN_ALONE].iter().copied().fold(0.0, f64::max);
         let mut kept = [(1.0, 0.0); BANDS];

@@ -97,12 +97,13 @@ pub struct Frame {
 struct Slot {
     uniforms: wgpu::Buffer,
     bind_group: Option<wgpu::BindGroup>,
-    curve: Option<CurveTexture>,
 }
 
-/// The layers of one canvas, which all of its pictures show: nothing is uploaded again for the loupe.
+/// What all pictures of one canvas share, its layers and the curve of its window: nothing is uploaded again for the
+/// loupe.
 #[derive(Default)]
 struct Layers {
+    curve: Option<CurveTexture>,
     mask: Option<LayerTexture>,
     hint: Option<LayerTexture>,
     draft: Option<LayerTexture>,
@@ -142,7 +143,6 @@ impl Gpu {
         let slot = self.slots.entry(frame.slot).or_insert_with(|| Slot {
             uniforms: self.pipeline.uniform_buffer(device),
             bind_group: None,
-            curve: None,
         });
         let Some(before) = before.and_then(|index| self.images.get(index)) else {
             slot.bind_group = None;
@@ -170,7 +170,7 @@ impl Gpu {
         uniforms.tiles[3] |= frame.uniforms.tiles[3];
         let layers = self.layers.entry(frame.slot.0).or_default();
         bytes += layers.upload(device, queue, frame, before.size(), &mut uniforms);
-        bytes += slot.upload(device, queue, frame, &mut uniforms);
+        bytes += layers.upload_curve(device, queue, frame, &mut uniforms);
         queue.write_buffer(&slot.uniforms, 0, bytemuck::bytes_of(&uniforms));
         let group = self.pipeline.bind(
             device,
@@ -181,7 +181,7 @@ impl Gpu {
                 .map(|layer| layer.as_ref().map(LayerTexture::view)),
             [
                 layers.reach.as_ref().map(ReachTexture::view),
-                slot.curve.as_ref().map(CurveTexture::view),
+                layers.curve.as_ref().map(CurveTexture::view),
             ],
         );
         slot.bind_group = Some(group);
@@ -222,9 +222,9 @@ impl Gpu {
     }
 }
 
-impl Slot {
-    /// Uploads the curve of its window.
-    fn upload(
+impl Layers {
+    /// Uploads the curve of the window.
+    fn upload_curve(
         &mut self,
         device: &wgpu::Device,
         queue: &wgpu::Queue,
@@ -243,9 +243,7 @@ impl Slot {
         self.curve = Some(texture);
         bytes
     }
-}
 
-impl Layers {
     /// Uploads what changed of them.
     fn upload(
         &mut self,

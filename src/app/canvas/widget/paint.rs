@@ -17,7 +17,7 @@ use crate::app::canvas::pyramid::planes::planes;
 use crate::app::canvas::view::screen_middle_px;
 use crate::app::canvas::{ColorMap, Scene, Tool, View, palette};
 use crate::document::Layer;
-use crate::geometry::{Figure, Point};
+use crate::geometry::{Figure, PixelRect, Point};
 
 /// The uniforms that follow from how an image lies on the screen.
 pub fn look(view: &View, rect: Rect, ppp: f32) -> Uniforms {
@@ -318,22 +318,8 @@ fn paint_planes(sheet: &Sheet<'_>, pass: &Pass<'_, '_>, ui: &Ui) {
     let Some(texture) = planes(ui.ctx(), image, pass.scene.planes) else {
         return;
     };
-    let (right, bottom) = (image.width() as f64 - 0.5, image.height() as f64 - 0.5);
-    let mut mesh = egui::Mesh::with_texture(texture.id());
-    for (x, y, u, v) in [
-        (-0.5, -0.5, 0.0, 0.0),
-        (right, -0.5, 1.0, 0.0),
-        (right, bottom, 1.0, 1.0),
-        (-0.5, bottom, 0.0, 1.0),
-    ] {
-        mesh.vertices.push(egui::epaint::Vertex {
-            pos: sheet.at(Point::new(x, y)),
-            uv: egui::pos2(u, v),
-            color: egui::Color32::WHITE,
-        });
-    }
-    mesh.add_triangle(0, 1, 2);
-    mesh.add_triangle(0, 2, 3);
+    let whole = PixelRect::new(0, 0, image.width(), image.height());
+    let mesh = sheet.textured(texture.id(), whole);
     sheet.painter.add(egui::Shape::mesh(mesh));
 }
 

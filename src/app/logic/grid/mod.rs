@@ -241,7 +241,7 @@ impl App {
             self.session.beside.cells[number - 1].place = Some(place);
             if self.tasks.cell.is_none() {
                 let task = Task::start("beside", self.wake(), move || {
-                    file.frame(place.1).map_err(crate::app::files::refused)
+                    file.frame(place.1).map_err(crate::job::Error::from)
                 });
                 self.tasks.cell = Some((number - 1, place, task));
             }

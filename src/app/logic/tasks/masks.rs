@@ -33,7 +33,7 @@ impl App {
         };
         let (file, about) = (path.clone(), Arc::clone(&image));
         let task = Task::start("dropped file", self.wake(), move || {
-            masks_of(&file, &about).map_err(crate::app::files::refused)
+            masks_of(&file, &about).map_err(crate::job::Error::from)
         });
         self.tasks.dropped = Some(Dropped { path, image, task });
     }

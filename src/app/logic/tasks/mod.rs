@@ -16,11 +16,15 @@ use crate::app::App;
 use crate::app::action::Action;
 use crate::app::files::{self, CaseCard, Loaded, Open, Work};
 use crate::app::names::Names;
+use crate::app::recent::Glimpse;
 use crate::app::session::{ResultId, Stage, Weight};
 use crate::document::project::{Prepared, Project, Store};
 use crate::document::{Accepted, Document, Edit};
 use crate::job::{Error, ErrorKind, HipReading, Made, Task, Wake};
 use crate::radiograph::{Picture, Preview, Radiograph};
+
+/// A project in a folder of its own and what there is to see of it; nothing where none was chosen or it had one.
+type Saved = Option<(Project, Glimpse)>;
 
 /// Everything that is under way.
 #[derive(Default)]
@@ -44,7 +48,7 @@ pub(crate) struct Tasks {
     /// A result that is being checked.
     pub accept: Option<Task<Ready>>,
     /// A project that is being saved, with the revision it shows.
-    pub save: Option<(Task<Option<Project>>, u64)>,
+    pub save: Option<(Task<Saved>, u64)>,
     /// A file that is being written.
     pub export: Option<Task<Option<Exported>>>,
     /// Settings that are being written.
@@ -245,12 +249,16 @@ impl App {
             Work::Loose(_) => None,
         };
         let name = format!("{}.radcanvas", open.title);
+        let kind = open.kind.clone();
         let task = Task::start("save", self.wake(), move || {
             let target = known.or_else(|| ask_where("Save the project folder", &name));
             let Some(target) = target else {
                 return Ok(None);
             };
-            save_to(source.as_deref(), &document, &target).map(Some)
+            let project = save_to(source.as_deref(), &document, &target)?;
+            // What the folder holds: one image, as it is now.
+            let seen = Glimpse::of(project.document().image(), &kind, 1);
+            Ok(Some((project, seen)))
         });
         self.tasks.save = Some((task, revision));
     }
@@ -340,7 +348,7 @@ impl App {
         if let Some(result) = self.tasks.settings.as_ref().and_then(Task::poll) {
             self.tasks.settings = None;
             if let Err(error) = result {
-                self.session.say(Weight::Wrong, error.to_string());
+                self.session.say(Weight::Wrong, error);
             }
         }
         self.poll_nodes();
@@ -381,12 +389,12 @@ impl App {
     }
 
     /// Goes on in the saved folder, unless the document moved on while it was copied.
-    fn saved(&mut self, project: Option<Project>, revision: u64) {
+    fn saved(&mut self, saved: Saved, revision: u64) {
         let wake = self.wake();
         let Stage::Open(open) = &mut self.session.stage else {
             return;
         };
-        let Some(project) = project else {
+        let Some((project, seen)) = saved else {
             if open.project_folder.is_some() {
                 open.saved_revision = revision;
                 self.session.say(Weight::Done, "Saved");
@@ -394,7 +402,6 @@ impl App {
             return;
         };
         let folder = project.folder().to_owned();
-        let seen = open.seen.clone();
         open.title = crate::app::panel::file_name(&folder);
         if open.revision() == revision {
             let old = std::mem::replace(&mut open.work, Work::Kept(Box::new(project)));
@@ -409,7 +416,7 @@ impl App {
             }
         }
         let name = Names::of(&self.session).written(&crate::app::panel::file_name(&folder));
-        self.settings.remember(folder, seen);
+        self.settings.remember(folder, Some(seen));
         self.session.say(Weight::Done, format!("Saved {name}"));
     }
 }
@@ -419,7 +426,7 @@ fn save_to(source: Option<&Path>, document: &Document, target: &Path) -> Result<
         Some(source) => Project::save_as(source, target),
         None => Project::create(target, document.clone()),
     }
-    .map_err(|error| Error::new(ErrorKind::Failed, error.to_string()))
+    .map_err(Error::from)
 }
 
 /// Removes a folder of our own on another thread; what cannot be removed is offered again at the next start.

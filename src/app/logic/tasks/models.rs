@@ -55,7 +55,7 @@ impl App {
                 self.session.say(Weight::Done, format!("{name} was added"));
             }
             Ok(None) => {}
-            Err(error) => self.session.say(Weight::Wrong, error.to_string()),
+            Err(error) => self.session.say(Weight::Wrong, error),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The list of series: studies with their date and description, below each its series with a picture, a name and a number
 //! of images; a press brings a series onto the stage, one on a study folds its series away.
 
+use std::sync::Arc;
+
 use egui::accesskit::Role;
 use egui::{
     Align2, Color32, FontId, Painter, Rect, Response, ScrollArea, Sense, Stroke, StrokeKind, Ui,
@@ -11,6 +13,7 @@ use crate::app::action::{Action, FrameChange};
 use crate::app::files::StudyEntry;
 use crate::app::logic::frames::{Listed, Stack};
 use crate::app::panel::Shown;
+use crate::app::panel::widgets::fitted;
 use crate::app::theme::{self, glyph, palette};
 
 /// Width of the list, points.
@@ -31,6 +34,8 @@ struct Part {
     lines: Vec<String>,
     top: f32,
     below_head: f32,
+    /// Series that are not folded away.
+    rows: usize,
     bottom: f32,
 }
 
@@ -38,9 +43,8 @@ struct Part {
 fn parts(shown: &Shown<'_>, stack: &Stack) -> Vec<Part> {
     // Pictures that belong to no study need nothing over them.
     let heads = stack.studies().iter().any(|study| study.known);
-    let patient = |study: &StudyEntry| study.heading.patient.clone();
-    let first = stack.studies().first().map(patient);
-    let patients = stack.studies().iter().any(|s| Some(patient(s)) != first);
+    let patients =
+        (stack.studies().windows(2)).any(|two| two[0].heading.patient != two[1].heading.patient);
     let mut top = 0.0;
     let part = |(number, study): (usize, &StudyEntry)| {
         let [patient, title, description] = shown.names().study(number, study);
@@ -68,6 +72,7 @@ fn parts(shown: &Shown<'_>, stack: &Stack) -> Vec<Part> {
             lines,
             top,
             below_head,
+            rows,
             bottom,
         };
         top = bottom;
@@ -112,9 +117,8 @@ pub(crate) fn list_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>)
                 }
             }
             let row = |y: f32| ((y - part.below_head) / HEIGHT).max(0.0);
-            let rows = ((part.bottom - part.below_head) / HEIGHT).round() as usize;
             let first = row(seen.top()).floor() as usize;
-            let last = (row(seen.bottom()).ceil() as usize).min(rows);
+            let last = (row(seen.bottom()).ceil() as usize).min(part.rows);
             for index in first..last {
                 let top = part.below_head + HEIGHT * index as f32;
                 let series = study.first + index;
@@ -134,18 +138,19 @@ pub(crate) fn list_ui(ui: &mut Ui, shown: &Shown<'_>, actions: &mut Vec<Action>)
 /// Brings the series on the stage into sight when it has become another one.
 fn follow(ui: &Ui, stack: &Stack, parts: &[Part], place: impl Fn(f32, f32) -> Rect) {
     let id = egui::Id::unique("series followed");
-    let now = (stack.series().len(), stack.shown());
+    // The series itself: that of another folder may have the same number.
+    let now = (stack.series().get(stack.shown())).map(|s| Arc::as_ptr(&s.entry.file) as usize);
     let before = ui.data_mut(|data| {
-        let kept = data.get_temp_mut_or_default::<Option<(usize, usize)>>(id);
-        kept.replace(now)
+        let kept = data.get_temp_mut_or_default::<Option<usize>>(id);
+        std::mem::replace(kept, now)
     });
-    if before == Some(now) {
+    if before == now {
         return;
     }
     let studies = stack.studies().iter().zip(parts);
     if let Some((study, part)) = studies.into_iter().find(|(s, _)| s.holds(stack.shown())) {
         let top = part.below_head + HEIGHT * (stack.shown() - study.first) as f32;
-        let rect = if top < part.bottom {
+        let rect = if part.rows > 0 {
             place(top, top + HEIGHT)
         } else {
             place(part.top, part.below_head)
@@ -277,11 +282,7 @@ fn entry_ui(
 fn picture_ui(ui: &Ui, painter: &Painter, room: Rect, listed: &Listed) {
     painter.rect_filled(room, 2.0, Color32::BLACK);
     if let Some(picture) = &listed.picture {
-        let [w, h] = picture.size().map(|side| side.max(1) as f32);
-        let scale = (room.width() / w).min(room.height() / h);
-        let place = Rect::from_center_size(room.center(), vec2(w, h) * scale);
-        let whole = Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0));
-        painter.image(picture.id(), place, whole, Color32::WHITE);
+        fitted(painter, picture, room);
         return;
     }
     let text = if listed.unreadable.is_some() {
