@@ -151,7 +151,7 @@ pub struct WarmStart {
 }
 
 /// How patches are put into films today; see [`Request::composite`].
-pub const COMPOSITE: u32 = 2;
+pub const COMPOSITE: u32 = 3;
 
 const fn one_pass() -> usize {
     1
@@ -229,7 +229,8 @@ pub struct Request {
     /// How a patch is put into its film: [`COMPOSITE`] is today's way. 0, or absent as in records from before there was a
     /// choice, is that of then, so that they still give the same image: gain and offset fitted on what the window
     /// clips, too, grain of one power, no match before a second pass, and no second pass over large parts. 1 showed
-    /// every model grey in place of what is renewed, whatever its card says.
+    /// every model grey in place of what is renewed, whatever its card says. Up to 2 gains were fitted by deviations, what
+    /// was near the mask counted as grain whatever it was, and every walk began at noise alone.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub composite: u32,
     /// A draft while the pen moves: the preview decoder and no measurements.

@@ -57,11 +57,13 @@ pub fn moments(image: &Grid<f32>, counts: &Grid<bool>) -> Option<(f64, f64)> {
     Some((mean, (square_sum / n - mean * mean).max(0.0).sqrt()))
 }
 
-/// Gain and offset fitted by masked moments on pixels outside the mask that both images show.
+/// Gain and offset that bring a patch onto its source, fitted on pixels outside the mask that both images show.
 ///
-/// `outside` marks them. The gain is clamped to 0.8–1.25, and what it leaves of the difference of means to a quarter of
-/// `range`: a patch that needs more does not belong there, and the seam's jump then says so. `None` for fewer than
-/// eight pixels.
+/// `outside` marks them. The gain is the slope of the source over the patch (least squares, by masked moments): detail
+/// that the patch lacks, vessels finer than a model's pixels or grain, is no contrast of its tones, and a gain by
+/// deviations would make them stand out by it. It is clamped to 0.8–1.25, and what it leaves of the difference of means
+/// to a quarter of `range`: a patch that needs more does not belong there, and the seam's jump then says so. `None` for
+/// fewer than eight pixels.
 pub fn fit(
     patch: &Grid<f32>,
     source: &Grid<f32>,
@@ -80,8 +82,46 @@ pub fn fit_after(
     earlier_gain: f64,
 ) -> Option<Match> {
     let (patch_mean, patch_sd) = moments(patch, outside)?;
+    let (source_mean, _) = moments(source, outside)?;
+    let (mut n, mut together) = (0.0, 0.0);
+    for ((p, s), counted) in patch
+        .cells()
+        .iter()
+        .zip(source.cells())
+        .zip(outside.cells())
+    {
+        if *counted && p.is_finite() && s.is_finite() {
+            n += 1.0;
+            together += (f64::from(*p) - patch_mean) * (f64::from(*s) - source_mean);
+        }
+    }
+    let gain = if patch_sd > flat(range) && n > 0.0 {
+        together / n / (patch_sd * patch_sd)
+    } else {
+        1.0
+    };
+    Some(held(gain, [patch_mean, source_mean], range, earlier_gain))
+}
+
+/// [`fit_after`] with the gain that gives the patch the source's deviation: how it was done before
+/// [`Request::composite`] was 3.
+///
+/// [`Request::composite`]: crate::job::Request::composite
+pub(crate) fn fit_deviations_after(
+    patch: &Grid<f32>,
+    source: &Grid<f32>,
+    outside: &Grid<bool>,
+    range: f64,
+    earlier_gain: f64,
+) -> Option<Match> {
+    let (patch_mean, patch_sd) = moments(patch, outside)?;
     let (source_mean, source_sd) = moments(source, outside)?;
     let gain = wanted_gain(patch_sd, source_sd, range);
+    Some(held(gain, [patch_mean, source_mean], range, earlier_gain))
+}
+
+/// A match of this gain about two means, within what a match may do.
+fn held(gain: f64, [patch_mean, source_mean]: [f64; 2], range: f64, earlier_gain: f64) -> Match {
     let clamped_gain = gain.clamp(0.8 / earlier_gain, 1.25 / earlier_gain);
     // Held is how far the surroundings move, not the offset itself: behind a gain that holds the distance from the
     // means to a stored value of 0, which means nothing (1024 below water in a CT).
@@ -94,16 +134,21 @@ pub fn fit_after(
     } else {
         source_mean - clamped_gain * patch_mean
     };
-    Some(Match {
+    Match {
         gain: clamped_gain,
         offset,
         clamped: clamped_gain != gain || held,
-    })
+    }
+}
+
+/// The deviation at which an image has no contrast that could be matched.
+fn flat(range: f64) -> f64 {
+    1e-6 * range.abs().max(1e-12)
 }
 
 /// The gain that gives the patch the source's deviation.
 pub(crate) fn wanted_gain(patch_sd: f64, source_sd: f64, range: f64) -> f64 {
-    if patch_sd > 1e-6 * range.abs().max(1e-12) {
+    if patch_sd > flat(range) {
         source_sd / patch_sd
     } else {
         1.0

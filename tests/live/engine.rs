@@ -92,7 +92,7 @@ fn flow(folder: &Path, task: Task, seed: u64, coder: &ModelFolder, student: Opti
 }
 
 /// Tiny models in a folder: autoencoder, diffusion, reader, and a student if asked for.
-fn models(folder: &Path, with_student: bool) {
+pub(super) fn models(folder: &Path, with_student: bool) {
     let weights = Weights::new(1);
     let config = autoencoder::Config::tiny();
     Autoencoder::new(&weights.builder(), &config).unwrap();
@@ -151,7 +151,7 @@ impl Bench {
         Self::over(folder)
     }
 
-    fn over(folder: tempfile::TempDir) -> Self {
+    pub(super) fn over(folder: tempfile::TempDir) -> Self {
         let store = ModelStore::new(vec![folder.path().to_owned()], Wanted::Processor);
         let store = Arc::new(Mutex::new(store));
         Self {

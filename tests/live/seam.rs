@@ -6,7 +6,8 @@ use std::sync::Arc;
 use radcanvas::grid::Grid;
 use radcanvas::job::record::hash_of;
 use radcanvas::job::{ErrorKind, Made, Mode, ModelReference, Product, Request, Seam};
-use radcanvas::measure::seam::{band_ratios, moments, noise_ratio};
+use radcanvas::measure::seam::{band_ratios, fit, moments, noise_ratio};
+use radcanvas::network::folder::ModelFolder;
 use radcanvas::noise::Noise;
 use radcanvas::radiograph::{DisplayWindow, ModalityTransform, Pixels, Radiograph};
 use radcanvas::signal::atrous::{Response, smoother};
@@ -15,7 +16,7 @@ use radcanvas::synthesis::Readers;
 use radcanvas::synthesis::composite::{Composite, Film, blend, compose};
 use radcanvas::synthesis::frame::Frame;
 
-use super::engine::{Bench, film, pixels, sketch};
+use super::engine::{Bench, film, models, pixels, sketch};
 
 fn disc(side: usize, at: (f64, f64), radius: f64) -> Grid<u8> {
     Grid::from_fn(side, side, |x, y| {
@@ -182,6 +183,33 @@ fn a_number_that_cannot_be_had_is_absent() {
         (old.gain, old.jump, old.beyond_window),
         (Some(1.02), Some(1.1), None)
     );
+}
+
+#[test]
+fn detail_that_a_patch_lacks_is_no_contrast_of_its_tones() {
+    let mut noise = Noise::new(12, 0);
+    let tones = Grid::from_fn(96, 96, |x, y| {
+        (1000.0 + 3.0 * x as f64 + 40.0 * (y as f64 / 9.0).sin()) as f32
+    });
+    let film = tones.map(|tone| 1.1 * tone - 50.0 + 90.0 * noise.normal() as f32);
+    let source = Pixels::F32(film.clone());
+    let outside = tones.map(|_| true);
+    let found = fit(&tones, &film, &outside, 2000.0).unwrap();
+    assert!(
+        (found.gain - 1.1).abs() < 0.05 && !found.clamped,
+        "{found:?}"
+    );
+    // Up to composite 2 it was the ratio of the deviations.
+    let plan = blend(&disc(96, (48.0, 48.0), 20.0), 2.0, tones.bounds());
+    let gain = |composite| {
+        let film = Film {
+            composite,
+            ..Film::from(&source)
+        };
+        compose(film, &tones, &plan, 1, 0).seam.gain.unwrap()
+    };
+    assert!((gain(3) - 1.1).abs() < 0.08, "{}", gain(3));
+    assert!(gain(2) > 1.2, "{}", gain(2));
 }
 
 #[test]
@@ -359,6 +387,30 @@ fn records_of_before_are_put_together_as_then() {
     let old: Request = serde_json::from_value(value.clone()).unwrap();
     assert_eq!(old.composite, 0);
     assert_eq!(serde_json::to_value(&old).unwrap(), value);
+}
+
+#[test]
+fn what_is_renewed_begins_at_the_tone_of_its_surroundings() {
+    let begun = |context: &str, composite: u32| {
+        let folder = tempfile::tempdir().unwrap();
+        models(folder.path(), false);
+        let mut model = ModelFolder::open(&folder.path().join("diffusion")).unwrap();
+        model.card.configuration["context"] = context.into();
+        model.save_card().unwrap();
+        let mut request = inpaint(
+            (*film(64, 64)).clone(),
+            (0.0, 3000.0),
+            disc(64, (28.0, 28.0), 3.0),
+        );
+        request.ring.px = 1.0;
+        "hip".clone_into(&mut request.attributes.kind);
+        (request.steps, request.preview, request.composite) = (4, true, composite);
+        let made = Bench::over(folder).ask(&request).images.remove(0);
+        made.latent.unwrap().1.values
+    };
+    // With a smooth continuation the walk begins in it, with grey or in records of then at noise alone.
+    assert!(begun("filled", 3) != begun("filled", 2));
+    assert!(begun("grey", 3) == begun("grey", 2));
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn frame(image: &mut Grid<f32>, chance: &mut Noise) {
             let ragged = reach * (1.0 + 0.2 * (31.0 * along + phase).sin());
             let cover = (1.0 - (edge - ragged) / (0.76 * reach).max(0.7)).clamp(0.0, 1.0) as f32;
             let v = &mut image[(x, y)];
-            *v += (0.905 - *v) * cover;
+            *v += (0.93 - *v) * cover;
         }
     }
 }

@@ -168,6 +168,22 @@ impl<'a> Film<'a> {
         })
     }
 
+    /// What a patch has to be matched by, beside what an earlier pass was.
+    fn fitted(
+        &self,
+        patch: &Grid<f32>,
+        original: &Grid<f32>,
+        surroundings: &Grid<bool>,
+        range: f64,
+    ) -> Option<Match> {
+        let fit = if self.composite < 3 {
+            seam::fit_deviations_after
+        } else {
+            seam::fit_after
+        };
+        fit(patch, original, surroundings, range, self.earlier_gain)
+    }
+
     /// What a patch of grey (0–1 over `blend.region`) has to be matched by; `None` where too little can be compared.
     pub(in crate::synthesis) fn grey_match(
         &self,
@@ -178,7 +194,7 @@ impl<'a> Film<'a> {
         let original = self.pixels.crop_f32(blend.region);
         let surroundings = self.surroundings(&original, &blend.share);
         let range = (self.range() / map.range()).min(1.0);
-        seam::fit(grey, &map.grey(&original), &surroundings, range)
+        self.fitted(grey, &map.grey(&original), &surroundings, range)
     }
 
     /// The share of the renewed pixels whose source lies beyond the window; `None` without a window.
@@ -216,8 +232,7 @@ pub fn compose<'a>(
         let range = (high - low).max(1e-6);
         before::fit(patch, &original, &surroundings, range)
     } else {
-        let range = film.range();
-        seam::fit_after(patch, &original, &surroundings, range, film.earlier_gain)
+        film.fitted(patch, &original, &surroundings, film.range())
     };
     let matched = fitted.map_or_else(|| patch.clone(), |fitted| fitted.of(patch));
     let mixed = if film.composite == 0 {
@@ -225,8 +240,8 @@ pub fn compose<'a>(
     } else {
         let mut noise = Noise::new(seed, GRAIN_STREAM + image_number);
         let places = grain::Places {
-            surroundings: &surroundings,
-            film: &film.measured(&original),
+            surroundings: surroundings.clone(),
+            film: (film.composite > 2).then(|| film.measured(&original)),
         };
         let values = mixed(&matched, &original, &blend.share, &places, &mut noise);
         // A film of 12 bits stays one, however light the gain and the grain make it.
@@ -299,11 +314,11 @@ fn mixed(
     matched: &Grid<f32>,
     original: &Grid<f32>,
     share: &Grid<f32>,
-    places: &grain::Places<'_>,
+    places: &grain::Places,
     noise: &mut Noise,
 ) -> Grid<f32> {
     let mut all = original.clone();
-    let Some(area) = compared(share, places.surroundings) else {
+    let Some(area) = compared(share, &places.surroundings) else {
         return all;
     };
     let area = area.grown(grain::REACH as i64).intersection(share.bounds());
@@ -312,8 +327,8 @@ fn mixed(
         &original.crop(area, 0.0),
         &share.crop(area, 0.0),
         &grain::Places {
-            surroundings: &places.surroundings.crop(area, false),
-            film: &places.film.crop(area, false),
+            surroundings: places.surroundings.crop(area, false),
+            film: places.film.as_ref().map(|film| film.crop(area, false)),
         },
         noise,
     );

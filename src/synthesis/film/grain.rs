@@ -35,11 +35,11 @@ const BLURS: std::ops::RangeInclusive<u32> = 0..=20;
 pub(super) const REACH: usize = atrous::reach(BANDS);
 
 /// Where grain is measured.
-pub(super) struct Places<'a> {
+pub(super) struct Places {
     /// Pixels that stay and lie near those that do not.
-    pub surroundings: &'a Grid<bool>,
-    /// All pixels that were measured, whether they stay or not.
-    pub film: &'a Grid<bool>,
+    pub surroundings: Grid<bool>,
+    /// All pixels that were measured, whether they stay or not; absent: nothing is compared with them.
+    pub film: Option<Grid<bool>>,
 }
 
 /// The patch with its grain matched, blended into `original` by `share`.
@@ -49,7 +49,7 @@ pub(super) fn blended(
     mut patch: Grid<f32>,
     original: &Grid<f32>,
     share: &Grid<f32>,
-    places: &Places<'_>,
+    places: &Places,
     noise: &mut Noise,
 ) -> Grid<f32> {
     // What is no number would spread; it is nothing that a patch could be blended with.
@@ -86,11 +86,12 @@ impl Plan {
         patch: &Grid<f32>,
         original: &Grid<f32>,
         share: &Grid<f32>,
-        places: &Places<'_>,
+        places: &Places,
     ) -> Option<Self> {
         let renewed = share.map(|share| *share > 0.5);
-        let (mut wanted, mut sharp) = powers(original, places.surroundings)?;
-        if let Some((everywhere, sharp_everywhere)) = powers(original, places.film) {
+        let (mut wanted, mut sharp) = powers(original, &places.surroundings)?;
+        let film = places.film.as_ref();
+        if let Some((everywhere, sharp_everywhere)) = film.and_then(|film| powers(original, film)) {
             let pairs = wanted.iter().zip(everywhere).take(GRAIN_ALONE);
             if pairs.into_iter().any(|(near, all)| *near > ANATOMY * all) {
                 (wanted, sharp) = (everywhere, sharp_everywhere);
