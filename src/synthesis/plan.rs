@@ -249,13 +249,11 @@ impl<'a> Plan<'a> {
         let source = self.latent(grey)?;
         go_on(report(0))?;
         let blanked = self.latent(&blanked)?;
-        // What is painted is made anew: the source shines through only where it is kept.
-        self.origin = None;
         let continued = self.request.composite > 2 && context == Context::Filled;
-        // A few-step model knows the times of its own steps alone.
-        if continued && renewed < MOSTLY && !self.generator.few_step {
-            self.origin = Some((blanked.clone(), CONTINUED));
-        }
+        // What is painted is made anew: the source shines through only where it is kept. A few-step model knows the times
+        // of its own steps alone.
+        self.origin = (continued && renewed < MOSTLY && !self.generator.few_step)
+            .then(|| (blanked.clone(), CONTINUED));
         self.known = Some((mask, source, blanked));
         go_on(report(0))?;
         Ok(())

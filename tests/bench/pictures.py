@@ -54,7 +54,8 @@ class Bench:
     def findings(self, row):
         """What a film shows: who draws a mass says that it is one."""
         models = pathlib.Path(self.given.models or pathlib.Path(__file__).parents[2] / "assets/models")
-        known = json.loads((models / "diffusion/model.json").read_text())["names"]["findings"]
+        cards = [json.loads(path.read_text()) for path in sorted(models.glob("*/model.json"))]
+        known = sorted({name for card in cards if card["task"] == "diffusion" for name in card["names"]["findings"]})
         return [name for name in known if row.get(name) == "1"]
 
     def sheet(self, name, columns):

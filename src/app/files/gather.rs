@@ -93,15 +93,15 @@ impl Gathered {
 /// The path cannot be read, or holds no image.
 pub fn gather(path: &Path) -> Result<Gathered, Error> {
     if !path.is_dir() {
-        let file = open(path).map_err(Error::from)?;
+        let file = open(path)?;
         if !file.is_collection() {
             return Ok(Gathered::single(file));
         }
     }
-    let listing = list(path).map_err(Error::from)?;
+    let listing = list(path)?;
     // A folder without an image is refused in the words of the reader.
     if listing.series.is_empty() {
-        return open(path).map(Gathered::single).map_err(Error::from);
+        return Ok(Gathered::single(open(path)?));
     }
     Ok(gathered(path, &listing))
 }
@@ -230,6 +230,6 @@ pub fn thumbnail(file: &ImageFile) -> Result<Picture, Error> {
     if frames == 0 {
         return Err(Error::new(ErrorKind::Input, "the series holds no image"));
     }
-    let image = file.frame(frames / 2).map_err(Error::from)?;
+    let image = file.frame(frames / 2)?;
     Ok(Picture::reduced(&image, THUMBNAIL))
 }

@@ -237,7 +237,7 @@ fn unreadable(path: &Path, what: impl std::fmt::Display) -> Error {
 
 /// Reads an image.
 fn image(path: &Path) -> Result<Radiograph, Error> {
-    read(path, 0).map_err(Error::from)
+    Ok(read(path, 0)?)
 }
 
 /// One image of a file, ready for the stage.
@@ -326,7 +326,7 @@ fn opened(
     if let Some(preview) = first.file.preview(0, PREVIEW_SIDE) {
         show(preview);
     }
-    let radiograph = first.file.frame(0).map_err(Error::from)?;
+    let radiograph = first.file.frame(0)?;
     if let Some(what) = radiograph.masks_note() {
         let remedy = "open that image, then drop this file on it";
         return Err(unreadable(path, what).remedy(remedy));

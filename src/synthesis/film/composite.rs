@@ -184,6 +184,42 @@ impl<'a> Film<'a> {
         fit(patch, original, surroundings, range, self.earlier_gain)
     }
 
+    /// The matched patch with grain like its surroundings', blended: anatomy by its share, grain so that its power stays.
+    ///
+    /// Only what the surroundings reach is filtered; elsewhere nothing changes.
+    fn mixed(
+        &self,
+        matched: &Grid<f32>,
+        original: &Grid<f32>,
+        share: &Grid<f32>,
+        surroundings: &Grid<bool>,
+        noise: &mut Noise,
+    ) -> Grid<f32> {
+        let mut all = original.clone();
+        let Some(area) = compared(share, surroundings) else {
+            return all;
+        };
+        let area = area.grown(grain::REACH as i64).intersection(share.bounds());
+        let original = original.crop(area, 0.0);
+        let places = grain::Places {
+            surroundings: surroundings.crop(area, false),
+            film: (self.composite > 2).then(|| self.measured(&original)),
+        };
+        let blended = grain::blended(
+            matched.crop(area, 0.0),
+            &original,
+            &share.crop(area, 0.0),
+            &places,
+            noise,
+        );
+        for y in 0..area.height {
+            let start = area.x as usize;
+            all.row_mut(area.y as usize + y)[start..start + area.width]
+                .copy_from_slice(blended.row(y));
+        }
+        all
+    }
+
     /// What a patch of grey (0–1 over `blend.region`) has to be matched by; `None` where too little can be compared.
     pub(in crate::synthesis) fn grey_match(
         &self,
@@ -239,11 +275,7 @@ pub fn compose<'a>(
         before::mixed(matched, &original, blend, &surroundings, seed, image_number)
     } else {
         let mut noise = Noise::new(seed, GRAIN_STREAM + image_number);
-        let places = grain::Places {
-            surroundings: surroundings.clone(),
-            film: (film.composite > 2).then(|| film.measured(&original)),
-        };
-        let values = mixed(&matched, &original, &blend.share, &places, &mut noise);
+        let values = film.mixed(&matched, &original, &blend.share, &surroundings, &mut noise);
         // A film of 12 bits stays one, however light the gain and the grain make it.
         match film.limits {
             Some((low, high)) => values.map(|v| v.clamp(low as f32, high as f32)),
@@ -305,38 +337,6 @@ fn compared(share: &Grid<f32>, surroundings: &Grid<bool>) -> Option<PixelRect> {
     let changing = bounds(&share.map(|s| u8::from(*s > 0.0)))?;
     let around = bounds(&surroundings.map(|s| u8::from(*s))).unwrap_or(changing);
     Some(changing.union(around))
-}
-
-/// The matched patch with grain like its surroundings', blended: anatomy by its share, grain so that its power stays.
-///
-/// Only what the surroundings reach is filtered; elsewhere nothing changes.
-fn mixed(
-    matched: &Grid<f32>,
-    original: &Grid<f32>,
-    share: &Grid<f32>,
-    places: &grain::Places,
-    noise: &mut Noise,
-) -> Grid<f32> {
-    let mut all = original.clone();
-    let Some(area) = compared(share, &places.surroundings) else {
-        return all;
-    };
-    let area = area.grown(grain::REACH as i64).intersection(share.bounds());
-    let blended = grain::blended(
-        matched.crop(area, 0.0),
-        &original.crop(area, 0.0),
-        &share.crop(area, 0.0),
-        &grain::Places {
-            surroundings: places.surroundings.crop(area, false),
-            film: places.film.as_ref().map(|film| film.crop(area, false)),
-        },
-        noise,
-    );
-    for y in 0..area.height {
-        let start = area.x as usize;
-        all.row_mut(area.y as usize + y)[start..start + area.width].copy_from_slice(blended.row(y));
-    }
-    all
 }
 
 /// Copies `source` and overwrites only where the share is above 0, rounded once to the depth.

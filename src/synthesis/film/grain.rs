@@ -89,15 +89,17 @@ impl Plan {
         places: &Places,
     ) -> Option<Self> {
         let renewed = share.map(|share| *share > 0.5);
-        let (mut wanted, mut sharp) = powers(original, &places.surroundings)?;
-        let film = places.film.as_ref();
-        if let Some((everywhere, sharp_everywhere)) = film.and_then(|film| powers(original, film)) {
-            let pairs = wanted.iter().zip(everywhere).take(GRAIN_ALONE);
-            if pairs.into_iter().any(|(near, all)| *near > ANATOMY * all) {
-                (wanted, sharp) = (everywhere, sharp_everywhere);
+        let [near, everywhere] =
+            powers(original, [Some(&places.surroundings), places.film.as_ref()]);
+        let (mut wanted, mut sharp) = near?;
+        if let Some(everywhere) = everywhere {
+            let mut pairs = wanted.iter().zip(everywhere.0).take(GRAIN_ALONE);
+            if pairs.any(|(near, all)| *near > ANATOMY * all) {
+                (wanted, sharp) = everywhere;
             }
         }
-        let (found, _) = powers(patch, &renewed)?;
+        let [found] = powers(patch, [Some(&renewed)]);
+        let (found, _) = found?;
         let most = wanted[..GRAIN_ALONE].iter().copied().fold(0.0, f64::max);
         let mut kept = [(1.0, 0.0); BANDS];
         let mut missing = [0.0; BANDS];
@@ -232,21 +234,34 @@ fn blur_of(sharpness: f64) -> f64 {
     best.map_or(0.0, |(blur, _)| blur)
 }
 
-/// Variance of the grain in each band where `counts`, and that of the finest detail's own finest detail; `None` for too
-/// few pixels.
-fn powers(image: &Grid<f32>, counts: &Grid<bool>) -> Option<([f64; BANDS], f64)> {
+/// Variance of the grain in each band, and that of the finest detail's own finest detail.
+type Powers = ([f64; BANDS], f64);
+
+/// The powers where each of `counts` says; `None` for too few pixels, or where nothing counts.
+fn powers<const N: usize>(
+    image: &Grid<f32>,
+    counts: [Option<&Grid<bool>>; N],
+) -> [Option<Powers>; N] {
     let mut left = image.clone();
-    let mut found = [0.0; BANDS];
-    let mut sharp = 0.0;
-    for (k, found) in found.iter_mut().enumerate() {
+    let mut all = counts.map(|counts| counts.map(|_| ([0.0; BANDS], 0.0)));
+    for k in 0..BANDS {
         let mut band = detail(&mut left, k);
-        *found = power(&band, &left, counts)?;
+        for (found, counts) in all.iter_mut().zip(counts) {
+            let power = counts.and_then(|counts| power(&band, &left, counts));
+            *found = found.zip(power).map(|((mut bands, sharp), power)| {
+                bands[k] = power;
+                (bands, sharp)
+            });
+        }
         if k == 0 {
             let finer = detail(&mut band, 0);
-            sharp = power(&finer, &left, counts)?;
+            for (found, counts) in all.iter_mut().zip(counts) {
+                let sharp = counts.and_then(|counts| power(&finer, &left, counts));
+                *found = found.zip(sharp).map(|((bands, _), sharp)| (bands, sharp));
+            }
         }
     }
-    Some((found, sharp))
+    all
 }
 
 /// The median square of a detail, as a variance, where the coarser image is even: grain on a slope may be anatomy.

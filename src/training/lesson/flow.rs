@@ -72,9 +72,8 @@ pub(super) struct Holes {
 /// Shift of [`logit_normal`] where nothing is drawn of what shall be there.
 ///
 /// What a picture will be is decided near `t = 1`, where the unshifted law draws one time in seventy beyond 0.9: with
-/// lines the labels are not needed there; without them a request for a chest became a brain, and a part that was
-/// painted anew in a mammogram a darker one than all that was around it, whatever finding was asked for (both seen).
-/// Shifted, it is one in four.
+/// lines the labels are not needed there; without them a request for a chest became a brain (seen). Shifted, it is one
+/// in four. Where a part is renewed its tone is decided there as well.
 const BLIND: f64 = 1.5;
 
 /// `t = sigmoid(N(m, 1))`, the plain velocity (Esser et al. 2024): m = 0, or [`BLIND`].
